@@ -1,0 +1,77 @@
+//! The seams between the crates: where turns come from, where records go, who counts tokens.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Identity, RawRecord};
+use crate::time::Nanos;
+use crate::turn::Turn;
+
+/// What is sent, as sessions numbered in the order they start. Shared by all workers: the session
+/// behind a number is the same whoever asks and whenever.
+pub trait RequestSource: Send + Sync {
+    /// The `ordinal`-th session of the run, counted from 0 over all its phases; `None` past the end
+    /// of a source that has one.
+    fn session(&self, ordinal: u64) -> Option<Box<dyn Session>>;
+
+    /// Whether every session has exactly one turn.
+    fn is_single_turn(&self) -> bool;
+}
+
+/// One conversation under way. It belongs to one worker.
+pub trait Session: Send {
+    /// The next turn. `reply` is what the server answered to the turn before it: `None` for the
+    /// first turn, and after a turn that failed. `None` back: the conversation is over.
+    fn next_turn(&mut self, reply: Option<&Reply>) -> Option<Turn>;
+}
+
+/// What the server answered, as the deltas' JSON-escaped slices: joined, the inside of one JSON
+/// string.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The answer's text; the reasoning text where there was nothing else.
+    pub text: Bytes,
+}
+
+/// A request that has been let go, noted before its first byte leaves, so that a run that is killed
+/// still knows what was in flight.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// Who it is.
+    pub identity: Identity,
+    /// When it was meant to leave.
+    pub scheduled: Nanos,
+    /// When work on it began.
+    pub request_start: Nanos,
+}
+
+/// Where a worker's records go. Neither call may block: a full buffer degrades the record (its
+/// chunk lists go, counted), never the worker.
+pub trait RecordSink: Send {
+    /// Notes that a request is in flight.
+    fn started(&mut self, started: &Started);
+    /// Takes a finished request, whatever became of it.
+    fn finished(&mut self, record: RawRecord);
+}
+
+/// Counts tokens of text.
+pub trait CountTokens: Send + Sync {
+    /// How many tokens `text` has, special tokens not added.
+    fn count(&self, text: &str) -> usize;
+
+    /// The byte offset in `text` at which each token ends, ascending; its length is the number of
+    /// tokens. The last one is `text.len()`.
+    fn token_ends(&self, text: &str) -> Vec<usize>;
+}
+
+impl<T: CountTokens + ?Sized> CountTokens for Arc<T> {
+    fn count(&self, text: &str) -> usize {
+        (**self).count(text)
+    }
+
+    fn token_ends(&self, text: &str) -> Vec<usize> {
+        (**self).token_ends(text)
+    }
+}

@@ -1,0 +1,1 @@
+//! Pace, dispatch, pool, cancel, drain, emit records.

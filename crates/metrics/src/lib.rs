@@ -1,0 +1,1 @@
+//! Records to numbers: per-request metrics, aggregates, goodput, quality.

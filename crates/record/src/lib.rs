@@ -1,0 +1,1 @@
+//! Records to and from storage: the journal and Parquet.

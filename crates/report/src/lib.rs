@@ -1,0 +1,1 @@
+//! Numbers to text: AIPerf's files, console, plots and HTML.

@@ -1,0 +1,1 @@
+//! One run, from a resolved plan to a finished result folder.

@@ -1,0 +1,1 @@
+//! Readiness and server facts, outside the measured path.

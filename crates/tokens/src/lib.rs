@@ -1,0 +1,1 @@
+//! Tokenizers: builtin, files, hub cache; counting.

@@ -1,0 +1,1 @@
+//! What to send: datasets, traces, prompt synthesis, sessions.
