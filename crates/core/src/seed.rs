@@ -3,10 +3,12 @@
 //! Each purpose (arrivals, prompt text, lengths, …) draws from a stream of its own, so turning one
 //! feature on never shifts the figures of another.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The root of everything random in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {

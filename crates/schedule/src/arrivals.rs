@@ -1,0 +1,88 @@
+//! The arrivals of a schedule, one by one.
+//!
+//! Offsets never decrease. The iterator holds a generator and a running sum, whatever the length of
+//! the schedule; a clone continues on its own from the same point.
+
+use std::iter::FusedIterator;
+
+use crate::intervals::Intervals;
+use crate::{FixedOffsets, RateFunction, StopCondition};
+
+/// One intended sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Position in the schedule, from 0.
+    pub index: u64,
+    /// Nanoseconds after the phase's start. Negative only in a fixed schedule whose offsets are.
+    pub offset_ns: i64,
+}
+
+/// Yields a schedule's arrivals in order, until its stop condition ends them.
+#[derive(Debug, Clone)]
+pub struct Arrivals {
+    source: Source,
+    stop: StopCondition,
+    index: u64,
+}
+
+/// Where offsets come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// Λ⁻¹(1), Λ⁻¹(2), …: computed from the index, so that no error adds up.
+    Even(RateFunction),
+    /// Λ⁻¹ of a running sum of drawn intervals.
+    Drawn { rate: RateFunction, intervals: Intervals, elapsed: f64, last_ns: i64 },
+    /// Everything at 0.
+    Burst,
+    /// A list.
+    Fixed(FixedOffsets),
+}
+
+impl Source {
+    /// The offset of the arrival numbered `index`. `Drawn` must be asked for each in turn.
+    fn offset_ns(&mut self, index: u64) -> Option<i64> {
+        match self {
+            Self::Even(rate) => Some(rate.offset_ns_of(even_position(index))),
+            Self::Drawn { rate, intervals, elapsed, last_ns } => {
+                *elapsed += intervals.draw();
+                // Two draws a rounding error apart may swap in Λ⁻¹; time never goes back.
+                *last_ns = rate.offset_ns_of(*elapsed).max(*last_ns);
+                Some(*last_ns)
+            }
+            Self::Burst => Some(0),
+            Self::Fixed(offsets) => offsets.as_slice().get(usize::try_from(index).ok()?).copied(),
+        }
+    }
+}
+
+/// Λ at the arrival numbered `index` of an evenly spaced process: the first comes one interval in.
+pub(crate) fn even_position(index: u64) -> f64 {
+    index as f64 + 1.0
+}
+
+impl Arrivals {
+    pub(crate) fn new(source: Source, stop: StopCondition) -> Self {
+        Self { source, stop, index: 0 }
+    }
+}
+
+impl Iterator for Arrivals {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        let index = self.index;
+        if self.stop.requests.is_some_and(|requests| index >= requests) {
+            return None;
+        }
+        let offset_ns = self.source.offset_ns(index)?;
+        if !self.stop.admits(index, offset_ns) {
+            // Offsets never decrease: nothing later is admitted either.
+            self.stop.requests = Some(index);
+            return None;
+        }
+        self.index += 1;
+        Some(Arrival { index, offset_ns })
+    }
+}
+
+impl FusedIterator for Arrivals {}
