@@ -1,0 +1,113 @@
+//! A tokenizer from a `tokenizer.json`, and what the files beside it say about special tokens.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::error::TokenizerError;
+
+/// Files beside `tokenizer.json` that may declare the special tokens, the first one wins.
+const CONFIGS: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
+
+/// A loaded `tokenizer.json`.
+pub(crate) struct FileTokenizer {
+    inner: tokenizers::Tokenizer,
+    name: String,
+    fingerprint: String,
+    separator: Option<Arc<str>>,
+    special_tokens_added: u32,
+}
+
+impl FileTokenizer {
+    /// Reads `tokenizer.json` at `path`, and its neighbours for the special tokens' names.
+    pub(crate) fn read(path: &Path) -> Result<Self, TokenizerError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| TokenizerError::Read { path: path.to_owned(), source })?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
+            .map_err(|error| TokenizerError::Invalid { path: path.to_owned(), reason: error.to_string() })?;
+        // Some files carry the truncation and padding of a training run; counting wants neither.
+        inner.with_padding(None);
+        inner
+            .with_truncation(None)
+            .map_err(|error| TokenizerError::Invalid { path: path.to_owned(), reason: error.to_string() })?;
+        let separator = path.parent().and_then(declared_separator).filter(|text| {
+            inner.token_to_id(text).is_some() && inner.encode_fast(&**text, false).is_ok_and(|e| e.len() == 1)
+        });
+        let special_tokens_added = inner.encode_fast("", true).map_or(0, |encoding| encoding.len());
+        Ok(Self {
+            inner,
+            name: path.display().to_string(),
+            fingerprint: format!("{:x}", Sha256::digest(&bytes)),
+            separator,
+            special_tokens_added: u32::try_from(special_tokens_added).unwrap_or(u32::MAX),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(crate) fn separator(&self) -> Option<Arc<str>> {
+        self.separator.clone()
+    }
+
+    pub(crate) fn special_tokens_added(&self) -> u32 {
+        self.special_tokens_added
+    }
+
+    /// A text that the model cannot encode (an unknown character without an unknown token) has no
+    /// tokens.
+    pub(crate) fn encode(&self, text: &str) -> Vec<u32> {
+        self.inner
+            .encode_fast(text, false)
+            .map_or_else(|_| Vec::new(), |encoding| encoding.get_ids().to_vec())
+    }
+
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.inner.encode_fast(text, false).map_or(0, |encoding| encoding.len())
+    }
+
+    pub(crate) fn decode(&self, tokens: &[u32]) -> String {
+        self.inner.decode(tokens, false).unwrap_or_default()
+    }
+
+    /// Normalizers may strip or replace text, and byte-level tokens may share a character; so the ends
+    /// are made to ascend, and the last token owns whatever trails it.
+    pub(crate) fn token_ends(&self, text: &str) -> Vec<usize> {
+        let Ok(encoding) = self.inner.encode(text, false) else { return Vec::new() };
+        let mut highest = 0;
+        let mut ends: Vec<usize> = encoding
+            .get_offsets()
+            .iter()
+            .map(|(_, end)| {
+                highest = highest.max((*end).min(text.len()));
+                highest
+            })
+            .collect();
+        if let Some(last) = ends.last_mut() {
+            *last = text.len();
+        }
+        ends
+    }
+}
+
+/// The text of BOS, else of EOS, as the files in `folder` declare it.
+fn declared_separator(folder: &Path) -> Option<Arc<str>> {
+    let configs: Vec<Value> = CONFIGS
+        .iter()
+        .filter_map(|name| std::fs::read(folder.join(name)).ok())
+        .filter_map(|bytes| serde_json::from_slice(&bytes).ok())
+        .collect();
+    ["bos_token", "eos_token"].iter().find_map(|key| {
+        configs.iter().find_map(|config| {
+            let token = config.get(key)?;
+            token.as_str().or_else(|| token.get("content")?.as_str()).map(Arc::from)
+        })
+    })
+}

@@ -1,0 +1,154 @@
+//! The Hugging Face hub: its cache on this host, and the hook through which a caller with a network
+//! fetches what is not in it.
+//!
+//! Layout of the cache: `models--ORG--NAME/refs/REVISION` holds a commit, and
+//! `models--ORG--NAME/snapshots/COMMIT/` that commit's files.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Fetches one file over HTTP. The crate itself has no network.
+pub trait Download {
+    /// Gets `url`, following redirects, within `deadline`; `token` goes into an `Authorization:
+    /// Bearer` header, on the first host only. A file that does not exist is `Ok(None)`; every other
+    /// failure is its reason in words.
+    fn get(&self, url: &str, token: Option<&str>, deadline: Duration) -> Result<Option<Downloaded>, String>;
+}
+
+/// A downloaded file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Downloaded {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The commit it belongs to: the `X-Repo-Commit` header of the first response.
+    pub commit: Option<String>,
+}
+
+/// The hub's caches on this host, in the order they are asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HubCache {
+    folders: Vec<PathBuf>,
+}
+
+impl HubCache {
+    /// A cache in one folder.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folders: vec![folder.into()] }
+    }
+
+    /// Where the hub's own library keeps it: `HF_HUB_CACHE`, else `HF_HOME/hub`, else
+    /// `$XDG_CACHE_HOME/huggingface/hub`, else `~/.cache/huggingface/hub`.
+    pub fn from_env() -> Self {
+        Self::from_vars(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+    }
+
+    fn from_vars(var: impl Fn(&str) -> Option<PathBuf>) -> Self {
+        let folder = var("HF_HUB_CACHE")
+            .or_else(|| var("HUGGINGFACE_HUB_CACHE"))
+            .or_else(|| Some(var("HF_HOME")?.join("hub")))
+            .or_else(|| Some(var("XDG_CACHE_HOME")?.join("huggingface/hub")))
+            .or_else(|| Some(var("HOME")?.join(".cache/huggingface/hub")));
+        Self { folders: folder.into_iter().collect() }
+    }
+
+    /// The `tokenizer.json` of the model `name` at `revision` (a branch, a tag or a commit).
+    pub fn find(&self, name: &str, revision: &str) -> Option<PathBuf> {
+        let model = model_folder(name)?;
+        self.folders.iter().find_map(|folder| snapshot(&folder.join(&model), revision))
+    }
+
+    /// Keeps downloaded files as the hub's library would, and says where the first one lies.
+    pub(crate) fn store(
+        &self,
+        name: &str,
+        revision: &str,
+        commit: &str,
+        files: &[(&str, Vec<u8>)],
+    ) -> std::io::Result<PathBuf> {
+        let (Some(folder), Some(model)) = (self.folders.first(), model_folder(name)) else {
+            return Err(std::io::Error::other("no cache folder: neither HF_HUB_CACHE nor HOME is set"));
+        };
+        let model = folder.join(model);
+        let snapshot = model.join("snapshots").join(commit);
+        std::fs::create_dir_all(&snapshot)?;
+        for (file, bytes) in files {
+            write_whole(&snapshot.join(file), bytes)?;
+        }
+        if revision != commit {
+            let reference = model.join("refs").join(revision);
+            if let Some(parent) = reference.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            write_whole(&reference, commit.as_bytes())?;
+        }
+        let (first, _) = files.first().expect("a download has at least one file");
+        Ok(snapshot.join(first))
+    }
+}
+
+/// Other processes read the cache while we write: a file appears whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    std::fs::write(&part, bytes)?;
+    std::fs::rename(&part, path)
+}
+
+/// The folder of a model; `None` for what cannot be a hub name (`org/name` or `name`).
+pub(crate) fn model_folder(name: &str) -> Option<String> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let is_name = parts.len() <= 2
+        && parts.iter().all(|part| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        });
+    is_name.then(|| format!("models--{}", parts.join("--")))
+}
+
+fn snapshot(model: &Path, revision: &str) -> Option<PathBuf> {
+    let commit = std::fs::read_to_string(model.join("refs").join(revision))
+        .map_or_else(|_| revision.to_owned(), |commit| commit.trim().to_owned());
+    let file = model.join("snapshots").join(commit).join("tokenizer.json");
+    file.is_file().then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_environment_is_asked_in_the_order_of_the_hubs_own_library() {
+        let at = |set: &'static [(&str, &str)]| {
+            HubCache::from_vars(|name| {
+                set.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value))
+            })
+            .folders
+        };
+        assert_eq!(at(&[("HF_HUB_CACHE", "/c"), ("HF_HOME", "/h")]), [PathBuf::from("/c")]);
+        assert_eq!(at(&[("HF_HOME", "/h"), ("HOME", "/u")]), [PathBuf::from("/h/hub")]);
+        assert_eq!(at(&[("HOME", "/u")]), [PathBuf::from("/u/.cache/huggingface/hub")]);
+        assert!(at(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_stored_is_found_by_revision_and_by_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = HubCache::at(folder.path());
+        assert_eq!(cache.find("org/name", "main"), None);
+        let stored = cache.store("org/name", "main", "abc", &[("tokenizer.json", b"{}".to_vec())]).unwrap();
+        assert_eq!(stored, folder.path().join("models--org--name/snapshots/abc/tokenizer.json"));
+        assert_eq!(cache.find("org/name", "main"), Some(stored.clone()));
+        assert_eq!(cache.find("org/name", "abc"), Some(stored));
+        assert_eq!(cache.find("org/name", "v2"), None);
+    }
+
+    #[test]
+    fn paths_are_no_hub_names() {
+        assert_eq!(model_folder("gpt2").as_deref(), Some("models--gpt2"));
+        for name in ["", "/etc", "a/b/c", "../x", "a/..", "a b", "./x"] {
+            assert_eq!(model_folder(name), None, "{name}");
+        }
+    }
+}
