@@ -1,1 +1,37 @@
 //! Records to numbers: per-request metrics, aggregates, goodput, quality.
+//!
+//! The way of the data: [`request_metrics`] turns a record into its values ([`RequestMetrics`]);
+//! an [`Aggregator`] takes records with their values and gives the [`Summary`]; beside it a
+//! [`Timeline`] collects what plots need, a [`Preview`] what a live view needs, and a
+//! [`QualityInput`] what the verdict on the client needs ([`Quality`]). What a metric is called,
+//! which unit it has and where it is shown stands in one table, [`REGISTRY`].
+//!
+//! What this crate does not know: where records came from, how numbers are rendered, clocks, files.
+
+mod aggregate;
+mod config;
+mod metric;
+mod preview;
+mod quality;
+mod registry;
+mod request;
+mod slo;
+mod stats;
+mod summary;
+mod timeline;
+mod value;
+
+pub use aggregate::Aggregator;
+pub use config::MetricConfig;
+pub use metric::{ConsoleGroup, Kind, Metric, MetricId, Unit};
+pub use preview::{Preview, PreviewQuantiles};
+pub use quality::{
+    HostFacts, LagStats, Quality, QualityInput, Reason, ScheduleFacts, TimestampSource, UncertainChunks,
+};
+pub use registry::REGISTRY;
+pub use request::{credit_issued, request_metrics};
+pub use slo::{Slo, SloError, SloSet};
+pub use stats::{PERCENTILES, Stats};
+pub use summary::{MetricSummary, OutcomeCounts, Summary, Window, Windows};
+pub use timeline::{Distribution, GoodputCurve, Timeline, TimelineBucket, TimelineData};
+pub use value::{MetricValue, RequestMetrics};

@@ -1,0 +1,152 @@
+//! Every metric there is, in one table. Order here is the order everywhere: AIPerf's declared
+//! summary fields first, the rest by family.
+//!
+//! Names, units and flags are AIPerf 0.13's; the formulas live beside the code that computes them.
+
+use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Usage};
+use crate::metric::Unit::{
+    Count, Kilobytes, Milliseconds, Percent, Ratio, Requests, RequestsPerSecond, Seconds, Tokens,
+    TokensPerSecond, TokensPerSecondPerUser,
+};
+use crate::metric::{Metric, MetricId};
+
+/// Every metric there is.
+pub static REGISTRY: &[Metric] = TABLE;
+
+/// The position of `tag`, at compile time: an unknown tag does not compile.
+pub(crate) const fn id(tag: &str) -> MetricId {
+    let mut index = 0;
+    while index < TABLE.len() {
+        if same(TABLE[index].tag.as_bytes(), tag.as_bytes()) {
+            return MetricId(index as u16);
+        }
+        index += 1;
+    }
+    panic!("no such metric");
+}
+
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+#[rustfmt::skip]
+const TABLE: &[Metric] = &[
+    // the summary's declared fields, in their order
+    Metric::derived("request_throughput", "Request Throughput", RequestsPerSecond).shown(Main, 900).larger_better(),
+    Metric::record("request_latency", "Request Latency", Milliseconds).shown(Main, 300),
+    Metric::aggregate("request_count", "Request Count", Requests).shown(Main, 1100).larger_better().not_in_jsonl(),
+    Metric::record("time_to_first_token", "Time to First Token", Milliseconds).shown(Main, 100).streaming().output_tokens(),
+    Metric::record("time_to_second_token", "Time to Second Token", Milliseconds).shown(Main, 200).streaming().output_tokens(),
+    Metric::record("inter_token_latency", "Inter Token Latency", Milliseconds).shown(Main, 400).streaming().output_tokens(),
+    Metric::derived("output_token_throughput", "Output Token Throughput", TokensPerSecond).shown(Main, 800).output_tokens().larger_better(),
+    Metric::record("output_token_throughput_per_user", "Output Token Throughput Per User", TokensPerSecondPerUser).shown(Main, 500).streaming().output_tokens().larger_better(),
+    Metric::record("output_sequence_length", "Output Sequence Length", Tokens).shown(Main, 600).output_tokens().larger_better(),
+    Metric::record("input_sequence_length", "Input Sequence Length", Tokens).shown(Main, 700).input_tokens().larger_better(),
+    Metric::derived("goodput", "Goodput", RequestsPerSecond).shown(Main, 1000).with_goodput(),
+    Metric::aggregate("good_request_count", "Good Request Count", Requests).with_goodput(),
+    Metric::record("output_token_count", "Output Token Count", Tokens).output_tokens().larger_better(),
+    Metric::record("reasoning_token_count", "Reasoning Token Count", Tokens).output_tokens().larger_better(),
+    Metric::list("inter_chunk_latency", "Inter Chunk Latency", Milliseconds).streaming().output_tokens(),
+    Metric::derived("total_output_tokens", "Total Output Tokens", Tokens).output_tokens().larger_better(),
+    Metric::derived("total_reasoning_tokens", "Total Reasoning Tokens", Tokens).output_tokens().larger_better(),
+    Metric::derived("benchmark_duration", "Benchmark Duration", Seconds),
+    Metric::derived("total_isl", "Total Input Sequence Length", Tokens).input_tokens().larger_better(),
+    Metric::derived("total_osl", "Total Output Sequence Length", Tokens).output_tokens().larger_better(),
+    Metric::aggregate("error_request_count", "Error Request Count", Requests).errors().not_in_jsonl(),
+    Metric::record("error_isl", "Error Input Sequence Length", Tokens).errors().input_tokens().larger_better(),
+    Metric::derived("total_error_isl", "Total Error Input Sequence Length", Tokens).errors().input_tokens().larger_better(),
+    // latency and throughput
+    Metric::record("time_to_first_output_token", "Time to First Output Token", Milliseconds).shown(Main, 210).streaming().output_tokens(),
+    Metric::record("decode_duration", "Decode Duration", Milliseconds).shown(Main, 350).streaming().output_tokens(),
+    Metric::record("e2e_output_token_throughput", "E2E Output Token Throughput", TokensPerSecondPerUser).shown(Main, 510).output_tokens().larger_better(),
+    Metric::record("prefill_throughput_per_user", "Prefill Throughput Per User", TokensPerSecondPerUser).streaming().output_tokens().input_tokens().larger_better(),
+    Metric::derived("input_token_throughput", "Input Token Throughput", TokensPerSecond).shown(Main, 805).input_tokens().larger_better(),
+    Metric::derived("total_token_throughput", "Total Token Throughput", TokensPerSecond).output_tokens().larger_better(),
+    // counts
+    Metric::derived("good_request_fraction", "GoodRequestFraction", Ratio).with_goodput().larger_better(),
+    Metric::derived("completed_request_count", "Completed Requests (Success + Error)", Requests).shown(Main, 1075).not_in_jsonl(),
+    Metric::derived("request_error_rate", "Request Error Rate", Percent).shown(Main, 1080).not_in_jsonl(),
+    Metric::aggregate("context_overflow_count", "Context Overflow Count", Requests).errors().not_in_jsonl(),
+    Metric::record("osl_mismatch_diff_pct", "OSL Mismatch Diff %", Percent).output_tokens(),
+    Metric::aggregate("osl_mismatch_count", "OSL Mismatch Count", Requests).output_tokens().not_in_jsonl(),
+    // token counts as the server reported them
+    Metric::record("usage_prompt_tokens", "Usage Prompt Tokens", Tokens).shown(Usage, 1000).input_tokens().larger_better(),
+    Metric::record("usage_prompt_cache_read_tokens", "Usage Prompt Cache Read Tokens", Tokens).shown(Usage, 1010).larger_better(),
+    Metric::record("usage_prompt_cache_write_tokens", "Usage Prompt Cache Write Tokens", Tokens).shown(Usage, 1015),
+    Metric::record("usage_prompt_cache_miss_tokens", "Usage Prompt Cache Miss Tokens", Tokens).shown(Usage, 1017),
+    Metric::record("usage_prompt_audio_tokens", "Usage Prompt Audio Tokens", Tokens).shown(Usage, 1020).larger_better(),
+    Metric::record("usage_completion_tokens", "Usage Completion Tokens", Tokens).shown(Usage, 1100).output_tokens().larger_better(),
+    Metric::record("usage_reasoning_tokens", "Usage Reasoning Tokens", Tokens).shown(Usage, 1110).output_tokens().larger_better(),
+    Metric::record("usage_completion_audio_tokens", "Usage Completion Audio Tokens", Tokens).shown(Usage, 1120).output_tokens().larger_better(),
+    Metric::record("usage_accepted_prediction_tokens", "Usage Accepted Prediction Tokens", Tokens).shown(Usage, 1130).output_tokens().larger_better(),
+    Metric::record("usage_rejected_prediction_tokens", "Usage Rejected Prediction Tokens", Tokens).shown(Usage, 1140).output_tokens(),
+    Metric::record("usage_total_tokens", "Usage Total Tokens", Tokens).shown(Usage, 1200).output_tokens().larger_better(),
+    Metric::derived("total_usage_prompt_tokens", "Total Usage Prompt Tokens", Tokens).shown(Usage, 2000).input_tokens().larger_better(),
+    Metric::derived("total_usage_prompt_cache_read_tokens", "Total Usage Prompt Cache Read Tokens", Tokens).shown(Usage, 2010).larger_better(),
+    Metric::derived("total_usage_prompt_cache_write_tokens", "Total Usage Prompt Cache Write Tokens", Tokens).shown(Usage, 2015),
+    Metric::derived("total_usage_prompt_cache_miss_tokens", "Total Usage Prompt Cache Miss Tokens", Tokens).shown(Usage, 2017),
+    Metric::derived("total_usage_prompt_audio_tokens", "Total Usage Prompt Audio Tokens", Tokens).shown(Usage, 2020).larger_better(),
+    Metric::derived("total_usage_completion_tokens", "Total Usage Completion Tokens", Tokens).shown(Usage, 2100).output_tokens().larger_better(),
+    Metric::derived("total_usage_reasoning_tokens", "Total Usage Reasoning Tokens", Tokens).shown(Usage, 2110).output_tokens().larger_better(),
+    Metric::derived("total_usage_completion_audio_tokens", "Total Usage Completion Audio Tokens", Tokens).shown(Usage, 2120).output_tokens().larger_better(),
+    Metric::derived("total_usage_accepted_prediction_tokens", "Total Usage Accepted Prediction Tokens", Tokens).shown(Usage, 2130).output_tokens().larger_better(),
+    Metric::derived("total_usage_rejected_prediction_tokens", "Total Usage Rejected Prediction Tokens", Tokens).shown(Usage, 2140).output_tokens(),
+    Metric::derived("total_usage_total_tokens", "Total Usage Total Tokens", Tokens).shown(Usage, 2200).output_tokens().larger_better(),
+    Metric::derived("overall_usage_prompt_cache_read_pct", "Overall Usage Prompt Cache Read %", Percent).shown(Usage, 2012).larger_better(),
+    Metric::record("usage_prompt_tokens_diff_pct", "Usage Prompt Diff %", Percent).input_tokens().against_usage(),
+    Metric::record("usage_completion_tokens_diff_pct", "Usage Completion Diff %", Percent).output_tokens().against_usage(),
+    Metric::record("usage_reasoning_tokens_diff_pct", "Usage Reasoning Diff %", Percent).output_tokens().against_usage(),
+    Metric::aggregate("usage_discrepancy_count", "Usage Discrepancy Count", Requests).not_in_jsonl().against_usage(),
+    // HTTP timings
+    Metric::record("http_req_blocked", "HTTP Blocked", Milliseconds).shown(HttpTrace, 2000),
+    Metric::record("http_req_dns_lookup", "HTTP DNS Lookup", Milliseconds).shown(HttpTrace, 2010),
+    Metric::record("http_req_connecting", "HTTP Connecting", Milliseconds).shown(HttpTrace, 2020),
+    Metric::record("http_req_sending", "HTTP Sending", Milliseconds).shown(HttpTrace, 2030),
+    Metric::record("http_req_waiting", "HTTP Waiting (TTFB)", Milliseconds).shown(HttpTrace, 2040),
+    Metric::record("http_req_receiving", "HTTP Receiving", Milliseconds).shown(HttpTrace, 2050),
+    Metric::record("http_req_connection_reused", "HTTP Connection Reused", Ratio).shown(HttpTrace, 2060),
+    Metric::record("http_req_data_sent", "HTTP Data Sent", Kilobytes).shown(HttpTrace, 2070),
+    Metric::record("http_req_chunks_sent", "HTTP Chunks Sent", Count).shown(HttpTrace, 2080),
+    Metric::record("http_req_data_received", "HTTP Data Received", Kilobytes).shown(HttpTrace, 2090),
+    Metric::record("http_req_chunks_received", "HTTP Chunks Received", Count).shown(HttpTrace, 2100),
+    Metric::record("http_req_connection_overhead", "HTTP Connection Overhead", Milliseconds).shown(HttpTrace, 2110),
+    Metric::record("http_req_duration", "HTTP Duration (excl. conn)", Milliseconds).shown(HttpTrace, 2120),
+    Metric::record("http_req_total", "HTTP Total Time", Milliseconds).shown(HttpTrace, 2130),
+    // percentiles in which every failure counts as infinitely slow
+    Metric::injected("adj_time_to_first_token", "Time to First Token (error-adjusted)", Milliseconds).shown_last(Main).streaming().output_tokens(),
+    Metric::injected("adj_request_latency", "Request Latency (error-adjusted)", Milliseconds).shown_last(Main),
+    Metric::injected("adj_inter_token_latency", "Inter Token Latency (error-adjusted)", Milliseconds).shown_last(Main).streaming().output_tokens(),
+    Metric::injected("adj_decode_duration", "Decode Duration (error-adjusted)", Milliseconds).shown_last(Main).streaming().output_tokens(),
+    // step functions over the window, weighted by time
+    Metric::injected("effective_concurrency", "Effective Concurrency", Requests).shown_last(Effective),
+    Metric::injected("effective_decode_concurrency", "Effective Decode Concurrency", Requests).shown_last(Effective),
+    Metric::injected("effective_prefill_concurrency", "Effective Prefill Concurrency", Requests).shown_last(Effective),
+    Metric::injected("effective_decode_throughput", "Effective Decode Throughput", TokensPerSecond).shown_last(Effective),
+    Metric::injected("effective_prefill_throughput", "Effective Prefill Throughput", TokensPerSecond).shown_last(Effective),
+    Metric::injected("effective_total_throughput", "Effective Total Throughput", TokensPerSecond).shown_last(Effective),
+    Metric::injected("effective_decode_throughput_per_user", "Effective Decode Throughput Per User", TokensPerSecondPerUser).shown_last(Effective),
+    Metric::injected("effective_prefill_throughput_per_user", "Effective Prefill Throughput Per User", TokensPerSecondPerUser).shown_last(Effective),
+    Metric::injected("tokens_in_flight", "Tokens In Flight", Tokens).shown_last(Effective),
+    Metric::injected("active_decode_throughput", "Active Decode Throughput", TokensPerSecond).shown_last(Active),
+    Metric::injected("active_prefill_throughput", "Active Prefill Throughput", TokensPerSecond).shown_last(Active),
+    Metric::injected("active_decode_throughput_per_user", "Active Decode Throughput Per User", TokensPerSecondPerUser).shown_last(Active),
+    Metric::injected("active_prefill_throughput_per_user", "Active Prefill Throughput Per User", TokensPerSecondPerUser).shown_last(Active),
+    Metric::injected("active_total_throughput", "Active Total Throughput", TokensPerSecond).shown_last(Active),
+    // lateness
+    Metric::injected("credit_to_start_latency", "Credit-to-Start Latency", Milliseconds),
+    Metric::injected("effective_latency", "Effective Latency (CO-aware)", Milliseconds).shown_last(Effective),
+    Metric::derived("replay_sched_lag_p50", "Replay Schedule Lag p50", Milliseconds).with_fixed_schedule(),
+    Metric::derived("replay_sched_lag_p90", "Replay Schedule Lag p90", Milliseconds).with_fixed_schedule(),
+    Metric::derived("replay_sched_lag_p99", "Replay Schedule Lag p99", Milliseconds).with_fixed_schedule(),
+    Metric::derived("replay_sched_degraded", "Replay Schedule Degraded", Count).with_fixed_schedule(),
+];

@@ -1,0 +1,205 @@
+//! Service level objectives, as `--goodput` states them, and the verdict on one request.
+
+use thiserror::Error;
+
+use crate::config::MetricConfig;
+use crate::metric::{Kind, Metric, MetricId};
+use crate::registry::REGISTRY;
+use crate::value::RequestMetrics;
+
+/// A set of objectives; a request is good when it meets all of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SloSet {
+    slos: Vec<Slo>,
+}
+
+/// One objective on one metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slo {
+    id: MetricId,
+    threshold: f64,
+}
+
+/// Why a `--goodput` value is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SloError {
+    /// Nothing between the quotes.
+    #[error(
+        "--goodput is empty: give objectives as \"tag:value tag:value\", such as \"time_to_first_token:500\""
+    )]
+    Empty,
+    /// Not `tag:value` with a finite number.
+    #[error(
+        "--goodput item {item:?} is not tag:value with a number in the metric's unit, such as time_to_first_token:500"
+    )]
+    Malformed {
+        /// The item as written.
+        item: String,
+    },
+    /// No metric of that name.
+    #[error("--goodput names an unknown metric {tag:?}; did you mean {}", one_of(.nearest))]
+    Unknown {
+        /// The tag as written.
+        tag: String,
+        /// The nearest tags, best first.
+        nearest: Vec<&'static str>,
+    },
+    /// The metric exists, but no request of this run has a value of it.
+    #[error("--goodput metric {tag} does not apply: {reason}")]
+    Inapplicable {
+        /// The tag.
+        tag: &'static str,
+        /// Why, and what would mend it.
+        reason: &'static str,
+    },
+    /// Two objectives on one metric.
+    #[error("--goodput names {tag} twice: keep one objective for each metric")]
+    Duplicate {
+        /// The tag.
+        tag: &'static str,
+    },
+}
+
+impl Slo {
+    /// The metric.
+    pub fn metric(&self) -> &'static Metric {
+        self.id.metric()
+    }
+
+    /// The bound in the metric's display unit, inclusive.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// Whether a value in the metric's *native* unit meets the bound. The bound is converted, not the
+    /// value, so that a latency of exactly 500 ms meets `500`.
+    fn is_met_by(&self, native: f64) -> bool {
+        let bound = self.threshold / self.metric().unit.factor();
+        // A unit's factor is a rounded reciprocal: the quotient may miss the whole number that is meant.
+        let bound = if (bound - bound.round()).abs() <= bound.abs() * 1e-15 { bound.round() } else { bound };
+        if self.metric().larger_is_better { native >= bound } else { native <= bound }
+    }
+}
+
+impl SloSet {
+    /// Parses `tag:value tag:value`. Values are in display units (ms for latencies).
+    pub fn parse(text: &str, config: &MetricConfig) -> Result<Self, SloError> {
+        Self::parse_all([text], config)
+    }
+
+    /// Parses several such texts as one set, for a flag given more than once.
+    pub fn parse_all<'a>(
+        texts: impl IntoIterator<Item = &'a str>,
+        config: &MetricConfig,
+    ) -> Result<Self, SloError> {
+        let mut slos: Vec<Slo> = Vec::new();
+        for item in texts.into_iter().flat_map(str::split_whitespace) {
+            let slo = parse_item(item, config)?;
+            if slos.iter().any(|other| other.id == slo.id) {
+                return Err(SloError::Duplicate { tag: slo.metric().tag });
+            }
+            slos.push(slo);
+        }
+        if slos.is_empty() {
+            return Err(SloError::Empty);
+        }
+        Ok(Self { slos })
+    }
+
+    /// Whether there is no objective.
+    pub fn is_empty(&self) -> bool {
+        self.slos.is_empty()
+    }
+
+    /// The objectives, in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = &Slo> {
+        self.slos.iter()
+    }
+
+    /// Whether a successful request meets every objective. A metric it has no value of is not met.
+    pub fn is_good(&self, metrics: &RequestMetrics) -> bool {
+        self.iter().all(|slo| metrics.native(slo.id).is_some_and(|native| slo.is_met_by(native)))
+    }
+}
+
+fn parse_item(item: &str, config: &MetricConfig) -> Result<Slo, SloError> {
+    let malformed = || SloError::Malformed { item: item.to_owned() };
+    let (tag, value) = item.split_once(':').ok_or_else(malformed)?;
+    let threshold: f64 = value.parse().map_err(|_| malformed())?;
+    if tag.is_empty() || !threshold.is_finite() {
+        return Err(malformed());
+    }
+    let id = MetricId::of(tag)
+        .ok_or_else(|| SloError::Unknown { tag: tag.to_owned(), nearest: nearest(tag, config) })?;
+    match inapplicable(id.metric(), config) {
+        Some(reason) => Err(SloError::Inapplicable { tag: id.metric().tag, reason }),
+        None => Ok(Slo { id, threshold }),
+    }
+}
+
+/// Why no request of this run can meet an objective on `metric`, if so.
+fn inapplicable(metric: &Metric, config: &MetricConfig) -> Option<&'static str> {
+    if metric.kind == Kind::RecordList {
+        return Some("it is a list of values for each request; name one with a single value");
+    }
+    if metric.kind != Kind::Record {
+        return Some("it is a figure of the whole run, and objectives are judged request by request");
+    }
+    if metric.error_only {
+        return Some("only failed requests have it");
+    }
+    if metric.streaming_only && !config.streaming {
+        return Some("it needs streamed responses; add --streaming");
+    }
+    if metric.needs_output_tokens && !config.produces_tokens {
+        return Some("this endpoint produces no tokens");
+    }
+    if metric.needs_input_tokens && !config.tokenizes_input {
+        return Some("this endpoint's input is not tokenized");
+    }
+    if metric.usage_diff && config.server_token_counts {
+        return Some("the server's token counts are used as ours, so there is nothing to compare");
+    }
+    None
+}
+
+/// The three tags nearest to `tag` among those that could be meant.
+fn nearest(tag: &str, config: &MetricConfig) -> Vec<&'static str> {
+    let mut candidates: Vec<_> = REGISTRY
+        .iter()
+        .filter(|metric| inapplicable(metric, config).is_none())
+        .map(|metric| (distance(tag, metric), metric.tag))
+        .collect();
+    candidates.sort_unstable();
+    candidates.into_iter().take(3).map(|(_, tag)| tag).collect()
+}
+
+/// How far what was typed is from a metric: to its tag, or to its initials (`ttft`) or a part of it.
+fn distance(typed: &str, metric: &Metric) -> usize {
+    let typed = typed.to_ascii_lowercase().replace('-', "_");
+    let initials: String = metric.tag.split('_').filter_map(|word| word.chars().next()).collect();
+    if typed == initials || metric.tag.contains(&typed) {
+        return 0;
+    }
+    edits(&typed, metric.tag)
+}
+
+/// Levenshtein distance.
+fn edits(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, from) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
+
+fn one_of(tags: &[&str]) -> String {
+    tags.join(", ")
+}

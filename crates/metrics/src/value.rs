@@ -1,0 +1,108 @@
+//! The metric values of one request.
+
+use crate::metric::{Metric, MetricId};
+
+/// A value as files show it: in the metric's display unit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetricValue {
+    /// A measured or computed figure.
+    Float(f64),
+    /// A count.
+    Int(i64),
+    /// One figure for each of several events, such as the gaps between chunks.
+    List(Vec<f64>),
+}
+
+/// A value in the metric's native unit.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Native {
+    Int(i64),
+    Float(f64),
+    List(Vec<i64>),
+}
+
+/// The metric values of one request, in registry order; a metric whose inputs are missing is absent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RequestMetrics {
+    values: Vec<(MetricId, Native)>,
+}
+
+impl RequestMetrics {
+    /// From values in any order; of two for one metric the first stays.
+    pub(crate) fn new(mut values: Vec<(MetricId, Native)>) -> Self {
+        values.sort_by_key(|&(id, _)| id);
+        values.dedup_by_key(|&mut (id, _)| id);
+        Self { values }
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Every metric and its value in display units, in registry order, those included that the
+    /// per-request JSONL leaves out (see [`Metric::is_in_jsonl`]).
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Metric, MetricValue)> + '_ {
+        self.values.iter().map(|(id, native)| (id.metric(), displayed(id.metric(), native)))
+    }
+
+    /// The scalar value of `tag` in its display unit; `None` when absent, unknown or a list.
+    pub fn get(&self, tag: &str) -> Option<f64> {
+        let id = MetricId::of(tag)?;
+        self.native(id).map(|native| id.metric().unit.display(native))
+    }
+
+    /// One entry for each of [`Metric::columns`], in display units.
+    pub fn columns(&self) -> Vec<Option<f64>> {
+        let mut rest = self.values.iter().peekable();
+        MetricId::all()
+            .filter(|id| id.metric().is_column())
+            .map(|id| {
+                while rest.next_if(|&&(other, _)| other < id).is_some() {}
+                let (_, native) = rest.next_if(|&&(other, _)| other == id)?;
+                scalar(native).map(|native| id.metric().unit.display(native))
+            })
+            .collect()
+    }
+
+    pub(crate) fn natives(&self) -> &[(MetricId, Native)] {
+        &self.values
+    }
+
+    /// The scalar value in the native unit.
+    pub(crate) fn native(&self, id: MetricId) -> Option<f64> {
+        let at = self.values.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+        scalar(&self.values[at].1)
+    }
+
+    pub(crate) fn insert(&mut self, id: MetricId, value: Native) {
+        match self.values.binary_search_by_key(&id, |&(id, _)| id) {
+            Ok(at) => self.values[at].1 = value,
+            Err(at) => self.values.insert(at, (id, value)),
+        }
+    }
+}
+
+fn scalar(native: &Native) -> Option<f64> {
+    match native {
+        Native::Int(value) => Some(*value as f64),
+        Native::Float(value) => Some(*value),
+        Native::List(_) => None,
+    }
+}
+
+fn displayed(metric: &Metric, native: &Native) -> MetricValue {
+    match native {
+        Native::Int(value) if metric.unit.is_native() => MetricValue::Int(*value),
+        Native::Int(value) => MetricValue::Float(metric.unit.display(*value as f64)),
+        Native::Float(value) => MetricValue::Float(metric.unit.display(*value)),
+        Native::List(values) => {
+            MetricValue::List(values.iter().map(|&value| metric.unit.display(value as f64)).collect())
+        }
+    }
+}
