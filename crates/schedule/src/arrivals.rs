@@ -31,7 +31,7 @@ pub(crate) enum Source {
     /// Λ⁻¹(1), Λ⁻¹(2), …: computed from the index, so that no error adds up.
     Even(RateFunction),
     /// Λ⁻¹ of a running sum of drawn intervals.
-    Drawn { rate: RateFunction, intervals: Intervals, elapsed: f64, last_ns: i64 },
+    Drawn(Box<Drawn>),
     /// Everything at 0.
     Burst,
     /// A list.
@@ -39,19 +39,37 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The offset of the arrival numbered `index`. `Drawn` must be asked for each in turn.
+    /// The offset of the arrival numbered `index`. Drawn ones must be asked for in turn.
     fn offset_ns(&mut self, index: u64) -> Option<i64> {
         match self {
             Self::Even(rate) => Some(rate.offset_ns_of(even_position(index))),
-            Self::Drawn { rate, intervals, elapsed, last_ns } => {
-                *elapsed += intervals.draw();
-                // Two draws a rounding error apart may swap in Λ⁻¹; time never goes back.
-                *last_ns = rate.offset_ns_of(*elapsed).max(*last_ns);
-                Some(*last_ns)
-            }
+            Self::Drawn(drawn) => Some(drawn.next_offset_ns()),
             Self::Burst => Some(0),
             Self::Fixed(offsets) => offsets.as_slice().get(usize::try_from(index).ok()?).copied(),
         }
+    }
+}
+
+/// Random arrivals along a rate.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawn {
+    rate: RateFunction,
+    intervals: Intervals,
+    /// The sum of the intervals so far: Λ at the last arrival.
+    elapsed: f64,
+    last_ns: i64,
+}
+
+impl Drawn {
+    pub(crate) fn new(rate: RateFunction, intervals: Intervals) -> Self {
+        Self { rate, intervals, elapsed: 0.0, last_ns: 0 }
+    }
+
+    fn next_offset_ns(&mut self) -> i64 {
+        self.elapsed += self.intervals.draw();
+        // Two sums a rounding error apart may swap in Λ⁻¹; time never goes back.
+        self.last_ns = self.rate.offset_ns_of(self.elapsed).max(self.last_ns);
+        self.last_ns
     }
 }
 

@@ -3,7 +3,7 @@
 use loadgen_core::Seed;
 use serde::{Deserialize, Serialize};
 
-use crate::arrivals::{Source, even_position};
+use crate::arrivals::{Drawn, Source, even_position};
 use crate::intervals::{Intervals, Law};
 use crate::{ArrivalProcess, Arrivals, RateFunction, StopCondition};
 
@@ -30,11 +30,8 @@ impl Schedule {
     /// All arrivals from the first. Each call starts anew with the same ones; an unbounded schedule
     /// yields without end.
     pub fn arrivals(&self) -> Arrivals {
-        let drawn = |rate: RateFunction, law| Source::Drawn {
-            rate,
-            intervals: Intervals::new(law, self.seed.stream(STREAM)),
-            elapsed: 0.0,
-            last_ns: 0,
+        let drawn = |rate, law| {
+            Source::Drawn(Box::new(Drawn::new(rate, Intervals::new(law, self.seed.stream(STREAM)))))
         };
         let source = match &self.process {
             ArrivalProcess::Constant(rate) => Source::Even(*rate),

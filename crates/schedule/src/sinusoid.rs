@@ -152,11 +152,7 @@ impl Sinusoid {
         let mut at = (target / self.mean()).clamp(low, high);
         for _ in 0..MAX_STEPS {
             let excess = self.within(at) - target;
-            if excess > 0.0 {
-                high = at
-            } else {
-                low = at
-            }
+            (low, high) = if excess > 0.0 { (low, at) } else { (at, high) };
             // At a zero rate this is infinite or NaN, the comparison fails, and bisection takes over.
             let newton = at - excess / self.rate_at(at);
             let next = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
@@ -213,5 +209,118 @@ impl fmt::Display for Sinusoid {
             write!(f, ",phase={phase_rad}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sinusoid(text: &str) -> Sinusoid {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn it_starts_at_its_minimum_and_peaks_half_a_period_later() {
+        let wave = sinusoid("min=5,max=45,period=600");
+        for (t_s, rate) in [(0.0, 5.0), (150.0, 25.0), (300.0, 45.0), (600.0, 5.0)] {
+            assert!((wave.rate_at(t_s) - rate).abs() < 1e-9, "rate({t_s}) = {}", wave.rate_at(t_s));
+        }
+        // Each whole period adds mean × period.
+        for (t_s, expected) in [(0.0, 0.0), (300.0, 7500.0), (600.0, 15_000.0), (6000.0, 150_000.0)] {
+            assert!((wave.expected_by(t_s) - expected).abs() < 1e-8, "Λ({t_s}) = {}", wave.expected_by(t_s));
+            assert!((wave.time_of(expected) - t_s).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_phase_of_pi_starts_at_the_maximum() {
+        let wave = sinusoid("period=10, max=8, phase=3.141592653589793, min=2");
+        assert!((wave.rate_at(0.0) - 8.0).abs() < 1e-12);
+        assert!((wave.rate_at(5.0) - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn faults_say_what_to_write() {
+        let faults = [
+            ("min=5,max=45", "a sinusoid needs `period`"),
+            ("min=5;max=45", "`min=5;max=45` is not `key=number`"),
+            ("", "`` is not `key=number`"),
+            ("min=5,max=45,period=ten", "`period=ten` is not `key=number`"),
+            ("min=5,max=45,period=10,step=1", "its keys are min, max, period and phase"),
+            ("min=5,min=6,max=45,period=10", "`min` is given twice"),
+            ("min=-1,max=45,period=10", "`min=-1`: the lowest rate must be 0 or more"),
+            ("min=5,max=4,period=10", "`max=4`: the highest rate must not be below min"),
+            ("min=0,max=0,period=10", "`max=0`: the highest rate must be above 0"),
+            ("min=nan,max=1,period=10", "`min=NaN`"),
+            ("min=0,max=inf,period=10", "`max=inf`"),
+            ("min=0,max=1,period=0", "`period=0`: the period must be a number of seconds"),
+            ("min=0,max=1,period=1,phase=inf", "`phase=inf`: the phase must be a finite number"),
+        ];
+        for (text, says) in faults {
+            let error = text.parse::<Sinusoid>().unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn it_is_stored_as_its_parameters_and_checked_when_read() {
+        let wave = sinusoid("min=5,max=45,period=600,phase=1.5");
+        let stored = serde_json::to_string(&wave).unwrap();
+        assert_eq!(stored, r#"{"min":5.0,"max":45.0,"period_s":600.0,"phase_rad":1.5}"#);
+        assert_eq!(serde_json::from_str::<Sinusoid>(&stored).unwrap(), wave);
+        assert!(serde_json::from_str::<Sinusoid>(r#"{"min":5,"max":4,"period_s":600}"#).is_err());
+    }
+
+    prop_compose! {
+        fn any_wave()(
+            min in prop_oneof![Just(0.0), 0.0..100.0],
+            swing in prop_oneof![Just(0.0), 0.001..1000.0],
+            period_s in 0.01..100_000.0,
+            phase_rad in -50.0..50.0,
+        ) -> Sinusoid {
+            Sinusoid::new(min, min + swing + 1e-3, period_s, phase_rad).unwrap()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn writing_and_reading_gives_the_same_wave(wave in any_wave()) {
+            prop_assert_eq!(wave.to_string().parse::<Sinusoid>().unwrap(), wave);
+        }
+
+        #[test]
+        fn the_inverse_undoes_the_integral(wave in any_wave(), periods in 0.0..20.0) {
+            let expected = periods * wave.mean() * wave.period_s();
+            let t_s = wave.time_of(expected);
+            // A hundredth of a nanosecond at the highest rate, and the rounding of the sums themselves.
+            let tolerance = wave.max() * SETTLED_S + 1e-13 * expected.max(1.0) + wave.max() * t_s * 1e-15;
+            prop_assert!((wave.expected_by(t_s) - expected).abs() <= tolerance,
+                "Λ({}) = {} for {}", t_s, wave.expected_by(t_s), expected);
+        }
+
+        #[test]
+        fn the_integral_is_the_sum_of_the_rate(wave in any_wave(), from in 0.0..3.0, width in 0.0..1.5) {
+            let start = from * wave.period_s();
+            let (steps, end) = (2000, start + width * wave.period_s());
+            let step = (end - start) / f64::from(steps);
+            let midpoints: f64 =
+                (0..steps).map(|i| wave.rate_at(start + (f64::from(i) + 0.5) * step) * step).sum();
+            let integral = wave.expected_by(end) - wave.expected_by(start);
+            prop_assert!((midpoints - integral).abs() <= 1e-5 * wave.max() * wave.period_s());
+        }
+
+        #[test]
+        fn later_arrivals_come_later(wave in any_wave(), at in 0.0..1e6, gap in 1e-3..10.0) {
+            prop_assert!(wave.time_of(at + gap) > wave.time_of(at));
+        }
+
+        #[test]
+        fn reading_never_panics(text in ".{0,60}") {
+            let _ = text.parse::<Sinusoid>();
+        }
     }
 }
