@@ -9,9 +9,10 @@ pub enum ScheduleError {
     #[error("a rate is requests per second, above 0 and at most 1e9, such as 10 or 0.5; got `{0}`")]
     Rate(String),
 
-    /// A smoothness that is no number or not above zero.
+    /// A smoothness that is no number or out of its range.
     #[error(
-        "arrival smoothness is a number above 0 (1 is Poisson, more is smoother, less is burstier); got `{0}`"
+        "arrival smoothness is a number from 0.001 to 1e9 (1 is Poisson, more is smoother, less is burstier); \
+         got `{0}`"
     )]
     Smoothness(String),
 

@@ -119,43 +119,52 @@ pub fn expected_per_window(rate: &RateFunction, window_s: f64, windows: usize) -
 /// continued fraction above (Press et al., "Numerical Recipes", 6.2). Q(ν/2, x/2) is the upper tail
 /// of the chi-square distribution.
 fn upper_gamma(a: f64, x: f64) -> f64 {
-    // Both converge within a few times √a terms; statistics of a hundred million windows stay within.
-    const TERMS: u32 = 200_000;
     if x <= 0.0 || a <= 0.0 {
         return 1.0;
     }
+    // x^a · e^(−x) / Γ(a), in logarithms because each factor overflows on its own.
     let scale = libm::exp(a * libm::log(x) - x - libm::lgamma(a));
-    if x < a + 1.0 {
-        let mut term = 1.0 / a;
-        let mut sum = term;
-        for n in 1..TERMS {
-            term *= x / (a + f64::from(n));
-            sum += term;
-            if term < sum * f64::EPSILON {
-                break;
-            }
-        }
-        return (1.0 - scale * sum).clamp(0.0, 1.0);
-    }
-    let tiny = f64::MIN_POSITIVE / f64::EPSILON;
-    let mut b = x + 1.0 - a;
-    let mut c = 1.0 / tiny;
-    let mut d = 1.0 / b;
-    let mut fraction = d;
+    let tail = if x < a + 1.0 { 1.0 - scale * lower_series(a, x) } else { scale * upper_fraction(a, x) };
+    tail.clamp(0.0, 1.0)
+}
+
+/// Both expansions converge within a few times √a terms; statistics of a hundred million windows stay
+/// within this.
+const TERMS: u32 = 200_000;
+
+/// Σ xⁿ / (a(a+1)…(a+n)).
+fn lower_series(a: f64, x: f64) -> f64 {
+    let mut term = 1.0 / a;
+    let mut sum = term;
     for n in 1..TERMS {
-        let n = f64::from(n);
-        let numerator = -n * (n - a);
-        b += 2.0;
-        d = numerator * d + b;
-        c = b + numerator / c;
-        d = 1.0 / if d.abs() < tiny { tiny } else { d };
-        c = if c.abs() < tiny { tiny } else { c };
-        fraction *= d * c;
-        if (d * c - 1.0).abs() < f64::EPSILON {
+        term *= x / (a + f64::from(n));
+        sum += term;
+        if term < sum * f64::EPSILON {
             break;
         }
     }
-    (scale * fraction).clamp(0.0, 1.0)
+    sum
+}
+
+/// 1/(x+1−a − 1(1−a)/(x+3−a − 2(2−a)/(x+5−a − …))), by the modified Lentz method.
+fn upper_fraction(a: f64, x: f64) -> f64 {
+    let away_from_zero = |value: f64| if value.abs() < 1e-290 { 1e-290 } else { value };
+    let mut partial = x + 1.0 - a;
+    let mut above = 1e290;
+    let mut below = 1.0 / partial;
+    let mut fraction = below;
+    for n in 1..TERMS {
+        let n = f64::from(n);
+        let numerator = -n * (n - a);
+        partial += 2.0;
+        below = 1.0 / away_from_zero(numerator * below + partial);
+        above = away_from_zero(partial + numerator / above);
+        fraction *= below * above;
+        if (below * above - 1.0).abs() < f64::EPSILON {
+            break;
+        }
+    }
+    fraction
 }
 
 #[cfg(test)]

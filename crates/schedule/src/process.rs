@@ -39,7 +39,8 @@ impl ArrivalProcess {
     }
 }
 
-/// The shape of gamma intervals, above 0: 1 is Poisson, more is smoother, less is burstier.
+/// The shape of gamma intervals, from 0.001 to 1e9: 1 is Poisson, more is smoother, less is burstier.
+/// Further out, intervals could no longer be told from 0 or from one another.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Smoothness(f64);
@@ -47,7 +48,7 @@ pub struct Smoothness(f64);
 impl Smoothness {
     /// The shape `shape`.
     pub fn new(shape: f64) -> Result<Self, ScheduleError> {
-        if shape > 0.0 && shape.is_finite() {
+        if (1e-3..=1e9).contains(&shape) {
             Ok(Self(shape))
         } else {
             Err(ScheduleError::Smoothness(shape.to_string()))
