@@ -1,0 +1,194 @@
+//! A worker's end of the journal.
+//!
+//! Handing a record over is one send on an unbounded channel of the worker's own: it takes no lock
+//! that the writer holds while it works, and it never waits. What is bounded is the chunk data: its
+//! bytes are counted when a record is handed over and given back when it has been encoded. A record
+//! that would exceed the bound goes without its chunk data, marked as degraded, so every record
+//! arrives whatever the load.
+//!
+//! What this file does not know: files, frames, when anything is written.
+
+use std::mem::size_of;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::Thread;
+
+use loadgen_core::{ChunkKind, RawChunks, RawRecord, RecordSink, Started};
+
+/// What a worker hands to the writer.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Started(Box<Started>),
+    Finished {
+        record: Box<RawRecord>,
+        /// Bytes of chunk data to give back once it is encoded.
+        held: usize,
+    },
+}
+
+/// What the sinks and the writer both see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Chunk data that may wait, in bytes.
+    limit: usize,
+    /// Chunk data that waits now, in bytes.
+    waiting: AtomicUsize,
+    degraded: AtomicU64,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            waiting: AtomicUsize::new(0),
+            degraded: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes `bytes` of the buffer; `None` when they do not fit. An empty buffer takes a record of
+    /// any size, or the largest records could never be kept. The answer: bytes waiting now.
+    fn admit(&self, bytes: usize) -> Option<usize> {
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        if bytes == 0 || before == 0 || before.saturating_add(bytes) <= self.limit {
+            return Some(before + bytes);
+        }
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        self.count_degraded();
+        None
+    }
+
+    pub(crate) fn count_degraded(&self) {
+        self.degraded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn release(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn degraded(&self) -> u64 {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+/// One worker's way into the journal. Neither call blocks.
+#[derive(Debug)]
+pub struct JournalSink {
+    queue: Sender<Message>,
+    shared: Arc<Shared>,
+    writer: Thread,
+}
+
+impl JournalSink {
+    pub(crate) fn new(queue: Sender<Message>, shared: Arc<Shared>, writer: Thread) -> Self {
+        Self { queue, shared, writer }
+    }
+
+    fn send(&self, message: Message) {
+        // Only a closed journal refuses, and `close` says that nothing is kept after it.
+        let _ = self.queue.send(message);
+    }
+}
+
+impl RecordSink for JournalSink {
+    fn started(&mut self, started: &Started) {
+        self.send(Message::Started(Box::new(started.clone())));
+    }
+
+    fn finished(&mut self, mut record: RawRecord) {
+        let mut held = chunk_bytes(&record.chunks);
+        match self.shared.admit(held) {
+            // The writer wakes by itself often enough for a calm run. Waking it costs a system
+            // call, so a worker does that only when the buffer fills.
+            Some(waiting) if waiting > self.shared.limit / 2 => self.writer.unpark(),
+            Some(_) => {}
+            None => {
+                record.chunks = RawChunks::default();
+                record.degraded = true;
+                held = 0;
+                self.writer.unpark();
+            }
+        }
+        self.send(Message::Finished { record: Box::new(record), held });
+    }
+}
+
+/// Memory that the chunk data of a record occupies, in bytes.
+fn chunk_bytes(chunks: &RawChunks) -> usize {
+    let RawChunks { offset_ns, uncertainty_ns, read_lag_ns, kind, bytes, .. } = chunks;
+    (offset_ns.capacity() + uncertainty_ns.capacity() + read_lag_ns.capacity()) * size_of::<i64>()
+        + kind.capacity() * size_of::<ChunkKind>()
+        + bytes.capacity() * size_of::<i32>()
+        + (chunks.reasoning_end.capacity() + chunks.output_end.capacity()) * size_of::<u32>()
+        + chunks.reasoning.capacity()
+        + chunks.output.capacity()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::samples;
+
+    fn sink(limit: usize) -> (JournalSink, mpsc::Receiver<Message>) {
+        let (sender, receiver) = mpsc::channel();
+        let sink = JournalSink::new(sender, Arc::new(Shared::new(limit)), std::thread::current());
+        (sink, receiver)
+    }
+
+    fn take(queue: &mpsc::Receiver<Message>) -> (RawRecord, usize) {
+        match queue.try_recv().unwrap() {
+            Message::Finished { record, held } => (*record, held),
+            Message::Started(_) => panic!("a finished record was handed over"),
+        }
+    }
+
+    #[test]
+    fn a_full_buffer_costs_chunks_and_never_records() {
+        let record = samples::raw_record(1, 100);
+        let held = chunk_bytes(&record.chunks);
+        let (mut sink, queue) = sink(held * 2);
+        for _ in 0..5 {
+            sink.finished(record.clone());
+        }
+        let taken: Vec<_> = (0..5).map(|_| take(&queue)).collect();
+        let degraded: Vec<_> = taken.iter().map(|(record, _)| record.degraded).collect();
+        assert_eq!(degraded, [false, false, true, true, true]);
+        assert!(taken[2].0.chunks.is_empty());
+        assert_eq!(taken[2].0.identity, record.identity);
+        assert_eq!(sink.shared.degraded(), 3);
+
+        sink.shared.release(taken[0].1);
+        sink.finished(record.clone());
+        assert_eq!(take(&queue).0, record, "room given back is room again");
+    }
+
+    #[test]
+    fn an_empty_buffer_takes_a_record_of_any_size() {
+        let (mut sink, queue) = sink(1);
+        sink.finished(samples::raw_record(1, 100));
+        assert!(!take(&queue).0.degraded);
+        assert_eq!(sink.shared.degraded(), 0);
+    }
+
+    #[test]
+    fn a_closed_journal_neither_blocks_nor_panics() {
+        let (mut sink, queue) = sink(1 << 20);
+        drop(queue);
+        sink.started(&samples::started(1));
+        sink.finished(samples::raw_record(1, 3));
+    }
+}

@@ -1,0 +1,143 @@
+//! Writing `profile_export.parquet`, a row at a time.
+//!
+//! Invariants: memory is bounded by one row group ([`ROW_GROUP_BYTES`]) and one batch of rows; the
+//! file has its name only once it is whole. What this file does not know: what a metric means.
+
+use std::io::BufWriter;
+use std::path::Path;
+
+use arrow_schema::DataType;
+use loadgen_core::RequestRecord;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+use serde_json::{Map, Value};
+
+use super::columns::Rows;
+use super::partial::PartialFile;
+use crate::error::RecordError;
+use crate::schema::columns::{COLUMNS, Column};
+use crate::schema::{MetricColumn, SCHEMA_VERSION, check_metrics, is_own_column, keys, record_schema};
+
+/// Row groups end at about this many encoded bytes.
+const ROW_GROUP_BYTES: usize = 16 << 20;
+/// Rows are encoded once this many wait,
+const BATCH_ROWS: usize = 1024;
+/// or this many chunks in them: some 2 MiB.
+const BATCH_CHUNKS: usize = 64 << 10;
+
+/// Writes records to a Parquet file.
+pub struct ParquetSink {
+    writer: ArrowWriter<BufWriter<PartialFile>>,
+    rows: Rows,
+    /// Which of the values handed over have a column of their own.
+    has_column: Vec<bool>,
+}
+
+impl ParquetSink {
+    /// Begins a file at `path`, with a column for each metric and with `metadata` (see
+    /// [`keys`](crate::keys) for its names). The schema's version and the metrics' units are added.
+    pub fn create(
+        path: &Path,
+        metrics: &[MetricColumn],
+        metadata: Vec<(String, String)>,
+    ) -> Result<Self, RecordError> {
+        check_metrics(metrics)?;
+        let schema = record_schema(metrics);
+        let file = BufWriter::new(PartialFile::create(path)?);
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()))
+            .map_err(RecordError::parquet("begin", path))?;
+        let has_column: Vec<_> = metrics.iter().map(|metric| !is_own_column(&metric.name)).collect();
+        let own_columns = has_column.iter().filter(|has_column| **has_column).count();
+        let mut sink = Self { writer, rows: Rows::new(schema, own_columns), has_column };
+        sink.add_metadata(keys::SCHEMA_VERSION, SCHEMA_VERSION.to_owned());
+        sink.add_metadata(keys::METRIC_UNITS, units(metrics));
+        metadata.into_iter().for_each(|(key, value)| sink.add_metadata(&key, value));
+        Ok(sink)
+    }
+
+    /// Adds a row: the record, and the values of the metrics in the order they were declared.
+    pub fn push(&mut self, record: &RequestRecord, metrics: &[Option<f64>]) -> Result<(), RecordError> {
+        if metrics.len() != self.has_column.len() {
+            return Err(RecordError::MetricCount { given: metrics.len(), expected: self.has_column.len() });
+        }
+        let own = metrics.iter().zip(&self.has_column).filter(|(_, has_column)| **has_column);
+        self.rows.push(record, own.map(|(value, _)| *value));
+        if self.rows.rows() >= BATCH_ROWS || self.rows.chunks() >= BATCH_CHUNKS {
+            self.encode()?;
+        }
+        Ok(())
+    }
+
+    /// Adds a fact to the file's metadata, for what is known only at the end.
+    pub fn add_metadata(&mut self, key: &str, value: String) {
+        self.writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+    }
+
+    /// Completes the file and gives it its name.
+    pub fn finish(mut self) -> Result<(), RecordError> {
+        if self.rows.rows() > 0 {
+            self.encode()?;
+        }
+        let path = self.path();
+        let buffer = self.writer.into_inner().map_err(RecordError::parquet("complete", &path))?;
+        let file =
+            buffer.into_inner().map_err(|error| RecordError::io("write", &path)(error.into_error()))?;
+        file.commit()
+    }
+
+    fn encode(&mut self) -> Result<(), RecordError> {
+        let batch = self.rows.take().map_err(|source| RecordError::Arrow {
+            action: "encode rows of",
+            path: self.path(),
+            source,
+        })?;
+        let path = self.path();
+        self.writer.write(&batch).map_err(RecordError::parquet("write", &path))
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.writer.inner().get_ref().path().to_owned()
+    }
+}
+
+impl std::fmt::Debug for ParquetSink {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ParquetSink").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+/// Snappy; instants and chunk lists as packed differences, for which a dictionary would only be
+/// built to be thrown away.
+pub(crate) fn properties() -> WriterProperties {
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_created_by(format!("loadgen {}", env!("CARGO_PKG_VERSION")));
+    for path in COLUMNS.iter().filter_map(packed_path) {
+        builder = builder
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    builder.build()
+}
+
+/// The path in the file of a column whose integers are packed.
+fn packed_path(column: &Column) -> Option<ColumnPath> {
+    let name = column.name.to_owned();
+    match column.access.data_type() {
+        DataType::Int64 if column.unit == Some("ns") => Some(ColumnPath::new(vec![name])),
+        DataType::List(element) if element.data_type().is_integer() => {
+            Some(ColumnPath::new(vec![name, "list".to_owned(), element.name().clone()]))
+        }
+        _ => None,
+    }
+}
+
+fn units(metrics: &[MetricColumn]) -> String {
+    let units: Map<_, _> =
+        metrics.iter().map(|metric| (metric.name.clone(), Value::from(metric.unit.clone()))).collect();
+    Value::from(units).to_string()
+}

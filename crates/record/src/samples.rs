@@ -1,0 +1,3 @@
+//! Records for this crate's tests.
+
+use loadgen_core::*;
