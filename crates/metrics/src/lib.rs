@@ -10,6 +10,8 @@
 
 mod aggregate;
 mod config;
+#[cfg(test)]
+mod fixture;
 mod metric;
 mod preview;
 mod quality;
@@ -29,7 +31,7 @@ pub use quality::{
     HostFacts, LagStats, Quality, QualityInput, Reason, ScheduleFacts, TimestampSource, UncertainChunks,
 };
 pub use registry::REGISTRY;
-pub use request::{credit_issued, request_metrics};
+pub use request::{credit_issued, request_end, request_metrics};
 pub use slo::{Slo, SloError, SloSet};
 pub use stats::{PERCENTILES, Stats};
 pub use summary::{MetricSummary, OutcomeCounts, Summary, Window, Windows};

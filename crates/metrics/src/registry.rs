@@ -129,10 +129,10 @@ const TABLE: &[Metric] = &[
     Metric::injected("adj_decode_duration", "Decode Duration (error-adjusted)", Milliseconds).shown_last(Main).streaming().output_tokens(),
     // step functions over the window, weighted by time
     Metric::injected("effective_concurrency", "Effective Concurrency", Requests).shown_last(Effective),
-    Metric::injected("effective_decode_concurrency", "Effective Decode Concurrency", Requests).shown_last(Effective),
-    Metric::injected("effective_prefill_concurrency", "Effective Prefill Concurrency", Requests).shown_last(Effective),
     Metric::injected("effective_decode_throughput", "Effective Decode Throughput", TokensPerSecond).shown_last(Effective),
     Metric::injected("effective_prefill_throughput", "Effective Prefill Throughput", TokensPerSecond).shown_last(Effective),
+    Metric::injected("effective_decode_concurrency", "Effective Decode Concurrency", Requests).shown_last(Effective),
+    Metric::injected("effective_prefill_concurrency", "Effective Prefill Concurrency", Requests).shown_last(Effective),
     Metric::injected("effective_total_throughput", "Effective Total Throughput", TokensPerSecond).shown_last(Effective),
     Metric::injected("effective_decode_throughput_per_user", "Effective Decode Throughput Per User", TokensPerSecondPerUser).shown_last(Effective),
     Metric::injected("effective_prefill_throughput_per_user", "Effective Prefill Throughput Per User", TokensPerSecondPerUser).shown_last(Effective),

@@ -35,7 +35,7 @@ impl RequestMetrics {
         Self { values }
     }
 
-    /// Number of values.
+    /// Number of values, those included that the JSONL leaves out.
     pub fn len(&self) -> usize {
         self.values.len()
     }
@@ -45,10 +45,14 @@ impl RequestMetrics {
         self.values.is_empty()
     }
 
-    /// Every metric and its value in display units, in registry order, those included that the
-    /// per-request JSONL leaves out (see [`Metric::is_in_jsonl`]).
+    /// The metrics that the per-request JSONL shows ([`Metric::is_in_jsonl`]) and their values in
+    /// display units, in registry order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Metric, MetricValue)> + '_ {
-        self.values.iter().map(|(id, native)| (id.metric(), displayed(id.metric(), native)))
+        self.values
+            .iter()
+            .map(|(id, native)| (id.metric(), native))
+            .filter(|(metric, _)| metric.is_in_jsonl())
+            .map(|(metric, native)| (metric, displayed(metric, native)))
     }
 
     /// The scalar value of `tag` in its display unit; `None` when absent, unknown or a list.

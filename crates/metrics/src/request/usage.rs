@@ -1,0 +1,52 @@
+//! Token counts as the server reported them, and how far they are from ours.
+
+use loadgen_core::RequestRecord;
+
+use super::Values;
+use crate::metric::MetricId;
+use crate::registry::id;
+
+const PROMPT_DIFF: MetricId = id("usage_prompt_tokens_diff_pct");
+const COMPLETION_DIFF: MetricId = id("usage_completion_tokens_diff_pct");
+const REASONING_DIFF: MetricId = id("usage_reasoning_tokens_diff_pct");
+const DISCREPANCY: MetricId = id("usage_discrepancy_count");
+
+/// A request's counts disagree when one of them differs by more than this many percent.
+const DISCREPANCY_PCT: f64 = 10.0;
+
+pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
+    let Some(usage) = &record.tokens.usage else { return };
+    let tokens = &record.tokens;
+    for (id, count) in [
+        (id("usage_prompt_tokens"), usage.prompt_tokens),
+        (id("usage_prompt_cache_read_tokens"), usage.prompt_cache_read_tokens),
+        (id("usage_prompt_cache_write_tokens"), usage.prompt_cache_write_tokens),
+        (id("usage_prompt_cache_miss_tokens"), usage.prompt_cache_miss_tokens),
+        (id("usage_prompt_audio_tokens"), usage.prompt_audio_tokens),
+        (id("usage_completion_tokens"), usage.completion_tokens),
+        (id("usage_reasoning_tokens"), usage.reasoning_tokens),
+        (id("usage_completion_audio_tokens"), usage.completion_audio_tokens),
+        (id("usage_accepted_prediction_tokens"), usage.accepted_prediction_tokens),
+        (id("usage_rejected_prediction_tokens"), usage.rejected_prediction_tokens),
+        (id("usage_total_tokens"), usage.total_tokens),
+    ] {
+        values.int(id, count);
+    }
+
+    let prompt = difference(usage.prompt_tokens, tokens.input);
+    let completion = difference(usage.completion_tokens, tokens.output_sequence());
+    let reasoning = difference(usage.reasoning_tokens, tokens.reasoning);
+    values.float(PROMPT_DIFF, prompt);
+    values.float(COMPLETION_DIFF, completion);
+    values.float(REASONING_DIFF, reasoning);
+    if let (Some(prompt), Some(completion)) = (prompt, completion) {
+        let worst = prompt.max(completion).max(reasoning.unwrap_or(0.0));
+        values.int(DISCREPANCY, i64::from(worst > DISCREPANCY_PCT));
+    }
+}
+
+/// By how many percent of our count the server's differs; `None` without both, or when ours is zero.
+fn difference(reported: Option<i64>, ours: Option<i64>) -> Option<f64> {
+    let ours = ours.filter(|&ours| ours != 0)? as f64;
+    Some(100.0 * (reported? as f64 - ours).abs() / ours)
+}
