@@ -1,1 +1,30 @@
-//! Numbers to text: AIPerf's files, console, plots and HTML.
+//! Numbers to text: AIPerf's files, the console, plots and the HTML page.
+//!
+//! * [`summary_json`], [`summary_csv`], [`RecordLines`] and [`InputsJson`] write the files that
+//!   AIPerf's readers know, key for key;
+//! * [`console`] draws what is printed at the end of a run;
+//! * [`html`] makes the page of a run, and [`plot`] every picture in it or beside it;
+//! * [`schemas`] says what the JSON files look like.
+//!
+//! Everything here is a function from figures to text. What this crate does not know: where figures
+//! come from, where text goes, clocks, sockets, the command line, whether there is a terminal.
+
+pub mod console;
+mod escape;
+pub mod html;
+mod info;
+mod inputs;
+mod keyed;
+pub mod plot;
+mod record_line;
+mod schemas;
+mod summary_csv;
+mod summary_json;
+
+pub use info::{Report, RunInfo};
+pub use inputs::InputsJson;
+pub use jiff::tz::TimeZone;
+pub use record_line::RecordLines;
+pub use schemas::schemas;
+pub use summary_csv::summary_csv;
+pub use summary_json::{AIPERF_VERSION, SCHEMA_VERSION, summary_json};

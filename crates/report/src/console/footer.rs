@@ -1,0 +1,25 @@
+//! The lines below the tables: what was run, for how long, and where the results are.
+
+use super::table::wrap;
+use crate::info::Report;
+
+pub(super) fn footer(report: &Report<'_>, width: usize) -> String {
+    let (info, summary) = (report.info, report.summary);
+    let mut out = String::from("\n");
+    for line in wrap(&format!("CLI Command: {}", info.cli_command), width) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    // Scripts read this line. It is the metric's figure, not the longer window that rates divide by.
+    let duration = summary.get("benchmark_duration").and_then(|stats| stats.avg);
+    let seconds = duration.unwrap_or_else(|| summary.window.seconds());
+    let early = if info.was_cancelled { " (cancelled early)" } else { "" };
+    out.push_str(&format!("Benchmark Duration: {seconds:.2} sec{early}\n"));
+    for (label, path) in report.files {
+        out.push_str(&format!("{label}: {}\n", path.display()));
+    }
+    if info.was_cancelled {
+        out.push_str("The run was cancelled early: the results are those of its first part.\n");
+    }
+    out
+}

@@ -1,0 +1,65 @@
+//! What is printed at the end of a run, and `profile_export_console.txt`.
+//!
+//! The tables are AIPerf's, row for row and column for column, under the titles readers know with our
+//! name in front (`loadgen | LLM Metrics`); two blocks are ours: the statement of goodput and the
+//! verdict on the client. The text file is [`blocks`] at [`FILE_WIDTH`] columns without colours; a
+//! terminal gets [`render`], which adds the footer.
+
+mod figures;
+mod footer;
+mod paint;
+mod panels;
+mod table;
+mod verdict;
+
+use paint::Paint;
+
+use crate::info::Report;
+
+pub(crate) use figures::{console_rows, figure, figures, grouped};
+pub(crate) use verdict::{goodput_statement, outcome_statement, quality_statement};
+
+/// Columns of `profile_export_console.txt`.
+pub const FILE_WIDTH: usize = 140;
+
+/// Fewest columns worth drawing for.
+const LEAST_WIDTH: usize = 80;
+
+/// What stands for a figure that does not exist.
+pub(crate) const MISSING: &str = "N/A";
+
+/// How to draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Whether to colour: the caller knows about terminals and `NO_COLOR`.
+    pub ansi: bool,
+    /// Whether to show the table of HTTP timings.
+    pub trace_timing: bool,
+}
+
+impl Options {
+    /// As the text file wants it.
+    pub fn file(trace_timing: bool) -> Self {
+        Self { width: FILE_WIDTH, ansi: false, trace_timing }
+    }
+}
+
+/// Everything: the blocks and the footer.
+pub fn render(report: &Report<'_>, options: Options) -> String {
+    blocks(report, options) + &footer::footer(report, options.width.max(LEAST_WIDTH))
+}
+
+/// The tables, panels and verdicts, without the footer.
+pub fn blocks(report: &Report<'_>, options: Options) -> String {
+    let width = options.width.max(LEAST_WIDTH);
+    let paint = Paint::new(options.ansi);
+    let mut parts = vec![String::new()];
+    parts.extend(panels::incomplete(report, paint));
+    parts.extend(panels::error_summary(report, width, paint));
+    parts.extend(figures::tables(report.summary, options.trace_timing, width, paint));
+    parts.extend(panels::warnings(report, width, paint));
+    parts.push(verdict::block(report, width, paint));
+    parts.join("\n")
+}

@@ -1,0 +1,190 @@
+//! Tables and panels drawn with box characters.
+//!
+//! A table is as wide as its content. One that would not fit is narrowed by wrapping its widest
+//! column of text; figures are never cut. Widths count columns of a terminal, not bytes.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
+
+use super::paint::{Paint, Style};
+
+/// Which side a column's text leans to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// A table with a heavy head: the form that readers of AIPerf's output know.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    title: String,
+    head: Vec<(String, Align)>,
+    /// Cells may have several lines.
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(title: impl Into<String>, head: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
+        let head = head.into_iter().map(|(name, align)| (name.to_owned(), align)).collect();
+        Self { title: title.into(), head, rows: Vec::new() }
+    }
+
+    /// Adds a row; it must have as many cells as the head.
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        debug_assert_eq!(cells.len(), self.head.len(), "a cell for each column");
+        self.rows.push(cells);
+    }
+
+    /// The title centred above the table, each line ended by a newline; at most `width` wide as far
+    /// as wrapping can achieve that.
+    pub(super) fn draw(&self, width: usize, paint: Paint) -> String {
+        let widths = self.widths(width);
+        let total = widths.iter().sum::<usize>() + 3 * widths.len() + 1;
+        let mut out = String::new();
+        out.push_str(&paint.apply(Style::Title, &centred(&self.title, total)));
+        out.push('\n');
+        out.push_str(&edge(&widths, ["┏", "━", "┳", "┓"], paint));
+        let head: Vec<String> = self.head.iter().map(|(name, _)| name.clone()).collect();
+        self.lines(&mut out, &head, &widths, ("┃", Style::Head), paint);
+        out.push_str(&edge(&widths, ["┡", "━", "╇", "┩"], paint));
+        for row in &self.rows {
+            self.lines(&mut out, row, &widths, ("│", Style::Plain), paint);
+        }
+        out.push_str(&edge(&widths, ["└", "─", "┴", "┘"], paint));
+        out
+    }
+
+    fn widths(&self, limit: usize) -> Vec<usize> {
+        let widest = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].as_str());
+            let lines = cells.chain([self.head[column].0.as_str()]).flat_map(str::lines);
+            lines.map(UnicodeWidthStr::width).max().unwrap_or(0)
+        };
+        let mut widths: Vec<usize> = (0..self.head.len()).map(widest).collect();
+        let total = widths.iter().sum::<usize>() + 3 * widths.len() + 1;
+        if let Some(widest) = widths.iter_mut().max()
+            && total > limit
+        {
+            *widest = widest.saturating_sub(total - limit).max(12);
+        }
+        widths
+    }
+
+    fn lines(&self, out: &mut String, cells: &[String], widths: &[usize], (bar, style): (&str, Style), paint: Paint) {
+        let wrapped: Vec<Vec<String>> = cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
+        let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+        let bar = paint.apply(Style::Rule, bar);
+        for line in 0..height {
+            for ((cell, width), (_, align)) in wrapped.iter().zip(widths).zip(&self.head) {
+                let text = cell.get(line).map_or("", String::as_str);
+                let padded = match align {
+                    Align::Left => format!("{text}{}", blank(width - text.width())),
+                    Align::Right => format!("{}{text}", blank(width - text.width())),
+                };
+                let style = if text == super::MISSING { Style::Faint } else { style };
+                out.push_str(&bar);
+                out.push(' ');
+                out.push_str(&paint.apply(style, &padded));
+                out.push(' ');
+            }
+            out.push_str(&bar);
+            out.push('\n');
+        }
+    }
+}
+
+/// A framed text with a title in its upper edge.
+pub(super) fn panel(title: &str, body: &str, width: usize, paint: Paint) -> String {
+    let room = width.saturating_sub(6).max(20);
+    let lines: Vec<String> = body.lines().flat_map(|line| wrap(line, room)).collect();
+    let inner = lines.iter().map(|l| l.width()).max().unwrap_or(0).max(title.width()) + 4;
+    let dashes = inner - title.width() - 2;
+    let (left, right) = (dashes / 2, dashes - dashes / 2);
+    let rule = |text: String| paint.apply(Style::Warn, &text);
+    let mut out = rule(format!("╭{} {title} {}╮", "─".repeat(left), "─".repeat(right)));
+    out.push('\n');
+    for line in lines {
+        let gap = blank(inner - 2 - line.width());
+        out.push_str(&format!("{}  {line}{gap}{}\n", rule("│".to_owned()), rule("│".to_owned())));
+    }
+    out.push_str(&rule(format!("╰{}╯", "─".repeat(inner))));
+    out.push('\n');
+    out
+}
+
+/// Breaks text at spaces into lines of at most `width` columns; a word that is longer is cut.
+/// Indentation of the first line is kept.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for piece in paragraph.split_inclusive(' ') {
+            if line.width() + piece.trim_end().width() > width && !line.trim().is_empty() {
+                lines.push(line.trim_end().to_owned());
+                line.clear();
+            }
+            for c in piece.chars() {
+                if line.width() + c.width().unwrap_or(0) > width && c != ' ' {
+                    lines.push(std::mem::take(&mut line));
+                }
+                // Control characters would break the frame.
+                line.push(if c.is_control() { ' ' } else { c });
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    if lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
+}
+
+fn edge(widths: &[usize], [left, fill, middle, right]: [&str; 4], paint: Paint) -> String {
+    let spans: Vec<String> = widths.iter().map(|width| fill.repeat(width + 2)).collect();
+    paint.apply(Style::Rule, &format!("{left}{}{right}", spans.join(middle))) + "\n"
+}
+
+fn centred(text: &str, width: usize) -> String {
+    let spare = width.saturating_sub(text.width());
+    format!("{}{text}", blank(spare / 2))
+}
+
+fn blank(width: usize) -> String {
+    " ".repeat(width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_holds_whatever_the_text() {
+        let mut table = Table::new("a title", [("Code", Align::Right), ("Message", Align::Left)]);
+        table.row(vec!["500".into(), "宽字符 wide\tand a_very_long_word_that_nothing_can_break ".repeat(3)]);
+        table.row(vec!["N/A".into(), String::new()]);
+        let text = table.draw(60, Paint::none());
+        for line in text.lines().skip(1) {
+            assert_eq!(line.width(), 60, "{line}");
+        }
+    }
+
+    #[test]
+    fn text_wraps_at_spaces_and_cuts_only_what_must_be_cut() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("  indented", 20), ["  indented"]);
+    }
+
+    #[test]
+    fn a_panel_is_as_wide_as_it_needs() {
+        let text = panel("Title", "short\na line that is somewhat longer", 80, Paint::none());
+        insta::assert_snapshot!(text, @"
+        ╭───────────── Title ─────────────╮
+        │  short                          │
+        │  a line that is somewhat longer │
+        ╰─────────────────────────────────╯
+        ");
+    }
+}

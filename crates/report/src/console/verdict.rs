@@ -1,0 +1,96 @@
+//! Our own lines: what became of the requests, how many were good, and whether to believe it.
+
+use loadgen_metrics::Quality;
+
+use super::paint::{Paint, Style};
+use super::table::wrap;
+use crate::info::Report;
+
+/// The block below the tables.
+pub(super) fn block(report: &Report<'_>, width: usize, paint: Paint) -> String {
+    let mut lines = vec![(Style::Plain, outcome_statement(report))];
+    if let Some(statement) = goodput_statement(report) {
+        lines.push((Style::Plain, format!("Goodput: {statement}")));
+    }
+    if let Some(quality) = report.quality {
+        let style = if quality.client_limited { Style::Bad } else { Style::Good };
+        lines.push((style, format!("Measurement quality: {}", quality_statement(quality))));
+    }
+    let painted = lines.iter().flat_map(|(style, text)| {
+        let wrapped = wrap(text, width).into_iter();
+        wrapped.map(|line| paint.apply(*style, &line) + "\n")
+    });
+    painted.collect()
+}
+
+/// What became of every request of the measured phase: the parts add up to the whole.
+pub(crate) fn outcome_statement(report: &Report<'_>) -> String {
+    let counts = &report.summary.counts;
+    let parts = [
+        ("ok", counts.ok),
+        ("failed", counts.failed()),
+        ("cancelled", counts.cancelled),
+        ("aborted", counts.aborted),
+        ("not sent", counts.not_sent),
+    ];
+    let shown: Vec<String> = parts
+        .iter()
+        .filter(|(name, count)| *count > 0 || matches!(*name, "ok" | "failed"))
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    format!("Requests: {} scheduled = {}", counts.scheduled(), shown.join(" + "))
+}
+
+/// Goodput in a sentence; `None` without objectives.
+pub(crate) fn goodput_statement(report: &Report<'_>) -> Option<String> {
+    if report.slos.is_empty() {
+        return None;
+    }
+    let figure = |tag| report.summary.get(tag).and_then(|stats| stats.avg);
+    let good = figure("good_request_count").unwrap_or(0.0);
+    let share = figure("good_request_fraction").unwrap_or(0.0);
+    let rate = figure("goodput").unwrap_or(0.0);
+    let counts = &report.summary.counts;
+    let completed = counts.ok + counts.failed() + counts.cancelled;
+    Some(format!(
+        "{:.1}% of requests ({good:.0} of {completed}, {rate:.2} requests/sec) met {}",
+        100.0 * share,
+        objectives(report)
+    ))
+}
+
+/// The objectives as a reader would write them.
+pub(crate) fn objectives(report: &Report<'_>) -> String {
+    let texts: Vec<String> = report
+        .slos
+        .iter()
+        .map(|slo| {
+            let metric = slo.metric();
+            let sign = if metric.larger_is_better { "≥" } else { "≤" };
+            format!("{} {sign} {} {}", metric.tag, slo.threshold(), metric.unit.label())
+        })
+        .collect();
+    texts.join(" and ")
+}
+
+/// The verdict on the client in a sentence or two.
+pub(crate) fn quality_statement(quality: &Quality) -> String {
+    if quality.client_limited {
+        let reasons: Vec<&str> = quality.reasons.iter().map(|reason| reason.message.as_str()).collect();
+        return format!("CLIENT LIMITED: {}", reasons.join("; "));
+    }
+    let mut facts = Vec::new();
+    if let Some(lag) = &quality.send_lag {
+        facts.push(format!("sent {:.3} ms late at p99", lag.p99_ms));
+    }
+    if let Some(lag) = &quality.read_lag {
+        facts.push(format!("read {:.3} ms late at p99", lag.p99_ms));
+    }
+    if quality.uncertain_chunks.chunks > 0 {
+        facts.push(format!("{:.2}% of chunks uncertain", 100.0 * quality.uncertain_chunks.share));
+    }
+    if facts.is_empty() {
+        return "the client kept up".to_owned();
+    }
+    format!("the client kept up ({})", facts.join(", "))
+}

@@ -1,0 +1,187 @@
+//! `profile_export.jsonl`: one line for each request, as AIPerf writes it.
+//!
+//! Requests that succeeded, failed or were cancelled by plan have a line; those that the run's end
+//! cut off have none, as with AIPerf. Where AIPerf ends a request that got an HTTP error at its start,
+//! `request_end_ns` here is when the answer really came.
+
+use loadgen_core::{Outcome, Phase, RequestRecord};
+use loadgen_metrics::{MetricValue, RequestMetrics, credit_issued};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::keyed::Keyed;
+use crate::summary_json::ErrorFacts;
+
+/// Writes the records of one run.
+#[derive(Debug, Clone)]
+pub struct RecordLines {
+    /// Seeds the names of workers: equal for equal runs and workers.
+    benchmark_id: String,
+    processor: String,
+    /// The index of the first measured phase in the run.
+    first_profiling: i32,
+}
+
+/// One line.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(title = "a line of profile_export.jsonl")]
+pub(crate) struct RecordLine<'a> {
+    /// Who and when.
+    metadata: Metadata<'a>,
+    /// Metric values by tag.
+    #[schemars(with = "std::collections::BTreeMap<String, Measured>")]
+    metrics: Keyed<Measured>,
+    /// Why it failed; absent on success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFacts<'a>>,
+}
+
+/// Who a request is, and when it happened. Instants are ns since the Unix epoch.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct Metadata<'a> {
+    /// Number of the request within its phase, from 0.
+    session_num: i64,
+    /// One for each request; sent as X-Request-ID.
+    x_request_id: String,
+    /// One for each conversation; sent as X-Correlation-ID.
+    x_correlation_id: &'a str,
+    /// The conversation in the dataset.
+    conversation_id: &'a str,
+    /// Position in its conversation, from 0.
+    turn_index: i32,
+    /// When it was due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credit_issued_ns: Option<i64>,
+    /// When work on it began.
+    request_start_ns: i64,
+    /// When the head of a 2xx response was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_ack_ns: Option<i64>,
+    /// Arrival of the last byte that was read.
+    request_end_ns: i64,
+    /// Which worker sent it.
+    worker_id: String,
+    /// What processed its record.
+    record_processor_id: &'a str,
+    /// `warmup` or `profiling`.
+    benchmark_phase: &'static str,
+    /// Position of its phase in the run, from 0.
+    phase_index: i32,
+    /// Position of its phase among the measured ones, from 0; absent on warm-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profiling_index: Option<i32>,
+    /// Name of its phase.
+    phase_name: &'static str,
+    /// `warmup` or `profiling`.
+    phase_kind: &'static str,
+    /// Whether it was cancelled by plan.
+    was_cancelled: bool,
+    /// When that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancellation_time_ns: Option<i64>,
+    /// Always false: nothing is skipped for its length.
+    context_overflow_skip: bool,
+    /// Always 0: there are no sub-agents.
+    agent_depth: u32,
+    /// The conversation it came from: itself.
+    root_correlation_id: &'a str,
+}
+
+/// A value and its unit.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct Measured {
+    value: Value,
+    unit: &'static str,
+}
+
+/// Counts stay whole numbers; a metric of several events is a list.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Value {
+    Int(i64),
+    Float(f64),
+    List(Vec<f64>),
+}
+
+impl Value {
+    /// `None` for what JSON cannot hold.
+    fn new(value: MetricValue) -> Option<Self> {
+        match value {
+            MetricValue::Int(value) => Some(Self::Int(value)),
+            MetricValue::Float(value) => value.is_finite().then_some(Self::Float(value)),
+            MetricValue::List(values) => values.iter().all(|v| v.is_finite()).then_some(Self::List(values)),
+        }
+    }
+}
+
+impl RecordLines {
+    /// For the run `benchmark_id`, whose measured phases begin at phase `first_profiling`.
+    pub fn new(benchmark_id: &str, first_profiling: i32) -> Self {
+        Self {
+            benchmark_id: benchmark_id.to_owned(),
+            processor: format!("record_processor_{:08x}", mix(benchmark_id, -1)),
+            first_profiling,
+        }
+    }
+
+    /// The line, newline included; `None` for a request that the run's end cut off.
+    pub fn line(&self, record: &RequestRecord, metrics: &RequestMetrics) -> Option<String> {
+        if !record.outcome.is_reported() {
+            return None;
+        }
+        let mut text = serde_json::to_string(&self.fields(record, metrics))
+            .expect("text keys and finite numbers always serialize");
+        text.push('\n');
+        Some(text)
+    }
+
+    fn fields<'a>(&'a self, record: &'a RequestRecord, metrics: &RequestMetrics) -> RecordLine<'a> {
+        let (who, when) = (&record.identity, &record.instants);
+        let due = credit_issued(when);
+        let start = when.request_start.or(when.released).or(due).unwrap_or_default();
+        let accepted = record.status.is_some_and(|status| (200..300).contains(&status));
+        let cancelled = record.outcome == Outcome::Cancelled;
+        let phase = who.phase.name();
+        RecordLine {
+            metadata: Metadata {
+                session_num: who.session_num,
+                x_request_id: who.request_id.to_string(),
+                x_correlation_id: &who.correlation_id,
+                conversation_id: &who.session_id,
+                turn_index: who.turn_index,
+                credit_issued_ns: due.map(|at| at.0),
+                request_start_ns: start.0,
+                request_ack_ns: when.headers.filter(|_| accepted && !cancelled).map(|at| at.0),
+                request_end_ns: when.end.unwrap_or(start).0,
+                worker_id: format!("worker_{:08x}", mix(&self.benchmark_id, who.worker_id)),
+                record_processor_id: &self.processor,
+                benchmark_phase: phase,
+                phase_index: who.phase_index,
+                profiling_index: (who.phase == Phase::Profiling)
+                    .then(|| (who.phase_index - self.first_profiling).max(0)),
+                phase_name: phase,
+                phase_kind: phase,
+                was_cancelled: cancelled,
+                cancellation_time_ns: record.cancelled_at.filter(|_| cancelled).map(|at| at.0),
+                context_overflow_skip: false,
+                agent_depth: 0,
+                root_correlation_id: &who.correlation_id,
+            },
+            metrics: metrics
+                .iter()
+                .filter(|(metric, _)| metric.is_in_jsonl())
+                .filter_map(|(metric, value)| {
+                    Some((metric.tag, Measured { value: Value::new(value)?, unit: metric.unit.label() }))
+                })
+                .collect(),
+            error: record.error.as_ref().map(ErrorFacts::from),
+        }
+    }
+}
+
+/// FNV-1a over the run's id and a number: names that look like AIPerf's and do not change when a
+/// report is rebuilt.
+fn mix(benchmark_id: &str, number: i32) -> u32 {
+    let bytes = benchmark_id.bytes().chain(number.to_le_bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

@@ -1,0 +1,86 @@
+//! `profile_export_aiperf.csv`: the summary as AIPerf writes it.
+//!
+//! Two tables parted by a blank line: metrics with percentiles, then single figures; rows sorted by
+//! tag, two decimals, lines ended by CRLF, an empty cell for what does not exist. The head of the GPU
+//! table follows after two blank lines, unless telemetry was turned off.
+
+use loadgen_metrics::{MetricSummary, Stats, Summary, Unit};
+
+const STATISTICS: [&str; 15] = [
+    "Metric", "avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std",
+];
+
+const GPU_COLUMNS: [&str; 20] = [
+    "Endpoint",
+    "GPU_Index",
+    "GPU_Name",
+    "GPU_UUID",
+    "Platform",
+    "Metric",
+    "avg",
+    "min",
+    "max",
+    "sum",
+    "p1",
+    "p5",
+    "p10",
+    "p25",
+    "p50",
+    "p75",
+    "p90",
+    "p95",
+    "p99",
+    "std",
+];
+
+/// The file's text. `gpu_telemetry` adds the head of the GPU table.
+pub fn summary_csv(summary: &Summary, gpu_telemetry: bool) -> String {
+    let mut sorted: Vec<&MetricSummary> = summary.metrics.iter().collect();
+    sorted.sort_by_key(|m| m.metric.tag);
+    let (distributions, figures): (Vec<_>, Vec<_>) =
+        sorted.into_iter().partition(|m| m.stats.percentiles.iter().any(Option::is_some));
+
+    let mut tables = Vec::new();
+    if !distributions.is_empty() {
+        let rows = distributions.into_iter().map(distribution_row);
+        tables.push(table(std::iter::once(STATISTICS.map(str::to_owned).to_vec()).chain(rows)));
+    }
+    if !figures.is_empty() {
+        let rows = figures.into_iter().map(|m| vec![label(m), cell(m.stats.avg)]);
+        tables.push(table(std::iter::once(vec!["Metric".to_owned(), "Value".to_owned()]).chain(rows)));
+    }
+    let mut text = tables.join("\r\n");
+    if gpu_telemetry {
+        text.push_str("\r\n\r\n");
+        text.push_str(&GPU_COLUMNS.join(","));
+        text.push_str("\r\n");
+    }
+    text
+}
+
+fn distribution_row(m: &MetricSummary) -> Vec<String> {
+    let Stats { avg, percentiles, min, max, std, sum, .. } = m.stats;
+    let figures = [avg, min, max, sum].into_iter().chain(percentiles).chain([std]);
+    std::iter::once(label(m)).chain(figures.map(cell)).collect()
+}
+
+/// The row's name: the unit is left out where the header says it.
+fn label(m: &MetricSummary) -> String {
+    match m.metric.unit {
+        Unit::Count | Unit::Requests => m.metric.header.to_owned(),
+        _ => m.metric.label(),
+    }
+}
+
+fn cell(value: Option<f64>) -> String {
+    value.filter(|v| v.is_finite()).map(|v| format!("{v:.2}")).unwrap_or_default()
+}
+
+fn table(rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row).expect("rows of one length, written to memory");
+    }
+    let bytes = writer.into_inner().expect("memory takes every write");
+    String::from_utf8(bytes).expect("CSV of text is text")
+}
