@@ -1,1 +1,40 @@
-//! One request over one connection: connect, TLS, HTTP/1.1, SSE, endpoint codecs, with instants.
+//! One request over one connection, with every instant that can be seen from outside the server.
+//!
+//! The way of a request: [`Endpoint`] turns a turn into a [`Request`] whose body is a rope of shared
+//! bytes; [`Connector`] opens a [`Connection`] to a [`Target`] (names, TCP, TLS, proxies);
+//! [`Connection::exchange`] writes the request, and stamps, splits and decodes the response into an
+//! [`Observation`], which is filled as things happen, so that an exchange that is dropped half-way
+//! keeps what it saw.
+//!
+//! The parts below are usable, and tested, without a socket: [`SseParser`] splits a byte stream into
+//! events, [`ResponseDecoder`] finds the content in them.
+//!
+//! What this crate does not know: pools, rates, timeouts and cancellation (whoever drops the
+//! exchange decides those), files, metrics, the command line.
+
+mod api_key;
+mod connection;
+mod connector;
+mod decode;
+mod endpoint;
+mod error;
+mod exchange;
+mod ledger;
+mod observation;
+mod redact;
+mod request;
+mod sse;
+mod stamped_io;
+mod stream;
+mod target;
+
+pub use api_key::{ApiKey, ApiKeyError};
+pub use connection::{Connection, Fetched};
+pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, IpVersion, Timestamps};
+pub use decode::{Arrival, ResponseDecoder};
+pub use endpoint::{AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointKind};
+pub use observation::Observation;
+pub use redact::{REDACTED, is_secret_name, redact, redact_url};
+pub use request::{Body, Request};
+pub use sse::{Event, EventTooLong, SseParser};
+pub use target::{Target, TargetError};

@@ -1,0 +1,262 @@
+//! Opening connections: names, TCP, proxies, TLS, each step timed on its own.
+//!
+//! A connector is made once, checked whole, and shared by all workers. What it does not do: keep
+//! connections. That is the caller's pool.
+
+mod dns;
+mod proxy;
+mod tls;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use loadgen_core::{Clock, ErrorDetail, FailureKind, Nanos, SystemClock};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::connection::Connection;
+use crate::error::{detail, detail_of};
+use crate::ledger::Ledger;
+use crate::observation::Observation;
+use crate::stamped_io::StampedIo;
+use crate::stream::Stream;
+use crate::target::Target;
+use dns::Resolver;
+use proxy::{Proxies, Route};
+use tls::Tls;
+
+/// Which IP version is asked for first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IpVersion {
+    /// IPv4; IPv6 only for names that have no IPv4 address.
+    #[default]
+    V4,
+    /// IPv6; IPv4 only for names that have no IPv6 address.
+    V6,
+    /// As the resolver orders them.
+    Auto,
+}
+
+/// Who stamps the arrival of bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timestamps {
+    /// The kernel, where it can (Linux); this process elsewhere.
+    #[default]
+    Kernel,
+    /// This process, when it reads.
+    User,
+}
+
+/// How connections are opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConnectorConfig {
+    /// Whether certificates are verified.
+    pub verify_tls: bool,
+    /// A file of PEM certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are honoured.
+    pub proxy_from_env: bool,
+    /// How long opening a connection may take, all steps together, ns; `None`: as long as the
+    /// system lets it.
+    pub connect_timeout_ns: Option<i64>,
+    /// Who stamps arrivals.
+    pub timestamps: Timestamps,
+    /// The local address that connections leave from.
+    pub source_address: Option<IpAddr>,
+    /// Which IP version is asked for first.
+    pub ip_version: IpVersion,
+}
+
+impl Default for ConnectorConfig {
+    fn default() -> Self {
+        Self {
+            verify_tls: true,
+            ca_file: None,
+            proxy_from_env: false,
+            connect_timeout_ns: None,
+            timestamps: Timestamps::default(),
+            source_address: None,
+            ip_version: IpVersion::default(),
+        }
+    }
+}
+
+/// A configuration under which no connection could be opened.
+#[derive(Debug, Error)]
+pub enum ConnectorError {
+    /// The file of trusted certificates cannot be used.
+    #[error("the CA file {path}: {reason}")]
+    CaFile {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A proxy that is none.
+    #[error("the proxy in {variable}: {reason}")]
+    Proxy {
+        /// The environment variable.
+        variable: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// A connection that could not be opened. The observation has it too, as its outcome.
+#[derive(Debug, Clone, Error)]
+#[error("{}: {}", .0.error_type, .0.message)]
+pub struct ConnectFailure(pub ErrorDetail);
+
+/// Opens connections. Cheap to clone, shared by all workers.
+#[derive(Debug, Clone)]
+pub struct Connector(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    config: ConnectorConfig,
+    clock: SystemClock,
+    resolver: Resolver,
+    proxies: Proxies,
+    tls: Tls,
+}
+
+/// Connections are numbered through the whole process.
+static NEXT_ID: AtomicI64 = AtomicI64::new(0);
+
+impl Connector {
+    /// Checks the configuration and loads what all connections share.
+    pub fn new(config: ConnectorConfig, clock: SystemClock) -> Result<Self, ConnectorError> {
+        let proxies = if config.proxy_from_env { Proxies::from_env()? } else { Proxies::none() };
+        let tls = Tls::new(config.verify_tls, config.ca_file.as_deref())?;
+        Ok(Self(Arc::new(Shared { resolver: Resolver::new(config.ip_version), config, clock, proxies, tls })))
+    }
+
+    /// Opens a connection to `target`, noting in `observation` how long each step took. When it
+    /// fails, the observation has the outcome.
+    ///
+    /// The connection belongs to the thread that opened it.
+    pub async fn connect(
+        &self,
+        target: &Target,
+        observation: &mut Observation,
+    ) -> Result<Connection, ConnectFailure> {
+        let opened = match self.0.config.connect_timeout_ns {
+            None => self.open(target, observation).await,
+            Some(limit_ns) => {
+                let limit = Duration::from_nanos(u64::try_from(limit_ns).unwrap_or(0));
+                match tokio::time::timeout(limit, self.open(target, observation)).await {
+                    Ok(opened) => opened,
+                    Err(_elapsed) => Err(detail(
+                        "ConnectionTimeoutError",
+                        &format!("no connection to {} within {} ms", target.origin(), limit.as_millis()),
+                    )),
+                }
+            }
+        };
+        opened.map_err(|error| {
+            observation.fail(FailureKind::ConnectError, error.clone());
+            ConnectFailure(error)
+        })
+    }
+
+    async fn open(&self, target: &Target, observation: &mut Observation) -> Result<Connection, ErrorDetail> {
+        let shared = &*self.0;
+        let route = shared.proxies.route(target);
+        let (host, ip, port) = route.endpoint(target);
+
+        let addresses = match ip {
+            Some(ip) => vec![SocketAddr::new(ip, port)],
+            None => {
+                let began = shared.clock.now();
+                let resolved = shared.resolver.resolve(host, port, began).await;
+                add(&mut observation.connection.dns_ns, shared.clock.now().since(began));
+                resolved.map_err(|error| {
+                    detail_of("ClientConnectorDNSError", &format!("cannot resolve the host {host}"), &error)
+                })?
+            }
+        };
+
+        let began = shared.clock.now();
+        let connected = self.connect_to_any(&addresses).await;
+        add(&mut observation.connection.connect_ns, shared.clock.now().since(began));
+        let mut tcp = connected.map_err(|error| {
+            let via = if matches!(route, Route::Direct) { "" } else { " (a proxy)" };
+            detail_of("ClientConnectorError", &format!("cannot connect to {host} port {port}{via}: {error}"), &error)
+        })?;
+        if let Route::Tunnel(proxy) = &route {
+            proxy::open_tunnel(&mut tcp, proxy, target).await.map_err(|error| {
+                detail_of("ClientHttpProxyError", &format!("the proxy refuses a tunnel: {error}"), &error)
+            })?;
+        }
+
+        let ledger = Rc::new(Ledger::new(shared.clock));
+        let io = StampedIo::new(tcp, Rc::clone(&ledger), shared.config.timestamps);
+        let socket = io.socket();
+        let stream = if target.is_tls() {
+            let began = shared.clock.now();
+            let handshake = shared.tls.handshake(target, io).await;
+            add(&mut observation.connection.tls_ns, shared.clock.now().since(began));
+            handshake?
+        } else {
+            Stream::Plain(io)
+        };
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let proxy = if let Route::Forward(proxy) = &route { Some((*proxy).clone()) } else { None };
+        Connection::open(self.clone(), id, target.clone(), stream, ledger, socket, proxy)
+            .await
+            .map_err(|error| detail_of("ClientConnectorError", "the connection broke while it was set up", &error))
+    }
+
+    async fn connect_to_any(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in addresses {
+            match self.connect_to(*address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let config = &self.0.config;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(source) = config.source_address.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
+        if config.timestamps == Timestamps::Kernel {
+            crate::stamped_io::ask_for_stamps(&socket);
+        }
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        // As AIPerf: probes after 60 s of silence, 30 s apart, one is enough.
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(Duration::from_secs(60))
+            .with_interval(Duration::from_secs(30))
+            .with_retries(1);
+        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(stream)
+    }
+
+    /// The timeline that observations are on.
+    pub fn now(&self) -> Nanos {
+        self.0.clock.now()
+    }
+}
+
+/// Adds to a duration that several hops may share.
+fn add(total: &mut Option<i64>, nanoseconds: i64) {
+    *total = Some(total.unwrap_or(0) + nanoseconds);
+}

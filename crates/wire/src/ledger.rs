@@ -1,0 +1,258 @@
+//! The ledger of a connection's reads and writes: when bytes moved, by whose clock.
+//!
+//! Invariant: between two looks at the ledger at most one read brings bytes (the *permit*), so
+//! whatever comes out of the HTTP layer after a turn was completed by the read noted last. This is
+//! what ties a stamp to a chunk; it does not lean on how the HTTP layer buffers.
+//!
+//! Stamps never run backwards on one connection, and never lie after the instant at which the bytes
+//! were in our hands. A read of 0 bytes is no arrival and is never noted.
+
+use std::cell::{Cell, RefCell};
+
+use loadgen_core::{Clock, Nanos, StampSource, SystemClock};
+
+use crate::decode::Arrival;
+
+/// How long the distance between the wall clock and the timeline is taken as known, ns.
+const DRIFT_VALID_NS: i64 = 100_000_000;
+/// A jump of the wall clock against the timeline that no slewing explains, ns.
+const STEP_NS: i64 = 2_000_000;
+
+/// The reads and writes of one connection.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    clock: SystemClock,
+    permit: Cell<Permit>,
+    reads: Cell<Reads>,
+    writes: Cell<Writes>,
+    drift: Cell<Drift>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    /// Any number of reads: while the connection is being made.
+    Free,
+    /// One read may bring bytes.
+    Granted,
+    /// It has.
+    Used,
+}
+
+/// What is known of the reads so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reads {
+    /// Reads that brought bytes, since the connection was made.
+    pub(crate) count: u64,
+    /// Bytes they brought.
+    pub(crate) bytes: u64,
+    /// Reads that should have had a kernel stamp and had none.
+    pub(crate) unstamped: u32,
+    /// Steps of the wall clock that were noticed.
+    pub(crate) clock_steps: u32,
+    /// The last of them.
+    pub(crate) last: Arrival,
+    /// When the socket was last known to be empty: the beginning of the last short read.
+    empty_at: Nanos,
+}
+
+/// What is known of the writes since [`Ledger::expect_request`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Writes {
+    /// Just before the first byte was handed to the kernel.
+    pub(crate) start: Option<Nanos>,
+    /// When the kernel had taken the latest byte.
+    pub(crate) end: Option<Nanos>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Drift {
+    wall_ahead_ns: i64,
+    known_at: Option<Nanos>,
+}
+
+impl Ledger {
+    /// The ledger of a connection about to be made.
+    pub(crate) fn new(clock: SystemClock) -> Self {
+        Self {
+            clock,
+            permit: Cell::new(Permit::Free),
+            reads: Cell::default(),
+            writes: Cell::default(),
+            drift: Cell::new(Drift { wall_ahead_ns: 0, known_at: None }),
+        }
+    }
+
+    /// Now, on the run's timeline.
+    pub(crate) fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    /// Forgets earlier writes: the next byte written is the first of a request.
+    pub(crate) fn expect_request(&self) {
+        self.writes.set(Writes::default());
+    }
+
+    /// Lets one read bring bytes.
+    pub(crate) fn grant_read(&self) {
+        self.permit.set(Permit::Granted);
+    }
+
+    /// Whether a read may bring bytes now.
+    pub(crate) fn may_read(&self) -> bool {
+        self.permit.get() != Permit::Used
+    }
+
+    /// Whether the read that was last let through has brought bytes.
+    pub(crate) fn has_read(&self) -> bool {
+        self.permit.get() == Permit::Used
+    }
+
+    /// What is known of the reads.
+    pub(crate) fn reads(&self) -> Reads {
+        self.reads.get()
+    }
+
+    /// What is known of the writes.
+    pub(crate) fn writes(&self) -> Writes {
+        self.writes.get()
+    }
+
+    /// Notes a read that brought `bytes` bytes: begun at `began`, with the kernel's wall-clock
+    /// stamp if there is one; `is_short` when it brought less than there was room for, so that the
+    /// socket was empty afterwards.
+    pub(crate) fn note_read(&self, began: Nanos, bytes: usize, is_short: bool, wall_ns: Option<i64>, wants_stamp: bool) {
+        if bytes == 0 {
+            return;
+        }
+        if self.permit.get() == Permit::Granted {
+            self.permit.set(Permit::Used);
+        }
+        let mut reads = self.reads.get();
+        let read_at = self.clock.now();
+        let stamp = wall_ns.map(|wall_ns| self.on_timeline(wall_ns, read_at, &mut reads.clock_steps));
+        if stamp.is_none() && wants_stamp {
+            reads.unstamped += 1;
+        }
+        reads.count += 1;
+        reads.bytes += bytes as u64;
+        reads.last = Arrival {
+            stamp: stamp.unwrap_or(read_at).max(reads.last.stamp).min(read_at),
+            source: if stamp.is_some() { StampSource::Kernel } else { StampSource::User },
+            read_at,
+            read: reads.count,
+            is_drained: is_short,
+            not_before: reads.empty_at.max(self.writes.get().start.unwrap_or_default()),
+        };
+        if is_short {
+            reads.empty_at = began;
+        }
+        self.reads.set(reads);
+    }
+
+    /// Notes a write that began at `began` and of which the kernel took something.
+    pub(crate) fn note_write(&self, began: Nanos) {
+        let mut writes = self.writes.get();
+        writes.start.get_or_insert(began);
+        writes.end = Some(self.clock.now());
+        self.writes.set(writes);
+    }
+
+    /// Places a wall-clock stamp on the timeline.
+    fn on_timeline(&self, wall_ns: i64, read_at: Nanos, clock_steps: &mut u32) -> Nanos {
+        let mut drift = self.drift.get();
+        let is_fresh = drift.known_at.is_some_and(|at| read_at.since(at) < DRIFT_VALID_NS);
+        let mut stamp = Nanos(wall_ns - drift.wall_ahead_ns);
+        // A stamp after the read cannot be: the wall clock has been stepped forward since.
+        if !is_fresh || stamp.since(read_at) > STEP_NS {
+            let before = drift;
+            drift = Drift { wall_ahead_ns: self.clock.wall_drift_ns(), known_at: Some(read_at) };
+            self.drift.set(drift);
+            if before.known_at.is_some() && (drift.wall_ahead_ns - before.wall_ahead_ns).abs() > STEP_NS {
+                *clock_steps += 1;
+            }
+            stamp = Nanos(wall_ns - drift.wall_ahead_ns);
+        }
+        stamp
+    }
+}
+
+/// Scratch space for reads, one a thread: bytes pass through it on their way from the kernel to the
+/// HTTP layer's buffer, so a connection needs none of its own.
+pub(crate) struct Scratch {
+    /// Where the bytes land.
+    pub(crate) bytes: Box<[u8]>,
+}
+
+/// Room of the scratch space: more than the HTTP layer usually asks for at once.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> =
+        RefCell::new(Scratch { bytes: vec![0; SCRATCH_BYTES].into_boxed_slice() });
+}
+
+/// Lends the thread's scratch space. Not to be nested.
+pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with_borrow_mut(use_it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wall_now(clock: &SystemClock) -> i64 {
+        clock.now().0 + clock.wall_drift_ns()
+    }
+
+    #[test]
+    fn one_permit_lets_one_read_through_and_empty_reads_leave_no_mark() {
+        let ledger = Ledger::new(SystemClock::start());
+        assert!(ledger.may_read());
+        ledger.note_read(ledger.now(), 5, true, None, false);
+        assert!(ledger.may_read(), "reads are free until the first permit");
+        ledger.grant_read();
+        ledger.note_read(ledger.now(), 0, true, None, false);
+        assert!(ledger.may_read() && !ledger.has_read());
+        ledger.note_read(ledger.now(), 1, true, None, false);
+        assert!(ledger.has_read() && !ledger.may_read());
+        assert_eq!((ledger.reads().count, ledger.reads().bytes), (2, 6));
+    }
+
+    #[test]
+    fn stamps_keep_their_order_and_never_lie_after_the_read() {
+        let clock = SystemClock::start();
+        let ledger = Ledger::new(clock);
+        let wall = wall_now(&clock);
+        ledger.note_read(clock.now(), 1, true, Some(wall), true);
+        let first = ledger.reads().last;
+        assert_eq!(first.source, StampSource::Kernel);
+        assert!(first.stamp <= first.read_at);
+        ledger.note_read(clock.now(), 1, true, Some(wall - 50_000_000), true);
+        assert_eq!(ledger.reads().last.stamp, first.stamp, "an earlier stamp is lifted to the last one");
+        ledger.note_read(clock.now(), 1, true, Some(wall + 3_600_000_000_000), true);
+        let future = ledger.reads().last;
+        assert!(future.stamp <= future.read_at);
+    }
+
+    #[test]
+    fn an_interval_begins_where_the_socket_was_last_empty() {
+        let clock = SystemClock::start();
+        let ledger = Ledger::new(clock);
+        let began = clock.now();
+        ledger.note_read(began, 1, true, None, false);
+        ledger.note_read(clock.now(), 1, false, None, false);
+        assert_eq!(ledger.reads().last.not_before, began);
+        assert!(!ledger.reads().last.is_drained);
+        ledger.note_read(clock.now(), 1, true, None, false);
+        assert_eq!(ledger.reads().last.not_before, began, "a full read does not show the socket empty");
+    }
+
+    #[test]
+    fn a_read_without_its_stamp_is_counted_and_timed_by_us() {
+        let ledger = Ledger::new(SystemClock::start());
+        ledger.note_read(ledger.now(), 1, true, None, true);
+        assert_eq!(ledger.reads().unstamped, 1);
+        assert_eq!(ledger.reads().last.source, StampSource::User);
+        assert_eq!(ledger.reads().last.stamp, ledger.reads().last.read_at);
+    }
+}

@@ -1,0 +1,125 @@
+//! What is seen of one request, filled as it happens.
+//!
+//! Invariant: at any moment the fields hold what was seen so far, so an exchange that is dropped
+//! (cancelled, timed out, cut off by the end of the run) leaves a true partial record. The outcome
+//! stays `None` until the exchange itself knows it.
+
+use bytes::Bytes;
+use loadgen_core::{
+    ChunkKind, ConnectionFacts, ErrorDetail, FailureKind, Instants, Nanos, Outcome, RawChunks, Reply,
+    StampSource, Usage,
+};
+
+use crate::decode::Arrival;
+
+/// What was seen of one request so far.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    /// When things happened. `scheduled`, `released` and `request_start` are the caller's to set.
+    pub instants: Instants,
+    /// The connection that carried it. `blocked_ns` is the caller's to set.
+    pub connection: ConnectionFacts,
+    /// The HTTP status, once a head came.
+    pub status: Option<i16>,
+    /// What became of it, once the exchange knows.
+    pub outcome: Option<Outcome>,
+    /// Why it failed.
+    pub error: Option<ErrorDetail>,
+    /// The reason the model gave for stopping.
+    pub finish_reason: Option<String>,
+    /// The last non-empty usage the server sent.
+    pub usage: Option<Usage>,
+    /// Where chunk arrivals were stamped: by the kernel only if every one of them was.
+    pub stamps: StampSource,
+    /// The content.
+    pub chunks: RawChunks,
+    /// The connection had served an earlier request and was closed before the first byte of this
+    /// response: the server had given it up in the meantime. Not an error: call
+    /// [`Self::reset_for_retry`] and send the request again over a fresh connection.
+    pub is_stale: bool,
+    /// Redirects that were followed.
+    pub redirects: u8,
+    /// Reads of this response that should have had a kernel stamp and had none.
+    pub unstamped_reads: u32,
+    /// Times the wall clock was stepped while the response came.
+    pub clock_steps: u32,
+    /// The read that brought the latest chunk, and the first chunk it brought.
+    last_chunk_read: Option<(u64, usize)>,
+}
+
+impl Observation {
+    /// An observation of a request on which work begins at `request_start`.
+    pub fn starting_at(request_start: Nanos) -> Self {
+        Self {
+            instants: Instants { request_start: Some(request_start), ..Instants::default() },
+            ..Self::default()
+        }
+    }
+
+    /// Forgets everything of a try on a stale connection but when work on the request began and how
+    /// long it waited, so that the request can be sent again.
+    pub fn reset_for_retry(&mut self) {
+        let Instants { scheduled, released, request_start, .. } = self.instants;
+        let blocked_ns = self.connection.blocked_ns;
+        *self = Self {
+            instants: Instants { scheduled, released, request_start, ..Instants::default() },
+            connection: ConnectionFacts { blocked_ns, ..ConnectionFacts::default() },
+            ..Self::default()
+        };
+    }
+
+    /// What the server answered: the answer's text, or the reasoning where there was nothing else.
+    pub fn reply(&self) -> Reply {
+        let text = if self.chunks.output.is_empty() { &self.chunks.reasoning } else { &self.chunks.output };
+        Reply { text: Bytes::copy_from_slice(text) }
+    }
+
+    /// Ends the request as failed. The first failure stands: a later one is a consequence.
+    pub(crate) fn fail(&mut self, kind: FailureKind, error: ErrorDetail) {
+        if self.outcome.is_none() {
+            self.outcome = Some(Outcome::Failed(kind));
+            self.error = Some(error);
+        }
+    }
+
+    /// Keeps one content chunk. The texts of it are already in `chunks.reasoning` and
+    /// `chunks.output`; this closes them.
+    ///
+    /// A read that completed more than one content chunk says of none of them when exactly it came,
+    /// so all of them get the interval in which they must lie.
+    pub(crate) fn push_chunk(&mut self, kind: ChunkKind, carries_output: bool, wire_bytes: usize, at: &Arrival) {
+        let start = *self.instants.request_start.get_or_insert(at.stamp);
+        let is_first = self.chunks.is_empty();
+        if is_first {
+            self.stamps = at.source;
+            self.instants.first_token = Some(at.stamp);
+        } else if at.source == StampSource::User {
+            self.stamps = StampSource::User;
+        }
+        if carries_output && self.instants.first_output_token.is_none() {
+            self.instants.first_output_token = Some(at.stamp);
+        }
+        self.instants.last_token = Some(at.stamp);
+
+        let index = self.chunks.len();
+        let width = at.width_ns();
+        let shares_read = match self.last_chunk_read {
+            Some((read, first)) if read == at.read => {
+                self.chunks.uncertainty_ns[first] = width;
+                true
+            }
+            _ => {
+                self.last_chunk_read = Some((at.read, index));
+                false
+            }
+        };
+        let chunks = &mut self.chunks;
+        chunks.offset_ns.push(at.stamp.since(start));
+        chunks.uncertainty_ns.push(if shares_read || !at.is_drained { width } else { 0 });
+        chunks.read_lag_ns.push(at.read_at.since(at.stamp));
+        chunks.kind.push(kind);
+        chunks.bytes.push(i32::try_from(wire_bytes).unwrap_or(i32::MAX));
+        chunks.reasoning_end.push(u32::try_from(chunks.reasoning.len()).unwrap_or(u32::MAX));
+        chunks.output_end.push(u32::try_from(chunks.output.len()).unwrap_or(u32::MAX));
+    }
+}

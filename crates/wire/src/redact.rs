@@ -1,0 +1,185 @@
+//! Keeping secrets off every log, file and screen.
+//!
+//! Three shapes are covered: a header by its name, a URL by its user part and query, and free text
+//! (error messages) by the patterns in which credentials come. What it does not do: recognise a
+//! secret that stands alone in prose.
+
+use std::borrow::Cow;
+
+/// What stands in a secret's place.
+pub const REDACTED: &str = "<redacted>";
+
+/// A header, parameter or field whose name contains one of these is a secret.
+const SECRET_PARTS: [&str; 16] = [
+    "auth", "token", "secret", "password", "passwd", "credential", "cookie", "apikey", "api-key", "api_key",
+    "session", "signature", "sas-key", "access-key", "private-key", "xsrf",
+];
+
+/// Secrets by their exact name, lower case.
+const SECRET_NAMES: [&str; 5] =
+    ["ocp-apim-subscription-key", "x-goog-api-key", "x-functions-key", "x-csrf", "csrf"];
+
+/// Query parameters whose value is a secret, lower case; `x-amz-…` besides.
+const SECRET_PARAMETERS: [&str; 11] = [
+    "key", "api_key", "apikey", "api-key", "token", "access_token", "secret", "password", "sig", "signature",
+    "subscription-key",
+];
+
+/// Whether the value of a header (or field) of this name must not be shown.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_NAMES.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
+}
+
+fn is_secret_parameter(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_PARAMETERS.contains(&name.as_str()) || name.starts_with("x-amz-")
+}
+
+/// `url` with its user part and the values of secret query parameters replaced.
+pub fn redact_url(url: &str) -> Cow<'_, str> {
+    let (before_query, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+    let authority_start = before_query.find("://").map_or(0, |at| at + 3);
+    let authority_end =
+        before_query[authority_start..].find('/').map_or(before_query.len(), |at| authority_start + at);
+    let user_end = before_query[authority_start..authority_end].rfind('@');
+    let hides_query = query.is_some_and(|query| {
+        query.split('&').any(|pair| is_secret_parameter(pair.split('=').next().unwrap_or_default()))
+    });
+    if user_end.is_none() && !hides_query {
+        return Cow::Borrowed(url);
+    }
+    let mut shown = before_query[..authority_start].to_owned();
+    if let Some(at) = user_end {
+        shown.push_str(REDACTED);
+        shown.push_str(&before_query[authority_start + at..]);
+    } else {
+        shown.push_str(&before_query[authority_start..]);
+    }
+    if let Some(query) = query {
+        for (index, pair) in query.split('&').enumerate() {
+            shown.push(if index == 0 { '?' } else { '&' });
+            match pair.split_once('=') {
+                Some((name, _)) if is_secret_parameter(name) => {
+                    shown.push_str(name);
+                    shown.push('=');
+                    shown.push_str(REDACTED);
+                }
+                _ => shown.push_str(pair),
+            }
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// `text` with what looks like credentials replaced: the user parts and secret parameters of URLs,
+/// `Authorization`-like values (`Bearer …`, `Basic …`), and `api_key=…` or `"api_key": "…"` pairs.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    if !looks_suspicious(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, word, after)) = next_word(rest) {
+        shown.push_str(before);
+        rest = after;
+        if word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("basic") {
+            shown.push_str(word);
+            rest = hide_value(rest, " ", &mut shown);
+        } else if word.contains("://") {
+            shown.push_str(&redact_url(word));
+        } else if is_secret_parameter(word) || (is_secret_name(word) && word.len() > 4) {
+            shown.push_str(word);
+            rest = hide_value(rest, "\"'=: ", &mut shown);
+        } else {
+            shown.push_str(word);
+        }
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+fn looks_suspicious(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.contains("://")
+        || lower.contains("bearer ")
+        || lower.contains("basic ")
+        || SECRET_PARAMETERS.iter().chain(&SECRET_PARTS).any(|part| lower.contains(part))
+}
+
+/// The next word of `text`: what stands before it, itself, and what follows. A URL is one word.
+fn next_word(text: &str) -> Option<(&str, &str, &str)> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let start = text.find(is_plain)?;
+    let tail = &text[start..];
+    let plain_len = tail.find(|c: char| !is_plain(c)).unwrap_or(tail.len());
+    let len = if tail[plain_len..].starts_with("://") {
+        tail.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ')' | ',')).unwrap_or(tail.len())
+    } else {
+        plain_len
+    };
+    Some((&text[..start], &tail[..len], &tail[len..]))
+}
+
+/// Copies the separators at the head of `rest`, then [`REDACTED`] for the value after them; gives
+/// what follows the value. Where an assignment is expected and there is none, hides nothing.
+fn hide_value<'a>(rest: &'a str, separators: &str, shown: &mut String) -> &'a str {
+    let value_start = rest.find(|c: char| !separators.contains(c)).unwrap_or(rest.len());
+    let (separator, value) = rest.split_at(value_start);
+    let assigns = separators == " " || separator.contains(['=', ':']);
+    if separator.is_empty() || !assigns {
+        return rest;
+    }
+    shown.push_str(separator);
+    // An authorization value is two words: the scheme says nothing, the word after it all.
+    let scheme = ["bearer ", "basic "]
+        .into_iter()
+        .find(|scheme| value.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
+    let (scheme, value) = value.split_at(scheme.map_or(0, str::len));
+    shown.push_str(scheme);
+    let end = value
+        .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '&' | ';' | '}' | ')' | ']'))
+        .unwrap_or(value.len());
+    if end > 0 {
+        shown.push_str(REDACTED);
+    }
+    &value[end..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_carry_credentials_are_secret() {
+        for name in ["Authorization", "X-Api-Key", "Set-Cookie", "X-Session-Affinity", "x-goog-api-key"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["Content-Type", "X-Request-ID", "Host", "Accept"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn urls_lose_their_user_part_and_their_secret_parameters() {
+        assert_eq!(redact_url("http://u:p@host:1/v1?api_key=z&a=b"), "http://<redacted>@host:1/v1?api_key=<redacted>&a=b");
+        assert_eq!(redact_url("http://host/v1?a=b"), "http://host/v1?a=b");
+        assert_eq!(redact_url("u:p@host/x"), "<redacted>@host/x");
+    }
+
+    #[test]
+    fn texts_lose_what_looks_like_credentials() {
+        let cases = [
+            ("Authorization: Bearer sk-1 denied", "Authorization: Bearer <redacted> denied"),
+            ("bad key: Bearer sk-1", "bad key: Bearer <redacted>"),
+            (r#"{"api_key": "sk-2", "a": 1}"#, r#"{"api_key": "<redacted>", "a": 1}"#),
+            ("no route to http://u:p@h/x, sorry", "no route to http://<redacted>@h/x, sorry"),
+            ("api_key=abc&x=1", "api_key=<redacted>&x=1"),
+            ("too many tokens in the prompt", "too many tokens in the prompt"),
+            ("This model's maximum context length is 8 tokens", "This model's maximum context length is 8 tokens"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(redact(text), shown);
+        }
+    }
+}
