@@ -197,7 +197,8 @@ impl fmt::Display for Mix {
         )?;
         writeln!(
             f,
-            "  class 1   {low} to {high} of the requests, period {swing_s} s, starting at its minimum; class 2 the rest"
+            "  share     class 1 takes {low} to {high} of the requests, period {swing_s} s, starting at its \
+             minimum; class 2 the rest"
         )?;
         for (number, class) in self.classes.iter().enumerate() {
             writeln!(

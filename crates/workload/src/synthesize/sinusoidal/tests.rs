@@ -118,7 +118,16 @@ fn the_mix_announces_what_is_written() {
 #[test]
 fn the_mix_reads_as_text() {
     let text = half_hour(RateMode::Exact, 0).mix().to_string();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    sinusoidal trace of 1800 s, seed 0
+      rate      5 to 45 requests/s, period 10 s, starting at its minimum; Poisson arrivals that follow the rate's integral
+      share     class 1 takes 0.2 to 0.8 of the requests, period 10 s, starting at its minimum; class 2 the rest
+      class 1   2048 tokens in (4 blocks of 512), 256 out; about 27900 requests
+      class 2   5000 tokens in (10 blocks of 512), 100 out; about 17100 requests
+      expected  45000 requests, 142639200 input tokens, 8852400 output tokens
+      note: class 2 keeps its default lengths (5000 in, 100 out); set --isl2 and --osl2, or for class 1 alone --isl-osl-ratio-min 1 --isl-osl-ratio-max 1
+      note: the rate swings every 10 s, the default; set --request-rate-period
+    ");
     let coarse = Options {
         rate_mode: RateMode::Step,
         process_interval_s: Some(5),
@@ -126,7 +135,17 @@ fn the_mix_reads_as_text() {
         isl2: Some(300),
         ..Options::default()
     };
-    insta::assert_snapshot!(coarse.resolve().unwrap().mix().to_string(), @"");
+    insta::assert_snapshot!(coarse.resolve().unwrap().mix().to_string(), @r"
+    sinusoidal trace of 4 s, seed 0
+      rate      5 to 10 requests/s, period 10 s, starting at its minimum; held over steps of 5 s, even spacing within each
+      share     class 1 takes 0.2 to 0.8 of the requests, period 10 s, starting at its minimum; class 2 the rest
+      class 1   100 tokens in (1 block of 512), 2000 out; about 9 requests
+      class 2   300 tokens in (1 block of 512), 100 out; about 11 requests
+      expected  20 requests, 4281 input tokens, 18334 output tokens
+      note: class 1 keeps its default lengths (100 in, 2000 out); set --isl1 and --osl1, or for class 2 alone --isl-osl-ratio-min 0 --isl-osl-ratio-max 0
+      note: the rate peaks only after 5 s, when the trace is over; set --time-duration or --request-rate-period
+      note: steps of 5 s are coarse for a period of 10 s; --rate-mode exact follows the rate itself
+    ");
 }
 
 #[test]
@@ -142,7 +161,13 @@ fn every_fault_is_named_at_once() {
     }
     .resolve()
     .unwrap_err();
-    insta::assert_snapshot!(faults.to_string(), @"");
+    insta::assert_snapshot!(faults.to_string(), @r"
+    --block-size: 0 is too few; give at least 1
+    --isl2: 0 is too few; give at least 1
+    --request-rate-max: 4 is below --request-rate-min 9; raise it or lower that
+    --isl-osl-ratio-max: 1.5 is no probability (of class 1); give 0 to 1
+    --isl-osl-ratio-period: 0 is no period; give from 0.001 to 1e9 seconds
+    ");
 }
 
 #[test]
@@ -170,7 +195,12 @@ fn the_first_rows_of_a_seed_are_pinned() {
     let options = Options { time_duration_s: Some(1), isl2: Some(1000), seed: 42, ..Options::default() };
     let mut trace = Vec::new();
     options.resolve().unwrap().write(&mut trace).unwrap();
-    insta::assert_snapshot!(String::from_utf8(trace).unwrap(), @"");
+    insta::assert_snapshot!(String::from_utf8(trace).unwrap(), @r#"
+    {"timestamp":273,"input_length":1000,"output_length":100,"hash_ids":[0,1]}
+    {"timestamp":331,"input_length":1000,"output_length":100,"hash_ids":[2,3]}
+    {"timestamp":387,"input_length":100,"output_length":2000,"hash_ids":[4]}
+    {"timestamp":663,"input_length":1000,"output_length":100,"hash_ids":[5,6]}
+    "#);
 }
 
 prop_compose! {
