@@ -1,0 +1,335 @@
+//! The prompt corpus: words of which each is exactly one token, so that any n of them are n tokens.
+//!
+//! The text in the binary is a run of words from public-domain novels (`data/README.md`), each written
+//! as a space and the word, each one token of the builtin tokenizer in that form. No token spans two of
+//! them, so prompts have exact lengths by construction and building one needs no tokenizer. For another
+//! tokenizer the corpus is cut down, at load, to the words that are one token there, and the whole of
+//! what is left is verified with it.
+//!
+//! A text opens with a *head*, a word that is one token also without the space before it, because chat
+//! templates trim what they are given. A prompt is therefore one head and a slice of the corpus: it
+//! shares the corpus's memory, and costs as much for 100,000 tokens as for ten.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use loadgen_core::{CountTokens, Rope, Seed};
+use loadgen_tokens::Tokenizer;
+use rand::Rng;
+
+use crate::draw::{index, scale};
+use crate::error::WorkloadError;
+
+const TEXT: &str = include_str!("../data/corpus.txt");
+const HEADS: &str = include_str!("../data/heads.txt");
+
+/// Fewer distinct words than this make no corpus.
+const MIN_WORDS: usize = 32;
+/// Fewer heads than this leave blocks too alike.
+const MIN_HEADS: usize = 8;
+/// Words that are verified in one go.
+const VERIFIED_AT_ONCE: usize = 4096;
+/// Rounds of verifying before a vocabulary is given up.
+const MAX_ROUNDS: u32 = 4;
+
+/// The corpus, as one tokenizer sees it.
+pub(crate) struct Corpus {
+    /// Words, each after a space. Plain ASCII letters: nothing in it needs escaping in JSON.
+    text: Bytes,
+    /// Where each word starts (at its space), and where the last one ends.
+    bounds: Vec<u32>,
+    /// Separator and head, one after the other, JSON-escaped.
+    openings: Bytes,
+    /// Where each opening starts, and where the last one ends.
+    opening_bounds: Vec<u32>,
+    /// Bytes of the separator at the start of each opening; 0 without one.
+    separator_len: usize,
+}
+
+impl Corpus {
+    /// The corpus for `tokenizer`. Takes milliseconds for the builtin one, and for another one the
+    /// time to encode a megabyte.
+    pub(crate) fn new(tokenizer: &Tokenizer) -> Result<Self, WorkloadError> {
+        let separator = tokenizer.separator();
+        let separator = separator.as_deref().unwrap_or_default();
+        if tokenizer.is_builtin() {
+            let heads: Vec<&str> = HEADS.lines().collect();
+            return Ok(Self::assemble(Bytes::from_static(TEXT.as_bytes()), &heads, separator));
+        }
+        let (text, words) = cut_down(tokenizer)?;
+        let mut heads: Vec<&str> =
+            words.iter().copied().filter(|word| can_open(tokenizer, separator, word)).collect();
+        heads.sort_unstable();
+        if heads.len() < MIN_HEADS {
+            return Err(too_few(tokenizer, heads.len()));
+        }
+        Ok(Self::assemble(Bytes::from(text), &heads, separator))
+    }
+
+    fn assemble(text: Bytes, heads: &[&str], separator: &str) -> Self {
+        let mut bounds: Vec<u32> = memchr_spaces(&text).collect();
+        bounds.push(text.len() as u32);
+        let separator = escape(separator);
+        let mut openings = Vec::with_capacity(heads.len() * (separator.len() + 8));
+        let mut opening_bounds = Vec::with_capacity(heads.len() + 1);
+        for head in heads {
+            opening_bounds.push(openings.len() as u32);
+            openings.extend_from_slice(&separator);
+            openings.extend_from_slice(head.as_bytes());
+        }
+        opening_bounds.push(openings.len() as u32);
+        Self { text, bounds, openings: openings.into(), opening_bounds, separator_len: separator.len() }
+    }
+
+    /// Words in the corpus: a longer run of them repeats itself.
+    pub(crate) fn len(&self) -> usize {
+        self.bounds.len() - 1
+    }
+
+    fn heads(&self) -> usize {
+        self.opening_bounds.len() - 1
+    }
+
+    /// A text of exactly `tokens` tokens, at a place drawn from `rng`.
+    pub(crate) fn text(&self, tokens: u32, rng: &mut impl Rng) -> Rope {
+        let mut rope = Rope::new();
+        if tokens > 0 {
+            rope.push(self.opening(index(rng, self.heads())).slice(self.separator_len..));
+            self.extend(&mut rope, index(rng, self.len()), tokens as usize - 1);
+        }
+        rope
+    }
+
+    /// Lengthens a text by exactly `tokens` tokens, from a place drawn from `rng`.
+    pub(crate) fn continue_text(&self, rope: &mut Rope, tokens: u32, rng: &mut impl Rng) {
+        self.extend(rope, index(rng, self.len()), tokens as usize);
+    }
+
+    /// Appends the block that `key` stands for: the separator and `tokens - 1` corpus tokens, the first
+    /// of them a head drawn apart from the rest, so that two keys hardly ever give the same text. Without
+    /// a separator, and where there is no room for one beside a word, corpus tokens alone.
+    pub(crate) fn block(&self, rope: &mut Rope, key: BlockKey, tokens: u32) {
+        let BlockKey { start, head } = key;
+        let start = scale(start, self.len());
+        if self.separator_len == 0 || tokens < 2 {
+            // In the middle of a text a head needs its space; a corpus word has it.
+            self.extend(rope, scale(head, self.len()), tokens.min(1) as usize);
+            self.extend(rope, start, tokens.saturating_sub(1) as usize);
+            return;
+        }
+        rope.push(self.opening(scale(head, self.heads())));
+        self.extend(rope, start, tokens as usize - 2);
+    }
+
+    fn opening(&self, head: usize) -> Bytes {
+        self.openings.slice(self.opening_bounds[head] as usize..self.opening_bounds[head + 1] as usize)
+    }
+
+    fn extend(&self, rope: &mut Rope, mut start: usize, mut words: usize) {
+        while words > 0 {
+            let end = (start + words).min(self.len());
+            rope.push(self.text.slice(self.bounds[start] as usize..self.bounds[end] as usize));
+            words -= end - start;
+            start = 0;
+        }
+    }
+}
+
+/// What a block's text is made from: 128 uniform bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockKey {
+    start: u64,
+    head: u64,
+}
+
+impl BlockKey {
+    /// The key of a hash id in one file: SHA-256 of `"{corpus seed}:{trace id}:{hash id}"`. Its first
+    /// eight bytes are the seed that AIPerf gives that block.
+    pub(crate) fn new(corpus_seed: Seed, trace_id: &str, hash_id: i64) -> Self {
+        let key = corpus_seed.stream(&format!("{trace_id}:{hash_id}"));
+        let bits = |at: usize| key[at..at + 8].iter().fold(0, |bits, byte| (bits << 8) | u64::from(*byte));
+        Self { start: bits(0), head: bits(8) }
+    }
+}
+
+/// The inside of the JSON string of `text`.
+pub(crate) fn escape(text: &str) -> Vec<u8> {
+    let quoted = serde_json::to_vec(text).expect("text is JSON");
+    quoted[1..quoted.len() - 1].to_vec()
+}
+
+fn memchr_spaces(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    text.iter().enumerate().filter(|(_, byte)| **byte == b' ').map(|(at, _)| at as u32)
+}
+
+fn too_few(tokenizer: &Tokenizer, words: usize) -> WorkloadError {
+    WorkloadError::Vocabulary { name: tokenizer.name().to_owned(), words }
+}
+
+/// The corpus without the words that are not one token of `tokenizer`, and the distinct words left.
+fn cut_down(tokenizer: &Tokenizer) -> Result<(String, HashSet<&'static str>), WorkloadError> {
+    // Words are judged between two others: some tokenizers put a mark of their own before a text.
+    let without = tokenizer.count("of of");
+    let mut known: HashMap<&str, bool> = HashMap::new();
+    let all: Vec<&'static str> = TEXT.split_ascii_whitespace().collect();
+    for word in &all {
+        known.entry(word).or_insert_with(|| tokenizer.count(&format!("of {word} of")) == without + 1);
+    }
+    for _ in 0..MAX_ROUNDS {
+        let words: Vec<&'static str> = all.iter().copied().filter(|word| known[word]).collect();
+        let distinct: HashSet<&'static str> = words.iter().copied().collect();
+        if distinct.len() < MIN_WORDS {
+            return Err(too_few(tokenizer, distinct.len()));
+        }
+        let spoilers = spoilers(tokenizer, &words);
+        if spoilers.is_empty() {
+            let mut text = String::with_capacity(TEXT.len());
+            for word in words {
+                text.push(' ');
+                text.push_str(word);
+            }
+            return Ok((text, distinct));
+        }
+        for word in spoilers {
+            known.insert(word, false);
+        }
+    }
+    Err(too_few(tokenizer, 0))
+}
+
+/// The words that are not exactly one token where they stand.
+fn spoilers(tokenizer: &Tokenizer, words: &[&'static str]) -> HashSet<&'static str> {
+    let mut spoilers = HashSet::new();
+    for run in words.chunks(VERIFIED_AT_ONCE) {
+        let text = run.join(" ");
+        let ends = tokenizer.token_ends(&text);
+        if ends.len() == run.len() {
+            continue;
+        }
+        let mut ends = ends.into_iter().peekable();
+        let mut word_end = 0;
+        // The first word of a run has no space before it, which is not how it will be used.
+        for (at, word) in run.iter().enumerate() {
+            word_end += word.len() + usize::from(at > 0);
+            let mut tokens = 0;
+            let mut last = 0;
+            while let Some(end) = ends.next_if(|end| *end <= word_end) {
+                tokens += 1;
+                last = end;
+            }
+            if at > 0 && (tokens != 1 || last != word_end) {
+                spoilers.insert(*word);
+            }
+        }
+    }
+    spoilers
+}
+
+/// Whether a word is one token without a space before it: at the start of a text, and after the
+/// separator.
+fn can_open(tokenizer: &Tokenizer, separator: &str, word: &str) -> bool {
+    tokenizer.count(&format!("{word} of")) == 2
+        && (separator.is_empty() || tokenizer.count(&format!("of{separator}{word} of")) == 4)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::draw::{Purpose, Streams};
+    use crate::testing::{fixture_tokenizer, unescape};
+    use proptest::prelude::*;
+
+    fn exact(tokenizer: &Tokenizer, corpus: &Corpus, tokens: u32, seed: u64) {
+        let mut rng = Streams::new(Seed(seed), Purpose::PromptLength).at(0);
+        let mut rope = corpus.text(tokens, &mut rng);
+        assert_eq!(tokenizer.count(&unescape(&rope)), tokens as usize);
+        corpus.continue_text(&mut rope, tokens, &mut rng);
+        assert_eq!(tokenizer.count(&unescape(&rope)), 2 * tokens as usize);
+    }
+
+    fn exact_blocks(tokenizer: &Tokenizer, corpus: &Corpus, blocks: &[(i64, u32)]) {
+        let mut rope = Rope::new();
+        for (id, tokens) in blocks {
+            corpus.block(&mut rope, BlockKey::new(Seed(1), "file", *id), *tokens);
+        }
+        let wanted: u32 = blocks.iter().map(|(_, tokens)| tokens).sum();
+        assert_eq!(tokenizer.count(&unescape(&rope)), wanted as usize, "{}", unescape(&rope));
+    }
+
+    #[test]
+    fn every_word_is_one_token_of_the_builtin_tokenizer() {
+        let tokenizer = Tokenizer::builtin();
+        let words: HashSet<&str> = TEXT.split_ascii_whitespace().collect();
+        for word in &words {
+            assert_eq!(tokenizer.count(&format!(" {word}")), 1, "{word}");
+        }
+        for head in HEADS.lines() {
+            assert_eq!(tokenizer.count(head), 1, "{head}");
+            assert!(words.contains(head), "{head} is one token after a space as well");
+        }
+        assert_eq!(tokenizer.count(TEXT), Corpus::new(&tokenizer).unwrap().len());
+    }
+
+    #[test]
+    fn the_corpus_is_plain_letters_between_single_spaces() {
+        assert!(TEXT.starts_with(' '));
+        assert!(TEXT.bytes().all(|byte| byte == b' ' || byte.is_ascii_alphabetic()));
+        assert!(!TEXT.contains("  ") && !TEXT.ends_with(' '));
+    }
+
+    #[test]
+    fn a_text_longer_than_the_corpus_repeats_and_keeps_its_length() {
+        let tokenizer = Tokenizer::builtin();
+        let corpus = Corpus::new(&tokenizer).unwrap();
+        exact(&tokenizer, &corpus, corpus.len() as u32 * 2 + 3, 5);
+    }
+
+    #[test]
+    fn block_keys_begin_with_aiperfs_seeds() {
+        let corpus = crate::draw::corpus_seed(Seed(42));
+        let starts: Vec<u64> =
+            (0..4).map(|id| BlockKey::new(corpus, "b8cbb061a85206d7", id).start).collect();
+        assert_eq!(
+            starts,
+            [
+                4_929_909_305_579_287_564,
+                2_387_903_273_454_866_562,
+                5_175_037_230_580_335_746,
+                17_803_233_081_451_419_710
+            ]
+        );
+    }
+
+    #[test]
+    fn a_separator_is_escaped() {
+        let corpus = Corpus::assemble(Bytes::from_static(b" one two"), &["one"], "<\"bos\">");
+        let mut rope = Rope::new();
+        corpus.block(&mut rope, BlockKey { start: 0, head: 0 }, 4);
+        assert_eq!(unescape(&rope), "<\"bos\">one one two");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn texts_have_their_exact_length(tokens in 1_u32..3000, seed: u64) {
+            let tokenizer = Tokenizer::builtin();
+            exact(&tokenizer, &Corpus::new(&tokenizer).unwrap(), tokens, seed);
+        }
+
+        #[test]
+        fn texts_have_their_exact_length_with_a_tokenizer_file(tokens in 1_u32..3000, seed: u64) {
+            let (tokenizer, corpus) = fixture_tokenizer();
+            exact(tokenizer, corpus, tokens, seed);
+        }
+
+        #[test]
+        fn blocks_have_their_exact_length(blocks in prop::collection::vec((any::<i64>(), 1_u32..600), 1..12)) {
+            let tokenizer = Tokenizer::builtin();
+            exact_blocks(&tokenizer, &Corpus::new(&tokenizer).unwrap(), &blocks);
+            let (tokenizer, corpus) = fixture_tokenizer();
+            exact_blocks(tokenizer, corpus, &blocks);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What can be wrong with one line of a trace. Each text names the field and says how to mend it.
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineFault {
+    /// Not a JSON object at all.
+    #[error("not a JSON object: {0}; each line is one request")]
+    NotJson(String),
+    /// `NaN` or an infinity.
+    #[error("{field}: {value} is not a number that can be sent or waited for; leave the field out")]
+    NotFinite {
+        /// The field.
+        field: String,
+        /// What stands there.
+        value: String,
+    },
+    /// A field of the wrong type.
+    #[error("{field}: expected {expected}, found {found}")]
+    Type {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// What stands there, shortened.
+        found: String,
+    },
+    /// Nothing to send.
+    #[error("exactly one of input_length, text_input, messages and payload must be given, found none")]
+    NoMode,
+    /// Several things to send.
+    #[error("exactly one of input_length, text_input, messages and payload must be given, found {0}")]
+    ManyModes(String),
+    /// A prompt without tokens.
+    #[error("input_length: {0} is not a prompt's length; it must be at least 1")]
+    InputLength(i64),
+    /// A field that needs another.
+    #[error("{field}: only allowed together with {with}")]
+    Needs {
+        /// The field.
+        field: &'static str,
+        /// The other.
+        with: &'static str,
+    },
+    /// Ids without text to stand for.
+    #[error(
+        "hash_ids: {ids} ids for an input_length of {input_length}, which has {blocks} blocks of \
+         {block_size} tokens; correct the row, or set --isl-block-size to the trace's own"
+    )]
+    TooManyIds {
+        /// Ids in the row.
+        ids: usize,
+        /// Tokens of the prompt.
+        input_length: u32,
+        /// Blocks of the prompt.
+        blocks: u32,
+        /// Tokens of a block.
+        block_size: u32,
+    },
+    /// One id that would have to stand for two texts.
+    #[error(
+        "hash_ids: id {id} stands for {tokens} tokens here and for {other_tokens} in line {other_line}; an \
+         id stands for one text: only the last block of a prompt may be short, and its id may not be used \
+         at another size (is --isl-block-size {block_size} the trace's own?)"
+    )]
+    TwoSizes {
+        /// The id.
+        id: i64,
+        /// Its size here.
+        tokens: u32,
+        /// Its size elsewhere.
+        other_tokens: u32,
+        /// Where that is, from 1.
+        other_line: u64,
+        /// Tokens of a whole block.
+        block_size: u32,
+    },
+    /// A conversation of different kinds of turns.
+    #[error(
+        "session_id: session {session:?} mixes {here} with the {before} of line {before_line}; the turns \
+         of a session must all be input_length or text_input, all messages, or all payload"
+    )]
+    MixedSession {
+        /// The session.
+        session: String,
+        /// The kind of this turn.
+        here: &'static str,
+        /// The kind of an earlier turn.
+        before: &'static str,
+        /// Where that is, from 1.
+        before_line: u64,
+    },
+    /// A schedule without a time.
+    #[error(
+        "timestamp: missing, and a fixed schedule needs one on the first request of every session; add it, \
+         or use --no-fixed-schedule with --request-rate or --concurrency"
+    )]
+    NoTimestamp,
+}

@@ -1,0 +1,146 @@
+//! A trace file, streamed: unpacked, hashed and split into lines, one in memory at a time.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::line::{Line, parse_line};
+use crate::error::WorkloadError;
+
+/// Bytes read at once.
+const BUFFER: usize = 256 * 1024;
+
+/// What there is to say about a file that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileFacts {
+    /// Its path, as it was given.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes as they lie on disk, in hex.
+    pub sha256: String,
+    /// Requests in it.
+    pub rows: u64,
+    /// Requests that the options left out.
+    pub rows_left_out: u64,
+}
+
+impl FileFacts {
+    /// The file's identity in the names of its blocks: the first 16 digits of its hash.
+    pub(crate) fn trace_id(&self) -> &str {
+        &self.sha256[..16]
+    }
+}
+
+/// Reads every request of a trace and hands it to `take` with its line number, from 1. Blank lines
+/// are skipped; the first bad one ends the reading.
+pub(crate) fn read(
+    path: &Path,
+    block_size: u32,
+    mut take: impl FnMut(u64, Line),
+) -> Result<FileFacts, WorkloadError> {
+    let unreadable = |source| WorkloadError::Read { path: path.to_owned(), source };
+    let mut file = Hashed { file: File::open(path).map_err(unreadable)?, hash: Sha256::new() };
+    let mut rows = 0;
+    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    {
+        let mut lines: Box<dyn BufRead + '_> = if is_packed {
+            Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(&mut file)))
+        } else {
+            Box::new(BufReader::with_capacity(BUFFER, &mut file))
+        };
+        let mut line = Vec::new();
+        let mut number = 0;
+        loop {
+            line.clear();
+            if lines.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+                break;
+            }
+            number += 1;
+            let bytes = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(&line);
+            let parsed = parse_line(bytes, block_size)
+                .map_err(|fault| WorkloadError::Line { path: path.to_owned(), line: number, fault })?;
+            if let Some(parsed) = parsed {
+                rows += 1;
+                take(number, parsed);
+            }
+        }
+    }
+    // A decoder may stop before the file does; the hash is over the whole file.
+    io::copy(&mut file, &mut io::sink()).map_err(unreadable)?;
+    let sha256 = format!("{:x}", file.hash.finalize());
+    Ok(FileFacts { path: path.to_owned(), sha256, rows, rows_left_out: 0 })
+}
+
+/// What some editors put before the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A file that is hashed as it is read.
+struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::io::Write;
+
+    const TEXT: &str = "\u{feff}{\"input_length\":1}\n\n{\"input_length\":2}\r\n{\"input_length\":3}";
+
+    fn lines(path: &Path) -> (FileFacts, Vec<u64>) {
+        let mut numbers = Vec::new();
+        let facts = read(path, 512, |number, _| numbers.push(number)).unwrap();
+        (facts, numbers)
+    }
+
+    #[test]
+    fn lines_are_numbered_and_the_bytes_on_disk_are_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = folder.path().join("trace.jsonl");
+        std::fs::write(&plain, TEXT).unwrap();
+        let (facts, numbers) = lines(&plain);
+        assert_eq!(numbers, [1, 3, 4]);
+        assert_eq!(facts.rows, 3);
+        assert_eq!(facts.sha256, format!("{:x}", Sha256::digest(TEXT)));
+    }
+
+    #[test]
+    fn packed_files_are_unpacked_all_their_members() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.jsonl.gz");
+        let mut packed = Vec::new();
+        for part in TEXT.split_inclusive('\n') {
+            let mut encoder = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+            encoder.write_all(part.as_bytes()).unwrap();
+            encoder.finish().unwrap();
+        }
+        std::fs::write(&path, &packed).unwrap();
+        let (facts, numbers) = lines(&path);
+        assert_eq!(numbers, [1, 3, 4]);
+        assert_eq!(facts.sha256, format!("{:x}", Sha256::digest(&packed)));
+    }
+
+    #[test]
+    fn the_first_bad_line_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.jsonl");
+        std::fs::write(&path, "{\"input_length\":1}\n\n{\"input_length\":0}\nnonsense").unwrap();
+        let error = read(&path, 512, |_, _| {}).unwrap_err().to_string();
+        assert!(
+            error.ends_with("trace.jsonl:3: input_length: 0 is not a prompt's length; it must be at least 1"),
+            "{error}"
+        );
+    }
+}

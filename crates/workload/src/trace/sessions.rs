@@ -1,0 +1,305 @@
+//! What is kept of a trace: rows, filtered and grouped into sessions, and checked against each other.
+//!
+//! Order of the filters: the time window (inclusive, in the trace's own time, before any speed-up),
+//! `max_isl`, grouping, the speed-up, `max_osl`. Rows without a timestamp are in every window.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::fault::LineFault;
+use super::line::{Input, Line, block_sizes};
+use super::read::{FileFacts, read};
+use crate::config::TraceConfig;
+use crate::error::WorkloadError;
+
+/// A trace, ready to be replayed. Has at least one row.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    pub(crate) facts: FileFacts,
+    /// All rows, session by session, in the order of the file within each.
+    pub(crate) rows: Vec<Row>,
+    /// In the order in which they first appear.
+    pub(crate) sessions: Vec<TraceSession>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One session: a run of rows.
+#[derive(Debug)]
+pub(crate) struct TraceSession {
+    /// Its name in the file; `None` for a row of its own.
+    pub(crate) name: Option<Arc<str>>,
+    /// Where its rows begin.
+    pub(crate) first: u32,
+    /// How many rows it has; at least 1.
+    pub(crate) turns: u32,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Position among the requests of the file, from 0.
+    pub(crate) source_row: i64,
+    /// Its line, from 1.
+    pub(crate) line: u64,
+    /// When, in ms after the speed-up.
+    pub(crate) timestamp_ms: Option<f64>,
+    /// How long after the previous answer, in ms.
+    pub(crate) delay_ms: Option<f64>,
+    pub(crate) input: Input,
+    /// Tokens to ask for, as far as the row says.
+    pub(crate) output_length: Option<u32>,
+    pub(crate) extra: Option<Arc<str>>,
+}
+
+impl Trace {
+    /// Reads and checks a file.
+    pub(crate) fn load(config: &TraceConfig) -> Result<Self, WorkloadError> {
+        check_options(config)?;
+        let mut rows: Vec<(Row, Option<Arc<str>>)> = Vec::new();
+        let mut warnings = Warnings::default();
+        let mut source_row = 0;
+        let mut facts = read(&config.path, config.block_size, |line, parsed| {
+            if is_kept(config, &parsed) {
+                rows.push(keep(config, source_row, line, parsed, &mut warnings));
+            }
+            source_row += 1;
+        })?;
+        facts.rows_left_out = facts.rows - rows.len() as u64;
+        if rows.is_empty() {
+            return Err(WorkloadError::Empty { path: facts.path, left_out: facts.rows_left_out });
+        }
+        check_sizes(&rows, config.block_size).map_err(|fault| fault.in_file(&config.path))?;
+        let (rows, sessions) = group(rows).map_err(|fault| fault.in_file(&config.path))?;
+        Ok(Self { facts, rows, sessions, warnings: warnings.finish(&config.path) })
+    }
+
+    /// The rows of a session.
+    pub(crate) fn turns(&self, session: &TraceSession) -> &[Row] {
+        &self.rows[session.first as usize..][..session.turns as usize]
+    }
+
+    /// For each session the time of its first request, in ms after the speed-up; or the line of the
+    /// first session that has none.
+    pub(crate) fn first_times_ms(&self) -> Result<Vec<f64>, u64> {
+        self.sessions
+            .iter()
+            .map(|session| {
+                let row = &self.rows[session.first as usize];
+                row.timestamp_ms.ok_or(row.line)
+            })
+            .collect()
+    }
+}
+
+/// A fault, and its line, from 1.
+struct Misfit(u64, LineFault);
+
+impl Misfit {
+    fn in_file(self, path: &Path) -> WorkloadError {
+        WorkloadError::Line { path: path.to_owned(), line: self.0, fault: self.1 }
+    }
+}
+
+fn check_options(config: &TraceConfig) -> Result<(), WorkloadError> {
+    let option = |flag, value: String, reason| Err(WorkloadError::Option { flag, value, reason });
+    if config.block_size == 0 {
+        return option("--isl-block-size", "0".to_owned(), "a block has at least one token");
+    }
+    if !(config.speedup.is_finite() && config.speedup > 0.0) {
+        return option(
+            "--synthesis-speedup-ratio",
+            config.speedup.to_string(),
+            "must be a number above 0; 2 sends twice as fast as recorded",
+        );
+    }
+    if let (Some(start), Some(end)) = (config.start_offset_ms, config.end_offset_ms)
+        && start > end
+    {
+        return option(
+            "--fixed-schedule-start-offset",
+            start.to_string(),
+            "must not be after --fixed-schedule-end-offset",
+        );
+    }
+    Ok(())
+}
+
+fn is_kept(config: &TraceConfig, line: &Line) -> bool {
+    let in_window = line.timestamp_ms.is_none_or(|at| {
+        config.start_offset_ms.is_none_or(|start| at >= start)
+            && config.end_offset_ms.is_none_or(|end| at <= end)
+    });
+    let fits = match (&line.input, config.max_isl) {
+        (Input::Length { tokens, .. }, Some(max)) => *tokens <= max,
+        _ => true,
+    };
+    in_window && fits
+}
+
+fn keep(
+    config: &TraceConfig,
+    source_row: i64,
+    line_number: u64,
+    line: Line,
+    warnings: &mut Warnings,
+) -> (Row, Option<Arc<str>>) {
+    let is_length = matches!(line.input, Input::Length { .. });
+    let output_length = match line.output_length {
+        Some(length) if length <= 0 => {
+            warnings.not_positive.note(line_number);
+            Some(1)
+        }
+        Some(length) => Some(u32::try_from(length).unwrap_or(u32::MAX)),
+        // A row that gives sizes means one; a row that gives text leaves it to the server.
+        None if is_length && config.osl.is_none() => {
+            warnings.absent.note(line_number);
+            Some(1)
+        }
+        None => None,
+    };
+    let row = Row {
+        source_row,
+        line: line_number,
+        timestamp_ms: line.timestamp_ms.map(|at| speed_up(at, config.speedup)),
+        delay_ms: line.delay_ms,
+        input: line.input,
+        output_length: output_length.map(|length| length.min(config.max_osl.unwrap_or(u32::MAX))),
+        extra: line.extra,
+    };
+    (row, line.session_id)
+}
+
+/// A time of the trace, replayed `speedup` times faster: cut to whole ms, as AIPerf cuts them. At the
+/// trace's own speed times are kept as they are.
+pub(crate) fn speed_up(at_ms: f64, speedup: f64) -> f64 {
+    if speedup == 1.0 { at_ms } else { (at_ms / speedup).trunc() }
+}
+
+/// An id stands for one text, hence for one size. Only last blocks can be short, so the short ones are
+/// few, and every other use is looked up among them.
+fn check_sizes(rows: &[(Row, Option<Arc<str>>)], block_size: u32) -> Result<(), Misfit> {
+    let mut short: HashMap<i64, (u32, u64)> = HashMap::new();
+    let blocks = |row: &Row| match &row.input {
+        Input::Length { tokens, hash_ids } => Some((*tokens, hash_ids.clone())),
+        _ => None,
+    };
+    let conflict = |line, id, tokens, (other_tokens, other_line)| {
+        Misfit(line, LineFault::TwoSizes { id, tokens, other_tokens, other_line, block_size })
+    };
+    for (row, _) in rows {
+        let Some((tokens, ids)) = blocks(row) else { continue };
+        let last = block_sizes(tokens, ids.len(), block_size).last();
+        let (Some(size), Some(id)) = (last.filter(|size| *size < block_size), ids.last()) else { continue };
+        let seen = *short.entry(*id).or_insert((size, row.line));
+        if seen.0 != size {
+            return Err(conflict(row.line, *id, size, seen));
+        }
+    }
+    if short.is_empty() {
+        return Ok(());
+    }
+    for (row, _) in rows {
+        let Some((tokens, ids)) = blocks(row) else { continue };
+        for (id, size) in ids.iter().zip(block_sizes(tokens, ids.len(), block_size)) {
+            if size == block_size
+                && let Some(seen) = short.get(id)
+            {
+                // Told from whichever of the two comes later.
+                return Err(if seen.1 > row.line {
+                    conflict(seen.1, *id, seen.0, (size, row.line))
+                } else {
+                    conflict(row.line, *id, size, *seen)
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Brings the rows of a session together, whether or not they stand together in the file.
+fn group(rows: Vec<(Row, Option<Arc<str>>)>) -> Result<(Vec<Row>, Vec<TraceSession>), Misfit> {
+    let mut sessions: Vec<TraceSession> = Vec::with_capacity(rows.len());
+    let mut of_row: Vec<u32> = Vec::with_capacity(rows.len());
+    let mut named: HashMap<Arc<str>, (u32, usize)> = HashMap::new();
+    for (at, (row, name)) in rows.iter().enumerate() {
+        let new = sessions.len() as u32;
+        let session = match name {
+            None => new,
+            Some(name) => {
+                let (session, first) = *named.entry(name.clone()).or_insert((new, at));
+                let before = &rows[first].0;
+                if kind(&before.input) != kind(&row.input) {
+                    let (session, before_line) = (name.to_string(), before.line);
+                    let (here, before) = (row.input.mode(), before.input.mode());
+                    return Err(Misfit(row.line, LineFault::MixedSession { session, here, before, before_line }));
+                }
+                session
+            }
+        };
+        if session == new {
+            sessions.push(TraceSession { name: name.clone(), first: 0, turns: 0 });
+        }
+        sessions[session as usize].turns += 1;
+        of_row.push(session);
+    }
+    let mut first = 0;
+    for session in &mut sessions {
+        session.first = first;
+        first += session.turns;
+    }
+    // A stable sort by session keeps the order of the file within each.
+    let mut order: Vec<(u32, Row)> = of_row.into_iter().zip(rows.into_iter().map(|(row, _)| row)).collect();
+    order.sort_by_key(|(session, _)| *session);
+    Ok((order.into_iter().map(|(_, row)| row).collect(), sessions))
+}
+
+/// Turns of one session must be of one kind: text that adds up, or messages, or bodies.
+fn kind(input: &Input) -> u8 {
+    match input {
+        Input::Length { .. } | Input::Text(_) => 0,
+        Input::Messages { .. } => 1,
+        Input::Payload(_) => 2,
+    }
+}
+
+/// Rows that were accepted, but not quite as they stand.
+#[derive(Default)]
+struct Warnings {
+    not_positive: Tally,
+    absent: Tally,
+}
+
+#[derive(Default)]
+struct Tally {
+    count: u64,
+    first_line: u64,
+}
+
+impl Tally {
+    fn note(&mut self, line: u64) {
+        if self.count == 0 {
+            self.first_line = line;
+        }
+        self.count += 1;
+    }
+}
+
+impl Warnings {
+    fn finish(&self, path: &Path) -> Vec<String> {
+        let say = |tally: &Tally, what: &str| {
+            (tally.count > 0).then(|| {
+                let rows = if tally.count == 1 { "row" } else { "rows" };
+                format!(
+                    "{}: {} {rows} with {what} (first in line {}): 1 output token is asked for",
+                    path.display(),
+                    tally.count,
+                    tally.first_line
+                )
+            })
+        };
+        let not_positive = say(&self.not_positive, "an output_length of 0 or less");
+        let absent = say(&self.absent, "an input_length and no output_length, and no --osl to fill it in");
+        not_positive.into_iter().chain(absent).collect()
+    }
+}
