@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use loadgen_core::Nanos;
-use loadgen_metrics::{Distribution, GoodputCurve, Quality, SloSet, Summary, TimelineData};
+use loadgen_metrics::{Quality, SloSet, Summary, TimelineData};
 
 /// Facts of a run that its records do not hold.
 ///
@@ -86,10 +86,6 @@ pub struct Report<'a> {
     pub quality: Option<&'a Quality>,
     /// Figures over time; without them the page has no plots of it.
     pub timeline: Option<&'a TimelineData>,
-    /// How metrics are spread, in the order they are shown.
-    pub distributions: &'a [Distribution],
-    /// How the share of good requests depends on the bound on the time to first token.
-    pub goodput_curve: Option<&'a GoodputCurve>,
     /// The files written, as (label, path): `CSV Export`, `JSON Export`, and so on.
     pub files: &'a [(String, PathBuf)],
 }

@@ -42,7 +42,7 @@ pub(super) fn over_time(report: &Report<'_>) -> String {
 
 /// How the run's metrics are spread.
 pub(super) fn distributions(report: &Report<'_>) -> String {
-    let plots = report.distributions.iter().map(|d| {
+    let plots = report.summary.distributions.iter().map(|d| {
         let bound = report.slos.iter().find(|slo| slo.metric().tag == d.metric.tag);
         (spread(d, bound).size(HALF.0, HALF.1), false)
     });

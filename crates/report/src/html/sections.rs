@@ -103,7 +103,7 @@ fn card(out: &mut String, name: &str, value: &str, unit: &str, more: &str) {
 
 pub(super) fn goodput(report: &Report<'_>) -> String {
     let Some(statement) = goodput_statement(report) else { return String::new() };
-    let curve = report.goodput_curve.map(charts::goodput_curve).unwrap_or_default();
+    let curve = report.summary.goodput_curve.as_ref().map(charts::goodput_curve).unwrap_or_default();
     format!("<p>{}.</p>\n{curve}", Escaped(&statement))
 }
 
