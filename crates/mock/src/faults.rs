@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::profile::escape;
 use crate::units::{parse_duration, parse_ratio, show_duration};
 
 /// How a request is spoiled.
@@ -205,10 +206,10 @@ impl fmt::Display for FaultRule {
                     write!(f, "&retry_after={seconds}")?;
                 }
                 if let Some(content_type) = content_type {
-                    write!(f, "&content_type={content_type}")?;
+                    write!(f, "&content_type={}", escape(content_type))?;
                 }
                 if let Some(body) = body {
-                    write!(f, "&body={body}")?;
+                    write!(f, "&body={}", escape(body))?;
                 }
             }
             FaultKind::Slow { delay_ns } => write!(f, "&delay={}", show_duration(*delay_ns))?,

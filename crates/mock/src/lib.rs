@@ -13,14 +13,17 @@
 
 mod config;
 mod faults;
+mod perf;
+mod prefix_cache;
 mod profile;
+mod prompt;
 mod server;
 mod units;
 
 pub use config::{MockConfig, MockError, ServeReport};
 pub use faults::{Fault, FaultKind, FaultRule, When};
-pub use perf::{BatchConfig, FixedConfig, SplitwiseConfig};
+pub use perf::{BatchConfig, FixedConfig, Limits, SplitwiseConfig};
 pub use profile::{PerfProfile, Profile, ProfileError, PromptCounting};
 pub use server::{MockServer, RunningMock};
 
-mod perf;
+

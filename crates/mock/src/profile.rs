@@ -97,6 +97,9 @@ pub enum ProfileError {
         /// What would have been right.
         expected: String,
     },
+    /// Options that each are right and have no measurements together.
+    #[error("mock profile splitwise: {0}")]
+    Table(String),
 }
 
 const COMMON_KEYS: &[&str] = &["tokenizer", "output", "natural", "context"];
@@ -177,7 +180,7 @@ impl FromStr for Profile {
             let Some((key, value)) = option.split_once('=') else {
                 return Err(ProfileError::NoValue { option: option.to_owned() });
             };
-            match profile.set(key, value) {
+            match profile.set(key, &unescape(value)) {
                 Ok(true) => {}
                 Ok(false) => {
                     let known = [profile.perf_keys(), COMMON_KEYS, faults::KEYS].concat().join(", ");
@@ -192,6 +195,9 @@ impl FromStr for Profile {
                 }
             }
         }
+        if let PerfProfile::Splitwise(splitwise) = &profile.perf {
+            splitwise.check().map_err(ProfileError::Table)?;
+        }
         Ok(profile)
     }
 }
@@ -199,7 +205,7 @@ impl FromStr for Profile {
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut options = match &self.perf {
-            PerfProfile::Default(batch) => batch.show(&BatchConfig::default()),
+            PerfProfile::Default(batch) => batch.show(),
             PerfProfile::Fixed(fixed) => fixed.show(),
             PerfProfile::Splitwise(splitwise) => splitwise.show(),
             PerfProfile::Golden => Vec::new(),
@@ -220,6 +226,17 @@ impl fmt::Display for Profile {
         }
         Ok(())
     }
+}
+
+/// Percent-decodes `%26` and `%25`, the two that [`escape`] makes; any other percent sign stands for
+/// itself, as in `10%`.
+fn unescape(value: &str) -> String {
+    value.replace("%26", "&").replace("%25", "%")
+}
+
+/// Makes free text safe as a value.
+pub(crate) fn escape(value: &str) -> String {
+    value.replace('%', "%25").replace('&', "%26")
 }
 
 impl TryFrom<String> for Profile {
@@ -281,6 +298,16 @@ mod tests {
         assert!(said("fixed?after=3").contains("belongs to a fault="));
         assert!(said("golden?ttft=3").contains("mock profile golden has no option"));
         assert!(said("?output=0").contains("above 0"));
+        assert!(said("splitwise?tp=3").contains("there are bloom-176b on a100-80gb tp=8"));
+        assert!(parse("splitwise?tp=2&hardware=a100-80gb").is_ok());
+    }
+
+    #[test]
+    fn free_text_survives_printing() {
+        let profile = parse("?fault=429&body=100%2525 %26 more").unwrap();
+        let FaultKind::Status { body, .. } = &profile.faults[0].fault.kind else { panic!("{profile:?}") };
+        assert_eq!(body.as_deref(), Some("100%25 & more"));
+        assert_eq!(parse(&profile.to_string()).unwrap(), profile);
     }
 
     proptest! {

@@ -1,0 +1,2 @@
+//! placeholder
+pub(crate) const BLOCK_TOKENS: u32 = 64;
