@@ -110,7 +110,8 @@ impl Iterator for JournalReader {
                     return Some(entry);
                 }
                 None => {
-                    self.damage.extend(self.current.take().into_iter().flat_map(SegmentReader::into_damage))
+                    let read = self.current.take().map(SegmentReader::into_damage);
+                    self.damage.extend(read.unwrap_or_default());
                 }
             }
         }

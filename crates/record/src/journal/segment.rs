@@ -76,7 +76,7 @@ impl<R: Read> SegmentReader<R> {
             return Ok(());
         };
         match frame::check_segment_head(bytes) {
-            SegmentHead::Good => self.window.advance(SEGMENT_HEAD),
+            SegmentHead::Good => self.window.advance(SEGMENT_HEAD)?,
             SegmentHead::OtherVersion(version) => {
                 self.note(0, rest, DamageReason::OtherVersion(version));
                 self.window.skip_to_end();
@@ -110,7 +110,7 @@ impl<R: Read> SegmentReader<R> {
     fn search(&mut self, reason: DamageReason) -> io::Result<()> {
         let offset = self.window.position();
         while let Found::Nothing(_) = self.look()? {
-            self.window.advance(1);
+            self.window.advance(1)?;
         }
         self.note(offset, self.window.position() - offset, reason);
         Ok(())
@@ -123,7 +123,7 @@ impl<R: Read> SegmentReader<R> {
         if decoded.is_err() {
             self.note(self.window.position(), length as u64, DamageReason::Undecodable);
         }
-        self.window.advance(length);
+        self.window.advance(length)?;
         Ok(decoded.ok())
     }
 

@@ -37,10 +37,14 @@ impl<R: Read> Window<R> {
     }
 
     /// Moves the cursor forward, at most to the end.
-    pub(crate) fn advance(&mut self, bytes: usize) {
-        let step = (self.remaining().min(bytes as u64) as usize).min(self.buffer.len() - self.cursor);
+    pub(crate) fn advance(&mut self, bytes: usize) -> io::Result<()> {
+        let step = self.remaining().min(bytes as u64) as usize;
+        if self.buffer.len() - self.cursor < step {
+            self.read(step)?;
+        }
         self.cursor += step;
         self.position += step as u64;
+        Ok(())
     }
 
     /// Moves the cursor to the end, whatever lies between.
@@ -72,5 +76,44 @@ impl<R: Read> Window<R> {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_cursor_reaches_the_end_whatever_has_been_read() {
+        let bytes: Vec<u8> = (0..READ_BYTES + 5).map(|place| place as u8).collect();
+        let mut window = Window::new(&bytes[..], bytes.len() as u64);
+        assert_eq!(window.peek(3).unwrap().unwrap(), &bytes[..3]);
+        window.advance(READ_BYTES).unwrap();
+        assert_eq!(window.peek(9).unwrap(), None);
+        for left in (0..5).rev() {
+            window.advance(1).unwrap();
+            assert_eq!(window.remaining(), left);
+        }
+        window.advance(1).unwrap();
+        assert_eq!(window.remaining(), 0);
+    }
+
+    #[test]
+    fn bytes_are_the_same_through_any_window() {
+        let bytes: Vec<u8> = (0..3 * READ_BYTES).map(|place| (place / 7) as u8).collect();
+        let mut window = Window::new(&bytes[..], bytes.len() as u64);
+        for (at, width) in (0..bytes.len() - 1_000).step_by(997).zip([1, 9, 400, 1_000].into_iter().cycle()) {
+            assert_eq!(window.position(), at as u64);
+            assert_eq!(window.peek(width).unwrap().unwrap(), &bytes[at..at + width]);
+            window.advance(997).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_source_shorter_than_it_said_is_an_error() {
+        let mut window = Window::new(&b"abc"[..], 10);
+        assert_eq!(window.peek(8).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
 }

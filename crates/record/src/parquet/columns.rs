@@ -28,7 +28,7 @@ pub(crate) struct Rows {
     schema: SchemaRef,
     own: Vec<Gatherer>,
     metrics: Vec<Float64Builder>,
-    rows: usize,
+    length: usize,
     chunks: usize,
 }
 
@@ -39,13 +39,13 @@ impl Rows {
             schema,
             own: COLUMNS.iter().map(|column| Gatherer::new(&column.access)).collect(),
             metrics: std::iter::repeat_with(Float64Builder::new).take(metrics).collect(),
-            rows: 0,
+            length: 0,
             chunks: 0,
         }
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
+    pub(crate) fn len(&self) -> usize {
+        self.length
     }
 
     /// Content chunks in all rows.
@@ -61,7 +61,7 @@ impl Rows {
         for (builder, value) in self.metrics.iter_mut().zip(metrics) {
             builder.append_option(value);
         }
-        self.rows += 1;
+        self.length += 1;
         self.chunks += record.chunks.len();
     }
 
@@ -70,7 +70,7 @@ impl Rows {
         let own = self.own.iter_mut().map(Gatherer::take).collect::<Result<Vec<_>, _>>()?;
         let metrics = self.metrics.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef);
         let columns = own.into_iter().chain(metrics).collect();
-        (self.rows, self.chunks) = (0, 0);
+        (self.length, self.chunks) = (0, 0);
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }
 }

@@ -9,3 +9,6 @@ mod sink;
 pub use concatenate::concatenate;
 pub use reader::{RecordReader, StoredRecord};
 pub use sink::ParquetSink;
+
+#[cfg(test)]
+mod tests;

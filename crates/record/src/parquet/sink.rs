@@ -54,7 +54,9 @@ impl ParquetSink {
         let mut sink = Self { writer, rows: Rows::new(schema, own_columns), has_column };
         sink.add_metadata(keys::SCHEMA_VERSION, SCHEMA_VERSION.to_owned());
         sink.add_metadata(keys::METRIC_UNITS, units(metrics));
-        metadata.into_iter().for_each(|(key, value)| sink.add_metadata(&key, value));
+        for (key, value) in metadata {
+            sink.add_metadata(&key, value);
+        }
         Ok(sink)
     }
 
@@ -65,7 +67,7 @@ impl ParquetSink {
         }
         let own = metrics.iter().zip(&self.has_column).filter(|(_, has_column)| **has_column);
         self.rows.push(record, own.map(|(value, _)| *value));
-        if self.rows.rows() >= BATCH_ROWS || self.rows.chunks() >= BATCH_CHUNKS {
+        if self.rows.len() >= BATCH_ROWS || self.rows.chunks() >= BATCH_CHUNKS {
             self.encode()?;
         }
         Ok(())
@@ -78,7 +80,7 @@ impl ParquetSink {
 
     /// Completes the file and gives it its name.
     pub fn finish(mut self) -> Result<(), RecordError> {
-        if self.rows.rows() > 0 {
+        if self.rows.len() > 0 {
             self.encode()?;
         }
         let path = self.path();

@@ -140,7 +140,7 @@ pub(crate) static COLUMNS: &[Column] = &[
         "phase",
         Access::Name {
             names: || PHASES.map(Phase::name).to_vec(),
-            get: |record| position(&PHASES, record.identity.phase),
+            get: |record| position(&PHASES, &record.identity.phase),
             set: |record, name| {
                 assign(&mut record.identity.phase, PHASES.into_iter().find(|phase| phase.name() == name))
             },
@@ -218,7 +218,7 @@ pub(crate) static COLUMNS: &[Column] = &[
         "outcome",
         Access::Name {
             names: || Outcome::ALL.map(Outcome::name).to_vec(),
-            get: |record| position(&Outcome::ALL, record.outcome),
+            get: |record| position(&Outcome::ALL, &record.outcome),
             set: |record, name| {
                 assign(&mut record.outcome, Outcome::ALL.into_iter().find(|outcome| outcome.name() == name))
             },
@@ -353,8 +353,8 @@ pub(crate) static COLUMNS: &[Column] = &[
 const PHASES: [Phase; 2] = [Phase::Warmup, Phase::Profiling];
 
 /// Where `value` stands in its dictionary.
-fn position<T: PartialEq>(all: &[T], value: T) -> i8 {
-    let position = all.iter().position(|known| *known == value);
+fn position<T: PartialEq>(all: &[T], value: &T) -> i8 {
+    let position = all.iter().position(|known| known == value);
     position
         .and_then(|position| i8::try_from(position).ok())
         .expect("the list names every value, and is short")

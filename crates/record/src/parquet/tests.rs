@@ -1,0 +1,212 @@
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use loadgen_core::RequestRecord;
+use parquet::basic::{Compression, Encoding};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use super::*;
+use crate::error::RecordError;
+use crate::samples::any_request_record;
+use crate::schema::{MetricColumn, keys};
+
+fn metric(name: &str, unit: &str) -> MetricColumn {
+    MetricColumn { name: name.to_owned(), unit: unit.to_owned() }
+}
+
+fn metrics() -> Vec<MetricColumn> {
+    vec![metric("time_to_first_token", "ms"), metric("output_token_count", "tokens")]
+}
+
+fn kernel_stamps() -> Vec<(String, String)> {
+    vec![(keys::TIMESTAMP_SOURCE.to_owned(), "kernel".to_owned())]
+}
+
+fn write(path: &Path, rows: &[(RequestRecord, Vec<Option<f64>>)]) {
+    let mut sink = ParquetSink::create(path, &metrics(), kernel_stamps()).unwrap();
+    for (record, values) in rows {
+        sink.push(record, values).unwrap();
+    }
+    sink.finish().unwrap();
+}
+
+fn read(path: &Path) -> Vec<(RequestRecord, Vec<Option<f64>>)> {
+    let rows = RecordReader::open(path).unwrap().map(Result::unwrap);
+    rows.map(|row| (row.record, row.metrics)).collect()
+}
+
+fn any_rows() -> impl Strategy<Value = Vec<(RequestRecord, Vec<Option<f64>>)>> {
+    let value = proptest::option::of(any::<f64>().prop_filter("NaN equals nothing", |value| !value.is_nan()));
+    vec((any_request_record(), vec(value, 2)), 0..6)
+}
+
+/// Records that differ, the same ones every time.
+fn some_records(count: usize) -> Vec<RequestRecord> {
+    let mut runner = TestRunner::deterministic();
+    let strategy = any_request_record();
+    (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_record_comes_back_as_it_was(rows in any_rows()) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile_export.parquet");
+        write(&path, &rows);
+        prop_assert_eq!(read(&path), rows);
+    }
+}
+
+#[test]
+fn many_batches_come_back_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.parquet");
+    let records = some_records(40);
+    let rows: Vec<_> = (0..3_000)
+        .map(|row| {
+            let mut record = records[row % records.len()].clone();
+            record.identity.session_num = row as i64;
+            (record, vec![Some(row as f64), None])
+        })
+        .collect();
+    write(&path, &rows);
+    assert_eq!(RecordReader::open(&path).unwrap().row_count(), 3_000);
+    assert_eq!(read(&path), rows);
+}
+
+#[test]
+fn a_file_has_its_name_only_once_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.parquet");
+    std::fs::write(&path, b"an earlier run").unwrap();
+    let mut sink = ParquetSink::create(&path, &[], Vec::new()).unwrap();
+    sink.push(&some_records(1)[0], &[]).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"an earlier run");
+    drop(sink);
+    assert_eq!(std::fs::read(&path).unwrap(), b"an earlier run");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half written stays");
+}
+
+#[test]
+fn metadata_names_versions_and_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.parquet");
+    let mut sink = ParquetSink::create(&path, &metrics(), kernel_stamps()).unwrap();
+    sink.add_metadata(keys::PROVENANCE_SHA256, "ab12".to_owned());
+    sink.finish().unwrap();
+    let reader = RecordReader::open(&path).unwrap();
+    let find = |key: &str| reader.metadata().iter().find(|(known, _)| known == key).unwrap().1.as_str();
+    assert_eq!(find(keys::SCHEMA_VERSION), "1.0");
+    assert_eq!(find(keys::METRIC_UNITS), r#"{"time_to_first_token":"ms","output_token_count":"tokens"}"#);
+    assert_eq!(find(keys::PROVENANCE_SHA256), "ab12");
+    assert_eq!(reader.metrics(), metrics());
+}
+
+#[test]
+fn values_must_match_the_metrics_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = ParquetSink::create(&folder.path().join("r.parquet"), &metrics(), Vec::new()).unwrap();
+    let error = sink.push(&some_records(1)[0], &[None]).unwrap_err();
+    assert!(matches!(error, RecordError::MetricCount { given: 1, expected: 2 }));
+}
+
+#[test]
+fn a_metric_the_record_already_holds_has_no_second_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.parquet");
+    let metrics = [metric("usage_prompt_tokens", "tokens"), metric("request_latency", "ms")];
+    let mut sink = ParquetSink::create(&path, &metrics, kernel_stamps()).unwrap();
+    let record = some_records(1).remove(0);
+    sink.push(&record, &[Some(7.0), Some(8.0)]).unwrap();
+    sink.finish().unwrap();
+    assert_eq!(read(&path), [(record, vec![Some(8.0)])]);
+}
+
+#[test]
+fn chunk_lists_are_packed_and_row_groups_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.parquet");
+    let mut sink = ParquetSink::create(&path, &[], Vec::new()).unwrap();
+    let mut record = some_records(1).remove(0);
+    // Noise cannot be packed, so that a row group fills quickly.
+    let noise =
+        |state: &i64| Some((state ^ (state << 13)).wrapping_mul(0x5851_F42D_4C95_7F2D).rotate_left(17));
+    record.degraded = false;
+    record.chunks.offset_ns = std::iter::successors(Some(1), noise).take(60_000).collect();
+    record.chunks.uncertainty_ns = record.chunks.offset_ns.clone();
+    record.chunks.read_lag_ns = record.chunks.offset_ns.clone();
+    record.chunks.tokens = vec![1; 60_000];
+    record.chunks.bytes = vec![180; 60_000];
+    record.chunks.kind = vec![loadgen_core::ChunkKind::Text; 60_000];
+    for _ in 0..15 {
+        sink.push(&record, &[]).unwrap();
+    }
+    sink.finish().unwrap();
+    let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let groups = reader.metadata().row_groups();
+    assert!(groups.len() >= 2, "{} row groups", groups.len());
+    for group in groups {
+        assert!(group.compressed_size() < 18 << 20, "{} bytes", group.compressed_size());
+        for column in group.columns() {
+            assert_eq!(column.compression(), Compression::SNAPPY);
+            let name = column.column_path().string();
+            if name.starts_with("chunk_") && !name.starts_with("chunk_kind") {
+                let encodings: Vec<_> = column.encodings().collect();
+                assert!(encodings.contains(&Encoding::DELTA_BINARY_PACKED), "{name}: {encodings:?}");
+                assert_eq!(column.dictionary_page_offset(), None, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_are_put_together_without_a_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = some_records(30);
+    let rows: Vec<_> = records.into_iter().map(|record| (record, vec![Some(1.5), None])).collect();
+    let parts: Vec<PathBuf> = rows
+        .chunks(11)
+        .enumerate()
+        .map(|(number, rows)| {
+            let part = folder.path().join(format!("part-{number}.parquet"));
+            write(&part, rows);
+            part
+        })
+        .collect();
+    let path = folder.path().join("whole.parquet");
+    let facts = [(keys::SEED.to_owned(), "42".to_owned())];
+    concatenate(&parts, &path, &facts).unwrap();
+    assert_eq!(read(&path), rows);
+    let whole = RecordReader::open(&path).unwrap();
+    assert_eq!(whole.metrics(), metrics());
+    let count = |key: &str| whole.metadata().iter().filter(|(known, _)| known == key).count();
+    assert_eq!((count(keys::SEED), count(keys::SCHEMA_VERSION), count("ARROW:schema")), (1, 1, 1));
+}
+
+#[test]
+fn parts_with_other_columns_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one.parquet"), folder.path().join("other.parquet"));
+    write(&one, &[]);
+    ParquetSink::create(&other, &[], Vec::new()).unwrap().finish().unwrap();
+    let path = folder.path().join("whole.parquet");
+    assert!(matches!(concatenate(&[one, other], &path, &[]), Err(RecordError::PartsDiffer { .. })));
+    assert!(!path.exists());
+    assert!(matches!(concatenate(&[], &path, &[]), Err(RecordError::NoParts { .. })));
+}
+
+#[test]
+fn a_file_of_something_else_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.parquet");
+    std::fs::write(&path, b"not parquet at all").unwrap();
+    let error = RecordReader::open(&path).unwrap_err().to_string();
+    assert!(error.contains("other.parquet"), "{error}");
+}
