@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use loadgen_core::{
-    ChunkKind, Chunks, ConnectionFacts, Identity, Instants, Nanos, Outcome, Phase, RequestRecord, StampSource,
-    TokenCounts,
+    ChunkKind, Chunks, ConnectionFacts, Identity, Instants, Nanos, Outcome, Phase, RequestRecord,
+    StampSource, TokenCounts,
 };
 
 /// Start of every fixture, ns.

@@ -20,6 +20,7 @@ mod request;
 mod slo;
 mod stats;
 mod summary;
+mod sweep;
 mod timeline;
 mod value;
 

@@ -71,6 +71,10 @@ impl Slo {
         self.threshold
     }
 
+    fn is_met(&self, metrics: &RequestMetrics) -> bool {
+        metrics.native(self.id).is_some_and(|native| self.is_met_by(native))
+    }
+
     /// Whether a value in the metric's *native* unit meets the bound. The bound is converted, not the
     /// value, so that a latency of exactly 500 ms meets `500`.
     fn is_met_by(&self, native: f64) -> bool {
@@ -118,7 +122,12 @@ impl SloSet {
 
     /// Whether a successful request meets every objective. A metric it has no value of is not met.
     pub fn is_good(&self, metrics: &RequestMetrics) -> bool {
-        self.iter().all(|slo| metrics.native(slo.id).is_some_and(|native| slo.is_met_by(native)))
+        self.iter().all(|slo| slo.is_met(metrics))
+    }
+
+    /// Whether a request meets every objective on other metrics than `left_out`.
+    pub(crate) fn is_good_apart_from(&self, left_out: MetricId, metrics: &RequestMetrics) -> bool {
+        self.iter().filter(|slo| slo.id != left_out).all(|slo| slo.is_met(metrics))
     }
 }
 
