@@ -103,17 +103,13 @@ impl Iterator for JournalReader {
                 self.open_next_segment()?;
                 continue;
             };
-            match segment.next_frame() {
-                Some(frame) => {
-                    let Some(entry) = entry_of(frame) else { continue };
-                    self.follow(&entry);
-                    return Some(entry);
-                }
-                None => {
-                    let read = self.current.take().map(SegmentReader::into_damage);
-                    self.damage.extend(read.unwrap_or_default());
-                }
+            if let Some(frame) = segment.next_frame() {
+                let Some(entry) = entry_of(frame) else { continue };
+                self.follow(&entry);
+                return Some(entry);
             }
+            let read = self.current.take().map(SegmentReader::into_damage);
+            self.damage.extend(read.unwrap_or_default());
         }
     }
 }
