@@ -90,6 +90,13 @@ pub struct Report<'a> {
     pub files: &'a [(String, PathBuf)],
 }
 
+impl Report<'_> {
+    /// The figure (or mean) of `tag`, if the run has one.
+    pub(crate) fn figure(&self, tag: &str) -> Option<f64> {
+        self.summary.get(tag)?.avg.filter(|figure| figure.is_finite())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,8 +11,7 @@ pub(super) fn footer(report: &Report<'_>, width: usize) -> String {
         out.push('\n');
     }
     // Scripts read this line. It is the metric's figure, not the longer window that rates divide by.
-    let duration = summary.get("benchmark_duration").and_then(|stats| stats.avg);
-    let seconds = duration.unwrap_or_else(|| summary.window.seconds());
+    let seconds = report.figure("benchmark_duration").unwrap_or_else(|| summary.window.seconds());
     let early = if info.was_cancelled { " (cancelled early)" } else { "" };
     out.push_str(&format!("Benchmark Duration: {seconds:.2} sec{early}\n"));
     for (label, path) in report.files {

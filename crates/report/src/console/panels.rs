@@ -1,7 +1,5 @@
 //! The blocks around the tables: what is incomplete, what failed, and what looks wrong.
 
-use loadgen_metrics::Stats;
-
 use super::MISSING;
 use super::paint::{Paint, Style};
 use super::table::{Align, Table, panel, wrap};
@@ -85,8 +83,7 @@ fn length_mismatch(report: &Report<'_>, width: usize, paint: Paint) -> Option<St
 
 /// `9 of 10 requests (90.0%)`, if the count is above zero.
 fn share_of_requests(report: &Report<'_>, tag: &str) -> Option<String> {
-    let figure = |tag| report.summary.get(tag).and_then(|stats: &Stats| stats.avg);
-    let (count, total) = (figure(tag)?, figure("request_count")?);
+    let (count, total) = (report.figure(tag)?, report.figure("request_count")?);
     (count > 0.0 && total > 0.0)
         .then(|| format!("{count:.0} of {total:.0} requests ({:.1}%)", 100.0 * count / total))
 }

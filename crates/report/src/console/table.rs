@@ -181,10 +181,10 @@ mod tests {
     fn a_panel_is_as_wide_as_it_needs() {
         let text = panel("Title", "short\na line that is somewhat longer", 80, Paint::none());
         insta::assert_snapshot!(text, @"
-        ╭───────────── Title ─────────────╮
-        │  short                          │
-        │  a line that is somewhat longer │
-        ╰─────────────────────────────────╯
+        ╭───────────── Title ──────────────╮
+        │  short                           │
+        │  a line that is somewhat longer  │
+        ╰──────────────────────────────────╯
         ");
     }
 }

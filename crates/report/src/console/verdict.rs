@@ -46,12 +46,9 @@ pub(crate) fn goodput_statement(report: &Report<'_>) -> Option<String> {
     if report.slos.is_empty() {
         return None;
     }
-    let figure = |tag| report.summary.get(tag).and_then(|stats| stats.avg);
-    let good = figure("good_request_count").unwrap_or(0.0);
-    let share = figure("good_request_fraction").unwrap_or(0.0);
-    let rate = figure("goodput").unwrap_or(0.0);
-    let counts = &report.summary.counts;
-    let completed = counts.ok + counts.failed() + counts.cancelled;
+    let figure = |tag| report.figure(tag).unwrap_or(0.0);
+    let (good, share, rate) = (figure("good_request_count"), figure("good_request_fraction"), figure("goodput"));
+    let completed = report.summary.counts.ok + report.summary.counts.errors();
     Some(format!(
         "{:.1}% of requests ({good:.0} of {completed}, {rate:.2} requests/sec) met {}",
         100.0 * share,

@@ -21,13 +21,13 @@ pub(super) fn over_time(report: &Report<'_>) -> String {
     let bound = |tag: &str| report.slos.iter().find(|slo| slo.metric().tag == tag);
     let plots = [
         (
-            latency_over_time(timeline, "Time to first token", bound("time_to_first_token"), |b| b.time_to_first_token_ms)
+            latency_over_time(timeline, "Time to first token", bound("time_to_first_token"), "objective", |b| b.time_to_first_token_ms)
                 .subtitle("of the requests that started at each moment"),
             WIDE,
         ),
         (
             // Gaps between chunks, not their mean over a request: a stall shows when it happens.
-            latency_over_time(timeline, "Gap between chunks", bound("inter_token_latency"), |b| b.inter_chunk_latency_ms)
+            latency_over_time(timeline, "Gap between chunks", bound("inter_token_latency"), "objective for a request's mean", |b| b.inter_chunk_latency_ms)
                 .subtitle("of the chunks that arrived at each moment"),
             WIDE,
         ),
@@ -66,7 +66,7 @@ pub(super) fn goodput_curve(curve: &GoodputCurve) -> String {
     if let Some(bound) = curve.bound_ms {
         let share = share_at(&line, bound);
         plot = plot
-            .layer("", Colour::Red, Mark::At(bound, format!("{bound} ms: {share:.1}% good")))
+            .layer("", Colour::Red, Mark::At(bound, format!("this run: {bound} ms, {share:.1}% good")))
             .description(format!("under the run's bound of {bound} ms {share:.1} % of requests are good"));
     }
     figures(std::iter::once((plot.size(WIDE.0, WIDE.1), true)))
@@ -92,6 +92,7 @@ fn latency_over_time(
     timeline: &TimelineData,
     title: &str,
     bound: Option<&Slo>,
+    bound_name: &str,
     quantiles: impl Fn(&TimelineBucket) -> Option<(f64, f64)>,
 ) -> Plot {
     let points: Vec<(f64, Option<(f64, f64)>)> =
@@ -106,7 +107,7 @@ fn latency_over_time(
         .layer("p50", Colour::Blue, Mark::Line(median));
     // A bound far above everything would flatten the picture; then it need not be in it.
     if let Some(slo) = bound.filter(|slo| slo.threshold() <= worst * 2.0) {
-        let label = format!("objective {} ms", slo.threshold());
+        let label = format!("{bound_name}: {} ms", slo.threshold());
         plot = plot.layer("", Colour::Red, Mark::Level(slo.threshold(), label));
     }
     plot
@@ -147,7 +148,7 @@ fn requests(timeline: &TimelineData) -> Plot {
     let started = line(timeline, |b| b.started as f64 / timeline.bucket_seconds);
     let completed = line(timeline, |b| b.requests_per_second);
     Plot::new("Requests started and completed", time_axis(timeline), Axis::linear("requests/s"))
-        .layer("started", Colour::Grey, Mark::Dashed(started))
+        .layer("started", Colour::Grey, Mark::Line(started))
         .layer("completed", Colour::Blue, Mark::Line(completed))
 }
 
@@ -168,7 +169,7 @@ fn failures(timeline: &TimelineData) -> Plot {
         .map(|b| (b.at_seconds, b.at_seconds + width, b.failed as f64))
         .collect();
     let x = Axis::time("time since start").between(0.0, end(timeline));
-    Plot::new("Errors", x, Axis::linear(format!("errors in {width} s"))).layer("", Colour::Red, Mark::Bars(bars))
+    Plot::new("Errors", x, Axis::count(format!("errors in {width} s"))).layer("", Colour::Red, Mark::Bars(bars))
 }
 
 fn spread(distribution: &Distribution, bound: Option<&Slo>) -> Plot {
@@ -184,7 +185,7 @@ fn spread(distribution: &Distribution, bound: Option<&Slo>) -> Plot {
     let shown: f64 = bars.iter().map(|b| b.2).sum();
     let all: f64 = distribution.bins.iter().map(|b| b.2 as f64).sum();
     let axis = Axis { from_zero: false, ..Axis::linear(metric.unit.label()) };
-    let mut plot = Plot::new(metric.header, axis, Axis::linear("samples")).layer("", Colour::Blue, Mark::Bars(bars));
+    let mut plot = Plot::new(metric.header, axis, Axis::count("samples")).layer("", Colour::Blue, Mark::Bars(bars));
     if shown < all {
         plot = plot.subtitle(format!("{:.0} of {all:.0} samples lie further right", all - shown));
     }
@@ -194,7 +195,7 @@ fn spread(distribution: &Distribution, bound: Option<&Slo>) -> Plot {
         }
     }
     if let Some(slo) = bound {
-        plot = plot.layer("", Colour::Red, Mark::At(slo.threshold(), String::new()));
+        plot = plot.layer("", Colour::Red, Mark::At(slo.threshold(), "objective".to_owned()));
     }
     plot
 }

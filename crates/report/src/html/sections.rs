@@ -65,7 +65,7 @@ pub(super) fn verdict(report: &Report<'_>) -> String {
 /// The handful of figures that everyone asks for first.
 pub(super) fn key_figures(report: &Report<'_>) -> String {
     let summary = report.summary;
-    let avg = |tag| summary.get(tag).and_then(|s| s.avg);
+    let avg = |tag| report.figure(tag);
     let latency = |tag| summary.get(tag).and_then(|s| Some((s.percentile(50)?, s.percentile(99)?)));
     let mut out = String::from("<div class=\"cards\">");
     if let Some(share) = avg("good_request_fraction") {

@@ -27,6 +27,8 @@ pub struct Axis {
     pub scale: Scale,
     /// Whether the axis must show zero. Without meaning on a logarithmic scale.
     pub from_zero: bool,
+    /// Whether values are whole numbers, so that no tick stands between two of them.
+    pub whole: bool,
     /// Fixed bounds instead of those of the data.
     pub bounds: Option<(f64, f64)>,
 }
@@ -35,6 +37,11 @@ impl Axis {
     /// A linear axis that starts at zero.
     pub fn linear(label: impl Into<String>) -> Self {
         Self { label: label.into(), from_zero: true, ..Self::default() }
+    }
+
+    /// A linear axis of whole numbers that starts at zero.
+    pub fn count(label: impl Into<String>) -> Self {
+        Self { whole: true, ..Self::linear(label) }
     }
 
     /// A logarithmic axis over its data.
@@ -57,7 +64,11 @@ impl Axis {
     pub(super) fn fit(&self, values: impl Iterator<Item = f64>, wanted_ticks: usize) -> Fitted {
         let (low, high) = self.bounds.unwrap_or_else(|| self.span(values));
         match self.scale {
-            Scale::Linear => Fitted::linear(low, high, wanted_ticks, self.bounds.is_some()),
+            Scale::Linear => {
+                let step = nice_step((high - low) / wanted_ticks.max(1) as f64);
+                let step = if self.whole { step.max(1.0).round() } else { step };
+                Fitted::linear(low, high, step, self.bounds.is_some())
+            }
             Scale::Time => Fitted::time(low, high, wanted_ticks),
             Scale::Log => Fitted::log(low, high),
         }
@@ -95,8 +106,7 @@ pub(super) struct Fitted {
 }
 
 impl Fitted {
-    fn linear(low: f64, high: f64, wanted: usize, fixed: bool) -> Self {
-        let step = nice_step((high - low) / wanted.max(1) as f64);
+    fn linear(low: f64, high: f64, step: f64, fixed: bool) -> Self {
         let (low, high) =
             if fixed { (low, high) } else { ((low / step).floor() * step, (high / step).ceil() * step) };
         let ticks = steps(low, high, step).map(|v| (v, tick_text(v, step))).collect();
@@ -226,6 +236,11 @@ mod tests {
         assert_eq!(texts(&Axis::linear("ms"), &[3.0, 97.0], 5), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(texts(&Axis::linear("s"), &[0.0, 0.83], 4), ["0.00", "0.25", "0.50", "0.75", "1.00"]);
         assert_eq!(texts(&Axis::linear("t"), &[0.0, 31_000.0], 4), ["0", "10k", "20k", "30k", "40k"]);
+    }
+
+    #[test]
+    fn ticks_of_counts_are_whole() {
+        assert_eq!(texts(&Axis::count("errors"), &[2.0], 5), ["0", "1", "2"]);
     }
 
     #[test]

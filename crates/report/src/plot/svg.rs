@@ -23,7 +23,7 @@ font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,san
 .plot .dashed{fill:none;stroke:var(--c);stroke-width:1.25;stroke-dasharray:4 3;stroke-linejoin:round}\
 .plot .band{fill:var(--c);fill-opacity:.16;stroke:none}.plot .bars{fill:var(--c);fill-opacity:.72;stroke:none}\
 .plot .dots{fill:none;stroke:var(--c);stroke-width:4.5;stroke-linecap:round;stroke-opacity:.5}\
-.plot .rule{stroke:var(--c);stroke-width:1.25;stroke-dasharray:5 3;fill:none}.plot .note{fill:var(--c)}";
+.plot .rule{stroke:var(--c);stroke-width:1.25;stroke-dasharray:5 3;fill:none}.plot .note{fill:var(--c);font-weight:600;paint-order:stroke;stroke:var(--card,Canvas);stroke-width:4px;stroke-linejoin:round}";
 
 /// Where the axes stand within the picture.
 struct Frame {
@@ -96,6 +96,19 @@ pub(super) fn draw(plot: &Plot, standalone: bool) -> String {
     for layer in &plot.layers {
         mark(&mut out, layer, &frame);
     }
+    // Rules come last, so that their labels are never covered; vertical ones take turns in height.
+    let mut row = 0;
+    for layer in &plot.layers {
+        match &layer.mark {
+            Mark::At(x, label) => {
+                let height = label_height(plot, *x, label, row, &frame);
+                rule_at(&mut out, layer, *x, label, height, &frame);
+                row = (row + 1) % 3;
+            }
+            Mark::Level(y, label) => rule_level(&mut out, layer, *y, label, &frame),
+            _ => {}
+        }
+    }
     out.push_str("</svg>");
     out
 }
@@ -125,7 +138,7 @@ fn head(out: &mut String, plot: &Plot) -> f64 {
         let _ = write!(out, "<text x=\"{:.1}\" y=\"{y}\">{}</text>", x + 21.0, Escaped(&layer.name));
         x += text_width(&layer.name) + 34.0;
     }
-    y + 12.0
+    y + 14.0
 }
 
 fn grid(out: &mut String, plot: &Plot, frame: &Frame) {
@@ -193,8 +206,7 @@ fn mark(out: &mut String, layer: &Layer, frame: &Frame) {
         }
         Mark::Bars(bars) => bar_paths(bars, frame),
         Mark::Dots(points) => dots(points, frame),
-        Mark::At(x, label) => return rule_at(out, layer, *x, label, frame),
-        Mark::Level(y, label) => return rule_level(out, layer, *y, label, frame),
+        Mark::At(..) | Mark::Level(..) => return,
     };
     if !data.is_empty() {
         let _ = write!(out, "<path class=\"{} {}\" d=\"{data}\"/>", form(&layer.mark), layer.colour.class());
@@ -272,7 +284,23 @@ fn dots(points: &[(f64, f64)], frame: &Frame) -> String {
     data
 }
 
-fn rule_at(out: &mut String, layer: &Layer, at: f64, label: &str, frame: &Frame) {
+/// Where a vertical rule's label stands: at the top, below the labels before it, or just above the
+/// axis where a line runs through that place.
+fn label_height(plot: &Plot, at: f64, label: &str, row: u8, frame: &Frame) -> f64 {
+    let top = frame.top + 10.0 + 15.0 * f64::from(row);
+    let Some(x) = frame.x(at) else { return top };
+    let reach = text_width(label) * 1.1 + 8.0;
+    let lines = plot.layers.iter().filter_map(|layer| match &layer.mark {
+        Mark::Line(points) | Mark::Dashed(points) => Some(points),
+        _ => None,
+    });
+    let is_crossed = lines.flatten().filter_map(|point| frame.point(*point)).any(|(line_x, line_y)| {
+        (line_x - x).abs() <= reach && (line_y - (top - 4.0)).abs() <= 12.0
+    });
+    if is_crossed { frame.bottom - 8.0 - 15.0 * f64::from(row) } else { top }
+}
+
+fn rule_at(out: &mut String, layer: &Layer, at: f64, label: &str, text_y: f64, frame: &Frame) {
     let Some(x) = frame.x(at).filter(|_| frame.x.holds(at)) else { return };
     let class = layer.colour.class();
     let near_right = x + text_width(label) + 8.0 > frame.right;
@@ -280,10 +308,9 @@ fn rule_at(out: &mut String, layer: &Layer, at: f64, label: &str, frame: &Frame)
     let _ = write!(
         out,
         "<path class=\"rule {class}\" d=\"M{x:.1} {:.1}V{:.1}\"/>\
-         <text class=\"note {class}\" x=\"{text_x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+         <text class=\"note {class}\" x=\"{text_x:.1}\" y=\"{text_y:.1}\" text-anchor=\"{anchor}\">{}</text>",
         frame.bottom,
         frame.top,
-        frame.top + 10.0,
         Escaped(label)
     );
 }

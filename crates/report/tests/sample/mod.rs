@@ -14,17 +14,17 @@ const START: Nanos = Nanos(1_795_303_340_379_926_628);
 const SECONDS: u32 = 240;
 
 /// Everything a report needs, owned.
-pub struct Sample {
-    pub info: RunInfo,
-    pub summary: Summary,
-    pub slos: SloSet,
-    pub quality: Quality,
-    pub timeline: TimelineData,
-    pub files: Vec<(String, PathBuf)>,
+pub(crate) struct Sample {
+    pub(crate) info: RunInfo,
+    pub(crate) summary: Summary,
+    pub(crate) slos: SloSet,
+    pub(crate) quality: Quality,
+    pub(crate) timeline: TimelineData,
+    pub(crate) files: Vec<(String, PathBuf)>,
 }
 
 impl Sample {
-    pub fn report(&self) -> Report<'_> {
+    pub(crate) fn report(&self) -> Report<'_> {
         Report {
             info: &self.info,
             summary: &self.summary,
@@ -35,7 +35,7 @@ impl Sample {
         }
     }
 
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let slos = SloSet::parse("time_to_first_token:500 inter_token_latency:50", &MetricConfig::default())
             .expect("objectives that apply to streamed chat");
         let samples = latencies();
