@@ -13,11 +13,14 @@
 
 mod config;
 mod faults;
+mod golden;
 mod perf;
 mod prefix_cache;
 mod profile;
 mod prompt;
 mod server;
+mod text;
+mod timer;
 mod units;
 
 pub use config::{MockConfig, MockError, ServeReport};
