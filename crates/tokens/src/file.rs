@@ -111,3 +111,83 @@ fn declared_separator(folder: &Path) -> Option<Arc<str>> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Words of a small vocabulary, BOS put in front by the post-processor, text lower-cased.
+    const TOKENIZER: &str = r#"{
+        "version": "1.0",
+        "truncation": {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0},
+        "padding": null,
+        "added_tokens": [
+            {"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
+            {"id": 1, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}
+        ],
+        "normalizer": {"type": "Lowercase"},
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}
+        },
+        "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"<s>": 0, "</s>": 1, "[UNK]": 2, "one": 3, "two": 4, "three": 5}, "unk_token": "[UNK]"}
+    }"#;
+
+    fn folder(config: Option<&str>) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tokenizer.json"), TOKENIZER).unwrap();
+        if let Some(config) = config {
+            std::fs::write(folder.path().join("tokenizer_config.json"), config).unwrap();
+        }
+        folder
+    }
+
+    fn read(config: Option<&str>) -> FileTokenizer {
+        FileTokenizer::read(&folder(config).path().join("tokenizer.json")).unwrap()
+    }
+
+    #[test]
+    fn text_is_counted_whole_and_nothing_is_added() {
+        let tokenizer = read(None);
+        assert_eq!(tokenizer.count("one TWO three"), 3, "the file's truncation is not applied");
+        assert_eq!(tokenizer.encode("one<s>two"), [3, 0, 4], "a special token's text is one token");
+        assert_eq!(tokenizer.decode(&[3, 0, 4]), "one <s> two");
+        assert_eq!(tokenizer.special_tokens_added(), 1);
+        assert_eq!(tokenizer.fingerprint(), format!("{:x}", Sha256::digest(TOKENIZER)));
+    }
+
+    #[test]
+    fn ends_ascend_and_the_last_is_the_texts() {
+        let tokenizer = read(None);
+        let text = "one  strange\u{e9} two  ";
+        assert_eq!(tokenizer.token_ends(text), [3, 14, text.len()]);
+        assert_eq!(tokenizer.token_ends(""), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn the_separator_is_bos_else_eos_if_it_is_one_token() {
+        let separator = |config| read(config).separator();
+        assert_eq!(separator(None), None);
+        assert_eq!(separator(Some(r#"{"eos_token":"</s>"}"#)).as_deref(), Some("</s>"));
+        let both = r#"{"bos_token":{"content":"<s>"},"eos_token":"</s>"}"#;
+        assert_eq!(separator(Some(both)).as_deref(), Some("<s>"));
+        assert_eq!(separator(Some(r#"{"bos_token":null,"eos_token":"</s>"}"#)).as_deref(), Some("</s>"));
+        assert_eq!(separator(Some(r#"{"bos_token":"<unknown>"}"#)), None);
+    }
+
+    #[test]
+    fn what_is_no_tokenizer_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let error = FileTokenizer::read(&path).err().unwrap().to_string();
+        assert!(error.starts_with("cannot read the tokenizer file"), "{error}");
+        std::fs::write(&path, "{\"version\":1}").unwrap();
+        let error = FileTokenizer::read(&path).err().unwrap().to_string();
+        assert!(error.contains("is not a tokenizer"), "{error}");
+    }
+}

@@ -184,3 +184,128 @@ fn local_file(flag: &'static str, name: &str) -> Result<Option<PathBuf>, Tokeniz
 fn is_true(value: &str) -> bool {
     ["1", "on", "yes", "true"].contains(&value.to_ascii_lowercase().as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::hub::Downloaded;
+
+    /// A hub with one model, which notes what it is asked for.
+    #[derive(Default)]
+    struct Hub(RefCell<Vec<String>>);
+
+    impl Download for Hub {
+        fn get(
+            &self,
+            url: &str,
+            token: Option<&str>,
+            deadline: Duration,
+        ) -> Result<Option<Downloaded>, String> {
+            assert_eq!((token, deadline > Duration::ZERO), (Some("secret"), true));
+            self.0.borrow_mut().push(url.to_owned());
+            match url {
+                "http://hub/org/there/resolve/main/tokenizer.json" => {
+                    Ok(Some(Downloaded { bytes: b"{}".to_vec(), commit: Some("c0ffee".to_owned()) }))
+                }
+                _ if url.contains("/unreachable/") => Err("no route to host".to_owned()),
+                _ => Ok(None),
+            }
+        }
+    }
+
+    /// Surroundings with a cache in `folder` that holds `org/cached` and nothing else.
+    fn surroundings<'a>(folder: &Path, hub: &'a Hub) -> Resolver<'a> {
+        let cache = HubCache::at(folder);
+        cache.store("org/cached", "main", "abc", &[("tokenizer.json", b"{}".to_vec())]).unwrap();
+        Resolver {
+            cache,
+            download: Some(hub),
+            offline: false,
+            endpoint: "http://hub".to_owned(),
+            token: Some("secret".to_owned()),
+            deadline: Duration::from_secs(5),
+        }
+    }
+
+    fn request<'a>(requested: Option<&'a str>, model: &'a str) -> TokenizerRequest<'a> {
+        TokenizerRequest { requested, model, mock: false, revision: "main", offline: false }
+    }
+
+    #[test]
+    fn builtin_is_taken_by_name_or_under_a_mock_with_a_notice() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = Hub::default();
+        let resolver = surroundings(folder.path(), &hub);
+        let named = resolver.resolve(&request(Some("builtin"), "org/cached")).unwrap();
+        assert_eq!((named.source, named.notice), (TokenizerSource::Builtin, None));
+        let mock = TokenizerRequest { mock: true, ..request(None, "org/cached") };
+        let mock = resolver.resolve(&mock).unwrap();
+        assert_eq!(mock.source, TokenizerSource::Builtin);
+        assert!(mock.notice.unwrap().contains("--tokenizer builtin"));
+        assert!(hub.0.borrow().is_empty());
+    }
+
+    #[test]
+    fn paths_come_first_then_the_cache_then_the_hub() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = Hub::default();
+        let resolver = surroundings(folder.path(), &hub);
+        let file = folder.path().join("models--org--cached/snapshots/abc/tokenizer.json");
+        let snapshot = file.parent().unwrap().to_str().unwrap().to_owned();
+        for name in [file.to_str().unwrap(), &snapshot, "org/cached"] {
+            for request in [request(Some(name), "other"), request(None, name)] {
+                let found = resolver.resolve(&request).unwrap();
+                assert_eq!(found.source, TokenizerSource::File(file.clone()), "{name}");
+                assert_eq!((found.name.as_str(), found.notice), (name, None));
+            }
+        }
+        assert!(hub.0.borrow().is_empty());
+
+        let found = resolver.resolve(&request(None, "org/there")).unwrap();
+        let kept = folder.path().join("models--org--there/snapshots/c0ffee/tokenizer.json");
+        assert_eq!(found.source, TokenizerSource::File(kept));
+        assert_eq!(hub.0.borrow().len(), 2);
+        resolver.resolve(&request(None, "org/there")).unwrap();
+        assert_eq!(hub.0.borrow().len(), 2, "the second time it is in the cache");
+    }
+
+    #[test]
+    fn what_is_not_found_is_an_error_that_names_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = Hub::default();
+        let resolver = surroundings(folder.path(), &hub);
+        let says = |resolver: &Resolver<'_>, request: TokenizerRequest<'_>, what: &str| {
+            let error = resolver.resolve(&request).unwrap_err().to_string();
+            assert!(error.contains(what) && error.contains("--tokenizer builtin"), "{error}");
+        };
+        says(&resolver, request(None, "demo"), "--model \"demo\"");
+        says(&resolver, request(None, "demo"), "demo has no tokenizer.json at main");
+        says(&resolver, request(Some("org/unreachable"), "demo"), "no route to host");
+        says(&resolver, request(Some("/no/such/file.json"), "demo"), "no such path");
+        says(&resolver, request(Some(folder.path().to_str().unwrap()), "demo"), "holds no tokenizer.json");
+
+        let asked = hub.0.borrow().len();
+        let offline = TokenizerRequest { offline: true, ..request(None, "org/there") };
+        says(&resolver, offline, "downloads are off");
+        says(
+            &Resolver { offline: true, ..surroundings(folder.path(), &hub) },
+            request(None, "x"),
+            "downloads are off",
+        );
+        says(
+            &Resolver { download: None, ..surroundings(folder.path(), &hub) },
+            request(None, "x"),
+            "downloads are off",
+        );
+        assert_eq!(hub.0.borrow().len(), asked);
+    }
+
+    #[test]
+    fn switches_are_read_as_the_hubs_own_library_reads_them() {
+        assert!(["1", "ON", "Yes", "true"].iter().all(|value| is_true(value)));
+        assert!(!["0", "off", "no", "", "2"].iter().any(|value| is_true(value)));
+    }
+}

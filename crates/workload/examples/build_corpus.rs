@@ -26,8 +26,7 @@ fn main() -> std::io::Result<()> {
     let mut corpus = String::new();
     let is_part = |letter: char| letter.is_alphabetic() || letter == '\'' || letter == '\u{2019}';
     for word in text.split(|letter: char| !is_part(letter)).filter(|word| is_plain(word)) {
-        let keep =
-            kept.entry(word).or_insert_with(|| tokenizer.count(&format!(" {word}")) == 1);
+        let keep = kept.entry(word).or_insert_with(|| tokenizer.count(&format!(" {word}")) == 1);
         if *keep {
             corpus.push(' ');
             corpus.push_str(word);

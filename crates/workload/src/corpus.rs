@@ -288,8 +288,7 @@ mod tests {
     #[test]
     fn block_keys_begin_with_aiperfs_seeds() {
         let corpus = crate::draw::corpus_seed(Seed(42));
-        let starts: Vec<u64> =
-            (0..4).map(|id| BlockKey::new(corpus, "b8cbb061a85206d7", id).start).collect();
+        let starts: Vec<u64> = (0..4).map(|id| BlockKey::new(corpus, "b8cbb061a85206d7", id).start).collect();
         assert_eq!(
             starts,
             [

@@ -437,7 +437,7 @@ impl Library {
     fn warn(&self) -> Vec<String> {
         let (mut warnings, longest) = match &self.content {
             Content::Synthetic(synthetic) => {
-                (Vec::new(), (0..synthetic.len()).map(|at| synthetic.prompt(at).tokens).max())
+                (Vec::new(), (0..synthetic.len()).map(|at| synthetic.own_tokens(at)).max())
             }
             Content::Trace { trace, .. } => {
                 let made_up = trace.rows.iter().filter_map(|row| match &row.input {

@@ -78,7 +78,7 @@ impl Synthetic {
     /// The prompt of a conversation.
     pub(crate) fn prompt(&self, conversation: u32) -> SyntheticPrompt {
         let at = u64::from(conversation);
-        let tokens = length(self.isl, &mut self.lengths.at(at));
+        let tokens = self.own_tokens(conversation);
         let mut text_rng = self.text.at(at);
         let (text, tokens) = if self.prefixes.is_empty() || self.prefix_tokens == 0 {
             (self.corpus.text(tokens, &mut text_rng), tokens)
@@ -86,6 +86,11 @@ impl Synthetic {
             self.prefixed(tokens, &mut self.prefix.at(at), &mut text_rng)
         };
         SyntheticPrompt { system: self.system.clone(), text, tokens }
+    }
+
+    /// Tokens of a conversation's prompt, its prefix not included.
+    pub(crate) fn own_tokens(&self, conversation: u32) -> u32 {
+        length(self.isl, &mut self.lengths.at(u64::from(conversation)))
     }
 
     /// A prefix of the pool and `tokens` more: the prefix comes on top of the wanted length.

@@ -8,7 +8,7 @@ pub enum LineFault {
     #[error("not a JSON object: {0}; each line is one request")]
     NotJson(String),
     /// `NaN` or an infinity.
-    #[error("{field}: {value} is not a number that can be sent or waited for; leave the field out")]
+    #[error("{field}: {value} is not a finite number; write one, or leave the field out")]
     NotFinite {
         /// The field.
         field: String,
@@ -44,8 +44,8 @@ pub enum LineFault {
     },
     /// Ids without text to stand for.
     #[error(
-        "hash_ids: {ids} ids for an input_length of {input_length}, which has {blocks} blocks of \
-         {block_size} tokens; correct the row, or set --isl-block-size to the trace's own"
+        "hash_ids: {ids} ids, but an input_length of {input_length} needs only {blocks} at {block_size} tokens \
+         each; correct the row, or set --isl-block-size to the trace's own"
     )]
     TooManyIds {
         /// Ids in the row.

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fault::LineFault;
@@ -79,9 +79,8 @@ pub fn parse_line(line: &[u8], block_size: u32) -> Result<Option<Line>, LineFaul
     if line.is_empty() {
         return Ok(None);
     }
-    let text = std::str::from_utf8(line).map_err(|error| {
-        LineFault::NotJson(format!("not UTF-8 after byte {}", error.valid_up_to()))
-    })?;
+    let text = std::str::from_utf8(line)
+        .map_err(|error| LineFault::NotJson(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(text, &error))?;
     fields.read(block_size).map(Some)
 }
@@ -379,6 +378,9 @@ fn not_json(text: &str, error: &serde_json::Error) -> LineFault {
     // serde_json counts lines of its own; a line here is always its line 1.
     let reason = error.to_string();
     let reason = reason.split(" at line ").next().unwrap_or_default();
+    if error.is_data() {
+        return LineFault::NotJson(reason.to_owned());
+    }
     LineFault::NotJson(format!("{reason} at column {}", error.column()))
 }
 
@@ -404,7 +406,9 @@ mod tests {
 
     #[test]
     fn a_line_of_the_real_trace() {
-        let line = read(r#"{"timestamp": 27482, "input_length": 1030, "output_length": 52, "hash_ids": [46, 47, 2366]}"#);
+        let line = read(
+            r#"{"timestamp": 27482, "input_length": 1030, "output_length": 52, "hash_ids": [46, 47, 2366]}"#,
+        );
         assert_eq!(line.timestamp_ms, Some(27_482.0));
         assert_eq!(line.output_length, Some(52));
         assert_eq!(line.input, Input::Length { tokens: 1030, hash_ids: [46, 47, 2366].into() });
@@ -412,25 +416,31 @@ mod tests {
 
     #[test]
     fn types_are_as_lenient_as_pydantic() {
-        let line = read(r#"{"timestamp":"1.5","input_length":"12","output_length":7.0,"hash_ids":null,"x":{}}"#);
+        let line =
+            read(r#"{"timestamp":"1.5","input_length":"12","output_length":7.0,"hash_ids":null,"x":{}}"#);
         assert_eq!(line.timestamp_ms, Some(1.5));
         assert_eq!(line.output_length, Some(7));
         assert_eq!(line.input, Input::Length { tokens: 12, hash_ids: [].into() });
-        assert_eq!(read(r#"{"input_length":5,"hash_ids":[1.0]}"#).input, Input::Length {
-            tokens: 5,
-            hash_ids: [1].into()
-        });
+        assert_eq!(
+            read(r#"{"input_length":5,"hash_ids":[1.0]}"#).input,
+            Input::Length { tokens: 5, hash_ids: [1].into() }
+        );
         assert_eq!(parse_line(b"  \n", 512), Ok(None));
     }
 
     #[test]
     fn the_other_modes_are_kept_as_they_stand() {
         assert_eq!(read(r#"{"text_input":"a\n\"b\""}"#).input, Input::Text(r#"a\n\"b\""#.into()));
-        let line = read(r#"{"messages":[{"role":"user","content":"x"}],"tools":[{"a":1}],"extra":{ "temperature": 0.3 }}"#);
-        assert_eq!(line.input, Input::Messages {
-            messages: r#"[{"role":"user","content":"x"}]"#.into(),
-            tools: Some(r#"[{"a":1}]"#.into())
-        });
+        let line = read(
+            r#"{"messages":[{"role":"user","content":"x"}],"tools":[{"a":1}],"extra":{ "temperature": 0.3 }}"#,
+        );
+        assert_eq!(
+            line.input,
+            Input::Messages {
+                messages: r#"[{"role":"user","content":"x"}]"#.into(),
+                tools: Some(r#"[{"a":1}]"#.into())
+            }
+        );
         assert_eq!(line.extra.as_deref(), Some(r#""temperature": 0.3"#));
         assert_eq!(read(r#"{"payload":{"zz":1}}"#).input, Input::Payload(r#"{"zz":1}"#.into()));
     }

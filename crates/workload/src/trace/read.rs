@@ -60,8 +60,11 @@ pub(crate) fn read(
             }
             number += 1;
             let bytes = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(&line);
-            let parsed = parse_line(bytes, block_size)
-                .map_err(|fault| WorkloadError::Line { path: path.to_owned(), line: number, fault })?;
+            let parsed = parse_line(bytes, block_size).map_err(|fault| WorkloadError::Line {
+                path: path.to_owned(),
+                line: number,
+                fault,
+            })?;
             if let Some(parsed) = parsed {
                 rows += 1;
                 take(number, parsed);

@@ -232,7 +232,10 @@ fn group(rows: Vec<(Row, Option<Arc<str>>)>) -> Result<(Vec<Row>, Vec<TraceSessi
                 if kind(&before.input) != kind(&row.input) {
                     let (session, before_line) = (name.to_string(), before.line);
                     let (here, before) = (row.input.mode(), before.input.mode());
-                    return Err(Misfit(row.line, LineFault::MixedSession { session, here, before, before_line }));
+                    return Err(Misfit(
+                        row.line,
+                        LineFault::MixedSession { session, here, before, before_line },
+                    ));
                 }
                 session
             }
