@@ -5,8 +5,13 @@
 
 use tdigest::TDigest;
 
+use crate::metric::MetricId;
 use crate::registry::id;
-use crate::value::{Native, RequestMetrics};
+use crate::value::RequestMetrics;
+
+const TTFT: MetricId = id("time_to_first_token");
+const ITL: MetricId = id("inter_token_latency");
+const LATENCY: MetricId = id("request_latency");
 
 /// Quantiles so far of the latencies that a progress view shows.
 #[derive(Debug, Clone)]
@@ -40,19 +45,14 @@ impl Default for Preview {
 impl Preview {
     /// Takes the metrics of one finished request.
     pub fn push(&mut self, metrics: &RequestMetrics) {
-        for (id, native) in metrics.natives() {
-            let digest = match *id {
-                id if id == TTFT => &mut self.time_to_first_token,
-                id if id == ITL => &mut self.inter_token_latency,
-                id if id == LATENCY => &mut self.request_latency,
-                _ => continue,
-            };
-            let native = match native {
-                Native::Int(value) => *value as f64,
-                Native::Float(value) => *value,
-                Native::List(_) => continue,
-            };
-            digest.push(id.metric().unit.display(native));
+        for (id, digest) in [
+            (TTFT, &mut self.time_to_first_token),
+            (ITL, &mut self.inter_token_latency),
+            (LATENCY, &mut self.request_latency),
+        ] {
+            if let Some(native) = metrics.native(id) {
+                digest.push(id.metric().unit.display(native));
+            }
         }
     }
 
@@ -66,11 +66,31 @@ impl Preview {
     }
 }
 
-const TTFT: crate::MetricId = id("time_to_first_token");
-const ITL: crate::MetricId = id("inter_token_latency");
-const LATENCY: crate::MetricId = id("request_latency");
-
-fn median_and_p99(digest: &mut TDigest) -> Option<(f64, f64)> {
+pub(crate) fn median_and_p99(digest: &mut TDigest) -> Option<(f64, f64)> {
     digest.flush();
     Some((digest.estimate_quantile(0.5)?, digest.estimate_quantile(0.99)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::MetricConfig;
+    use crate::fixture;
+    use crate::request::request_metrics;
+
+    #[test]
+    fn quantiles_are_close_to_the_exact_ones() {
+        let mut preview = Preview::default();
+        assert_eq!(preview.quantiles(), PreviewQuantiles::default());
+        for ms in 1..=10_000 {
+            let record = fixture::ok(&[ms, ms + 70]);
+            preview.push(&request_metrics(&record, &MetricConfig::default()));
+        }
+        let quantiles = preview.quantiles();
+        let (median, p99) = quantiles.time_to_first_token_ms.expect("samples came");
+        assert!((median - 5000.0).abs() < 50.0 && (p99 - 9900.0).abs() < 30.0, "{median} {p99}");
+        assert_eq!(quantiles.inter_token_latency_ms, Some((10.0, 10.0)));
+        let (median, _) = quantiles.request_latency_ms.expect("samples came");
+        assert!((median - 5070.0).abs() < 50.0, "{median}");
+    }
 }

@@ -2,10 +2,18 @@
 //!
 //! Memory is bounded: at most [`BUCKETS`] buckets, whose width doubles when the run outgrows them.
 
-use loadgen_core::{Nanos, RequestRecord};
+use loadgen_core::{Nanos, Outcome, Phase, RequestRecord};
+use tdigest::TDigest;
 
-use crate::metric::Metric;
+use crate::metric::{Metric, MetricId};
+use crate::preview::median_and_p99;
+use crate::registry::id;
+use crate::request::request_end;
 use crate::value::RequestMetrics;
+
+const TTFT: MetricId = id("time_to_first_token");
+/// Centroids kept for each bucket and metric.
+const CENTROIDS: usize = 50;
 
 /// Most buckets ever kept.
 const BUCKETS: usize = 240;
@@ -17,6 +25,9 @@ const FIRST_WIDTH_NS: i64 = 100_000_000;
 pub struct Timeline {
     start: Nanos,
     width_ns: i64,
+    buckets: Vec<Bucket>,
+    /// The last thing that happened.
+    last: Nanos,
 }
 
 /// A run's figures over time.
@@ -79,16 +90,221 @@ pub struct GoodputCurve {
 impl Timeline {
     /// An empty one that starts at `start`, the start of the measured phase.
     pub fn new(start: Nanos) -> Self {
-        Self { start, width_ns: FIRST_WIDTH_NS }
+        Self { start, width_ns: FIRST_WIDTH_NS, buckets: Vec::new(), last: start }
     }
 
     /// Takes one record and its metrics; those of the warm-up are passed over.
     pub fn push(&mut self, record: &RequestRecord, metrics: &RequestMetrics) {
-        let _ = (record, metrics, BUCKETS);
+        let (Phase::Profiling, Some(start)) = (record.identity.phase, record.instants.request_start) else {
+            return;
+        };
+        let end = request_end(record).unwrap_or(start);
+        self.make_room(end);
+        let first = self.index(start);
+        self.buckets[first].started += 1;
+        if let Some(ttft) = metrics.native(TTFT) {
+            self.buckets[first].ttft.push(TTFT.metric().unit.display(ttft));
+        }
+        self.push_flight(start, end);
+        let last = self.index(end);
+        self.buckets[last].completed += u64::from(record.outcome == Outcome::Ok);
+        self.buckets[last].failed += u64::from(record.outcome.is_error());
+        if record.outcome == Outcome::Ok {
+            self.push_chunks(start, record);
+        }
+    }
+
+    fn push_chunks(&mut self, start: Nanos, record: &RequestRecord) {
+        let chunks = &record.chunks;
+        let mut before = None;
+        for (at, tokens) in chunks.offset_ns.iter().zip(&chunks.tokens) {
+            let index = self.index(start + *at);
+            let bucket = &mut self.buckets[index];
+            bucket.tokens += u64::try_from(*tokens).unwrap_or(0);
+            if let Some(before) = before.replace(*at) {
+                bucket.gaps.push((at - before) as f64 / 1e6);
+            }
+        }
+    }
+
+    /// Spreads the time that a request was in flight over the buckets that it spans.
+    fn push_flight(&mut self, start: Nanos, end: Nanos) {
+        for index in self.index(start)..=self.index(end) {
+            let from = self.start + index as i64 * self.width_ns;
+            let overlap = end.min(from + self.width_ns).since(start.max(from));
+            self.buckets[index].flight_ns += overlap.max(0);
+        }
+    }
+
+    /// The bucket of an instant; what lies outside the buckets counts in the nearest one.
+    fn index(&self, at: Nanos) -> usize {
+        let number = at.since(self.start).max(0) / self.width_ns;
+        usize::try_from(number).unwrap_or(0).min(self.buckets.len().saturating_sub(1))
+    }
+
+    /// Adds buckets until `at` has one, doubling their width as often as it takes.
+    fn make_room(&mut self, at: Nanos) {
+        self.last = self.last.max(at);
+        let needed = |width_ns| (at.since(self.start).max(0) / width_ns) as usize + 1;
+        let mut doublings = 0;
+        while needed(self.width_ns << doublings) > BUCKETS {
+            doublings += 1;
+        }
+        let needed = needed(self.width_ns << doublings);
+        for _ in 0..doublings {
+            self.double();
+        }
+        if self.buckets.len() < needed {
+            self.buckets.resize_with(needed, Bucket::default);
+        }
+    }
+
+    fn double(&mut self) {
+        self.width_ns *= 2;
+        let mut halves = std::mem::take(&mut self.buckets).into_iter();
+        while let Some(bucket) = halves.next() {
+            self.buckets.push(match halves.next() {
+                Some(later) => bucket.merged(later),
+                None => bucket,
+            });
+        }
     }
 
     /// The data.
     pub fn finish(self) -> TimelineData {
-        TimelineData { start: self.start, bucket_seconds: self.width_ns as f64 / 1e9, buckets: Vec::new() }
+        let Self { start, width_ns, buckets, last } = self;
+        let buckets = buckets
+            .into_iter()
+            .enumerate()
+            .map(|(index, bucket)| {
+                let from = index as i64 * width_ns;
+                // The last bucket is over when the run is.
+                let seconds = last.since(start + from).clamp(1, width_ns) as f64 / 1e9;
+                bucket.shown(from, seconds)
+            })
+            .collect();
+        TimelineData { start, bucket_seconds: width_ns as f64 / 1e9, buckets }
+    }
+}
+
+/// What happened within one bucket.
+#[derive(Debug, Clone)]
+struct Bucket {
+    ttft: TDigest,
+    gaps: TDigest,
+    started: u64,
+    completed: u64,
+    failed: u64,
+    tokens: u64,
+    /// Time in flight within the bucket, summed over requests, ns.
+    flight_ns: i64,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        let digest = || TDigest::new_with_size(CENTROIDS);
+        Self { ttft: digest(), gaps: digest(), started: 0, completed: 0, failed: 0, tokens: 0, flight_ns: 0 }
+    }
+}
+
+impl Bucket {
+    fn merged(self, later: Self) -> Self {
+        Self {
+            ttft: merged(self.ttft, later.ttft),
+            gaps: merged(self.gaps, later.gaps),
+            started: self.started + later.started,
+            completed: self.completed + later.completed,
+            failed: self.failed + later.failed,
+            tokens: self.tokens + later.tokens,
+            flight_ns: self.flight_ns + later.flight_ns,
+        }
+    }
+
+    fn shown(mut self, from_ns: i64, seconds: f64) -> TimelineBucket {
+        TimelineBucket {
+            at_seconds: from_ns as f64 / 1e9,
+            time_to_first_token_ms: median_and_p99(&mut self.ttft),
+            inter_chunk_latency_ms: median_and_p99(&mut self.gaps),
+            started: self.started,
+            completed: self.completed,
+            failed: self.failed,
+            tokens: self.tokens,
+            tokens_per_second: self.tokens as f64 / seconds,
+            requests_per_second: self.completed as f64 / seconds,
+            in_flight: self.flight_ns as f64 / 1e9 / seconds,
+        }
+    }
+}
+
+fn merged(mut left: TDigest, mut right: TDigest) -> TDigest {
+    left.flush();
+    right.flush();
+    TDigest::merge_digests(vec![left, right])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::MetricConfig;
+    use crate::fixture::{self, shifted};
+    use crate::request::request_metrics;
+
+    fn collect(records: &[RequestRecord]) -> TimelineData {
+        let mut timeline = Timeline::new(fixture::START);
+        for record in records {
+            timeline.push(record, &request_metrics(record, &MetricConfig::default()));
+        }
+        timeline.finish()
+    }
+
+    #[test]
+    fn one_request_by_hand() {
+        // Starts at 50 ms, chunks at 90, 102 and 112 ms, ends at 113 ms: two buckets of 100 ms.
+        let data = collect(&[shifted(fixture::ok(&[40, 52, 62]), 50)]);
+        assert_eq!((data.bucket_seconds, data.buckets.len()), (0.1, 2));
+        let [first, second] = data.buckets[..] else { panic!("two buckets") };
+        assert_eq!((first.started, first.completed, first.tokens), (1, 0, 2));
+        assert_eq!((second.started, second.completed, second.tokens), (0, 1, 4));
+        assert_eq!(first.time_to_first_token_ms, Some((40.0, 40.0)));
+        assert_eq!((first.inter_chunk_latency_ms, second.time_to_first_token_ms), (None, None));
+        assert_eq!(second.inter_chunk_latency_ms, Some((11.0, 12.0)));
+        assert!((first.in_flight - 0.5).abs() < 1e-12);
+        // The last bucket ends with the run, 13 ms in.
+        assert!((second.in_flight - 1.0).abs() < 1e-12);
+        assert!((second.tokens_per_second - 4.0 / 0.013).abs() < 1e-6);
+    }
+
+    #[test]
+    fn failures_and_the_cut_off_are_told_apart() {
+        let mut failed = fixture::ok(&[]);
+        failed.outcome = Outcome::Cancelled;
+        let mut aborted = fixture::ok(&[40]);
+        aborted.outcome = Outcome::Aborted;
+        let data = collect(&[failed, aborted]);
+        let bucket = data.buckets[0];
+        assert_eq!((bucket.started, bucket.completed, bucket.failed, bucket.tokens), (2, 0, 1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_however_long_the_run(starts_ms in prop::collection::vec(0_i64..5_000_000, 1..60)) {
+            let records: Vec<_> =
+                starts_ms.iter().map(|&ms| shifted(fixture::ok(&[40, 52, 62]), ms)).collect();
+            let data = collect(&records);
+            let requests = records.len() as u64;
+            prop_assert!(data.buckets.len() <= BUCKETS);
+            prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.started).sum::<u64>(), requests);
+            prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.completed).sum::<u64>(), requests);
+            prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.tokens).sum::<u64>(), 6 * requests);
+            let end = (starts_ms.iter().max().unwrap() + 63) as f64 / 1e3;
+            let flight: f64 = data.buckets.iter().map(|bucket| {
+                bucket.in_flight * (end - bucket.at_seconds).min(data.bucket_seconds)
+            }).sum();
+            prop_assert!((flight - 0.063 * requests as f64).abs() < 1e-6, "{}", flight);
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The metric values of one request.
 
 use crate::metric::{Metric, MetricId};
+use crate::registry::id;
+
+const GOOD: MetricId = id("good_request_count");
 
 /// A value as files show it: in the metric's display unit.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +62,11 @@ impl RequestMetrics {
     pub fn get(&self, tag: &str) -> Option<f64> {
         let id = MetricId::of(tag)?;
         self.native(id).map(|native| id.metric().unit.display(native))
+    }
+
+    /// Whether the request met every objective; `None` without objectives, and for a failed request.
+    pub fn good(&self) -> Option<bool> {
+        self.native(GOOD).map(|good| good != 0.0)
     }
 
     /// One entry for each of [`Metric::columns`], in display units.
