@@ -1,1 +1,44 @@
-//! Pace, dispatch, pool, cancel, drain, emit records.
+//! Pace, dispatch, pool, cap, abort, and emit one record for every request.
+//!
+//! [`run`] carries out the phases of a plan on worker threads. Each worker is one current-thread
+//! runtime with its own connections, timer and record sink; workers share a phase's counters, its
+//! numbering and its slots, and nothing for a token.
+//!
+//! * Open loop: arrival `i` of the one schedule belongs to worker `i mod W`, which waits for it on a
+//!   timerfd of its own. A late server or a full cap never moves an arrival silently: what waited,
+//!   what was skipped and what was late are counted, and every instant is in the record.
+//! * Rates with sessions, or with slots that skip: each arrival is a tick that carries a waiting turn
+//!   first, else a new session, else nothing.
+//! * Closed loop: exactly C slots, divided over the workers, take sessions in order.
+//!
+//! `scheduled = ok + failed + cancelled + aborted + not_sent` holds in [`PhaseCounts`] and in the
+//! records, always.
+//!
+//! What this crate does not know: the command line, configuration files, file formats, percentiles,
+//! where prompts come from.
+
+mod alarms;
+mod config;
+mod due;
+mod error;
+mod gate;
+mod ids;
+mod issuer;
+mod pacer;
+mod phase;
+mod plan;
+mod pool;
+mod prepare;
+mod report;
+mod run;
+mod stats;
+mod stop;
+mod worker;
+
+pub use config::{EngineConfig, default_workers};
+pub use error::EngineError;
+pub use plan::{Cap, Load, OnFull, PhasePlan};
+pub use report::{EndReason, EngineReport, PhaseReport, WorkerReport};
+pub use run::run;
+pub use stats::{LATE_AFTER_NS, PhaseCounts, RunStats};
+pub use stop::StopSignal;

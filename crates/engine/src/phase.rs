@@ -1,0 +1,125 @@
+//! What the workers of one phase share.
+//!
+//! Invariant: nothing here is touched for a token, and everything that must be global (numbers,
+//! ordinals, slots) is one value, never divided among workers.
+
+use std::sync::{Arc, OnceLock};
+
+use loadgen_core::Nanos;
+use loadgen_schedule::{Arrivals, Schedule, StopCondition};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::issuer::Issuer;
+use crate::plan::{Cap, Discipline, Load, PhasePlan};
+use crate::prepare::{Opening, Ready, Running};
+use crate::report::EndReason;
+use crate::stats::Latest;
+
+/// How many requests are made ready before their time: a worker's own arrivals, and the sessions
+/// that the whole phase will start next.
+pub(crate) const LOOKAHEAD: usize = 64;
+
+/// A slot under a cap, held by a session until it ends.
+pub(crate) type Slot = Option<OwnedSemaphorePermit>;
+
+/// A session between two turns, waiting for a tick.
+pub(crate) struct Waiting {
+    pub(crate) running: Running,
+    pub(crate) ready: Ready,
+    pub(crate) slot: Slot,
+}
+
+/// One phase, as all its workers see it.
+pub(crate) struct PhaseShared {
+    pub(crate) plan: PhasePlan,
+    /// Its position in the plan.
+    pub(crate) position: usize,
+    pub(crate) workers: usize,
+    pub(crate) discipline: Discipline,
+    /// Whether the index of an arrival is the number of its request.
+    pub(crate) is_numbered_by_arrival: bool,
+    /// The ordinal of the session that arrival 0 starts.
+    pub(crate) first_session: u64,
+    pub(crate) issuer: Issuer<Opening, Waiting>,
+    /// The slots of a cap.
+    pub(crate) slots: Option<Arc<Semaphore>>,
+    /// When the first worker noticed an interrupt: what was due by then counts as scheduled.
+    interrupted_at: OnceLock<Nanos>,
+    /// Why and when sending was ended although there was more to send.
+    ended: OnceLock<(EndReason, Nanos)>,
+    /// Tells workers that wait for a tick that no tick will carry anything any more.
+    exhausted: watch::Sender<bool>,
+    pub(crate) last_release: Latest,
+    pub(crate) last_return: Latest,
+}
+
+impl PhaseShared {
+    pub(crate) fn new(
+        plan: PhasePlan,
+        position: usize,
+        workers: usize,
+        next_session: u64,
+        is_single_turn: bool,
+    ) -> Self {
+        let discipline = plan.load.discipline(is_single_turn);
+        let is_fixed = plan.load.is_fixed_schedule();
+        // The rows of a fixed schedule carry the arrival's own times: row i goes with arrival i,
+        // whatever a warm-up has used.
+        let first_session = if is_fixed { 0 } else { next_session };
+        let is_numbered_by_arrival = discipline == Discipline::Arrivals && is_single_turn;
+        let limit = plan.load.stop().requests.filter(|_| !is_fixed && !is_numbered_by_arrival);
+        let slots = match &plan.load {
+            Load::Open { cap: Some(Cap { slots, .. }), .. } => {
+                Some(Arc::new(Semaphore::new(usize::try_from(slots.get()).expect("32 bits fit"))))
+            }
+            _ => None,
+        };
+        Self {
+            issuer: Issuer::new(limit, first_session, LOOKAHEAD),
+            plan,
+            position,
+            workers,
+            discipline,
+            is_numbered_by_arrival,
+            first_session,
+            slots,
+            interrupted_at: OnceLock::new(),
+            ended: OnceLock::new(),
+            exhausted: watch::Sender::new(false),
+            last_release: Latest::new(),
+            last_return: Latest::new(),
+        }
+    }
+
+    /// The arrivals, not ended by the phase's duration: the workers see the first one beyond it, and
+    /// so know that the clock, not the schedule, ends the phase. Ticks have no count either, since
+    /// one that is skipped does not use it up. `None` for a closed load.
+    pub(crate) fn arrivals(&self) -> Option<Arrivals> {
+        let Load::Open { schedule, .. } = &self.plan.load else { return None };
+        let requests = schedule.stop.requests.filter(|_| self.discipline == Discipline::Arrivals);
+        let stop = StopCondition { requests, duration_ns: None, grace_ns: None };
+        Some(Schedule { stop, ..schedule.clone() }.arrivals())
+    }
+
+    /// The instant all workers take as that of the interrupt: the first one's.
+    pub(crate) fn interrupted_at(&self, now: Nanos) -> Nanos {
+        *self.interrupted_at.get_or_init(|| now)
+    }
+
+    /// Notes why sending ends while there is more to send. The first reason stands.
+    pub(crate) fn end_early(&self, reason: EndReason, at: Nanos) {
+        self.ended.get_or_init(|| (reason, at));
+    }
+
+    pub(crate) fn ended_early(&self) -> Option<(EndReason, Nanos)> {
+        self.ended.get().copied()
+    }
+
+    pub(crate) fn announce_exhausted(&self) {
+        self.exhausted.send_if_modified(|exhausted| !std::mem::replace(exhausted, true));
+    }
+
+    pub(crate) fn listen_exhausted(&self) -> watch::Receiver<bool> {
+        self.exhausted.subscribe()
+    }
+}

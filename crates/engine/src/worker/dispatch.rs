@@ -1,0 +1,414 @@
+//! A worker's loop: let go what is due, prepare what comes next, sleep until the next instant.
+//!
+//! Invariant: no request leaves before its time, none after sending has ended, and the loop returns
+//! only when every request it let go has returned. It does not send: it hands requests to tasks.
+//!
+//! What counts as scheduled when sending ends early: every arrival that was due by then. Those that
+//! had not left are recorded as not sent. Turns after the first, and requests of a closed load, are
+//! scheduled when they are let go.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use loadgen_core::Nanos;
+use loadgen_schedule::Arrival;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::{JoinError, JoinSet};
+
+use super::feed::Feed;
+use super::session::PhaseRun;
+use crate::gate::Stage;
+use crate::issuer::Issue;
+use crate::phase::{LOOKAHEAD, Slot, Waiting};
+use crate::plan::{Discipline, Load, share_of_slots};
+use crate::prepare::Opening;
+use crate::report::EndReason;
+use crate::stats::LATE_AFTER_NS;
+use crate::stop::StopListener;
+
+/// How long the first preparation may take before the phase starts anyway, ns.
+const FIRST_PREPARATION_NS: i64 = 20_000_000;
+/// Added to what preparing a request is expected to take, ns: no preparation starts this close to a
+/// release.
+const PREPARATION_MARGIN_NS: i64 = 100_000;
+
+type Acquire = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>>>>;
+
+/// Drives one phase on one worker.
+pub(super) struct Dispatcher {
+    run: Rc<PhaseRun>,
+    tasks: JoinSet<()>,
+    /// This worker's arrivals or ticks; `None` in a closed load.
+    feed: Option<Feed<Opening>>,
+    /// The place in the queue for a slot, of the arrival that is next.
+    acquiring: Option<Acquire>,
+    /// A slot for the arrival that is next.
+    slot: Option<OwnedSemaphorePermit>,
+    /// Arrivals due by then waited for a slot.
+    waited_until: Nanos,
+    /// Whether the arrival that is next was counted as delayed.
+    is_next_delayed: bool,
+    exhausted: watch::Receiver<bool>,
+    is_interrupted: bool,
+    deadline: Option<Nanos>,
+    /// When what is in flight is aborted.
+    cut_at: Option<Nanos>,
+    /// Arrivals due by then are scheduled, sent or not; set when sending has ended.
+    closed_at: Option<Nanos>,
+    /// A running guess of what preparing a request takes, ns.
+    preparation_ns: i64,
+}
+
+impl Dispatcher {
+    pub(super) fn new(run: Rc<PhaseRun>) -> Self {
+        let shared = &run.shared;
+        let depth = if shared.discipline == Discipline::Arrivals { LOOKAHEAD } else { 0 };
+        let feed =
+            shared.arrivals().map(|arrivals| Feed::new(arrivals, run.worker.id, shared.workers, depth));
+        Self {
+            tasks: JoinSet::new(),
+            feed,
+            acquiring: None,
+            slot: None,
+            waited_until: Nanos(i64::MIN),
+            is_next_delayed: false,
+            exhausted: shared.listen_exhausted(),
+            is_interrupted: false,
+            deadline: None,
+            cut_at: None,
+            closed_at: None,
+            preparation_ns: 0,
+            run,
+        }
+    }
+
+    /// Makes the first requests ready, before the phase's clock starts.
+    pub(super) fn prepare_first(&mut self) {
+        let began = self.now();
+        while self.now().since(began) < FIRST_PREPARATION_NS && self.prepare_one() {}
+    }
+
+    /// Carries out the phase, whose zero is `start`.
+    pub(super) async fn drive(&mut self, start: Nanos, stop: &mut StopListener) {
+        self.run.begin(start);
+        self.deadline = self.run.shared.plan.load.stop().duration_ns.map(|duration| start + duration);
+        self.fill_slots();
+        loop {
+            let now = self.now();
+            self.observe_end(now, stop.is_interrupted());
+            self.run.alarms.fire(now);
+            if self.run.gate.is_open() {
+                self.release_due(now);
+            }
+            while let Some(finished) = self.tasks.try_join_next() {
+                carry_on(finished);
+            }
+            if self.is_over() {
+                return;
+            }
+            if self.record_unsent() || self.prepare_in_time() {
+                // What was let go, and what has arrived meanwhile, comes first.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            self.sleep(stop).await;
+        }
+    }
+
+    /// Sleeps until something is due or has happened.
+    async fn sleep(&mut self, stop: &mut StopListener) {
+        let wake = self.next_instant();
+        let waits_for_ticks = self.run.shared.discipline == Discipline::Ticks && self.run.gate.is_open();
+        let run = &self.run;
+        tokio::select! {
+            biased;
+            () = stop.interrupted(), if !self.is_interrupted => {}
+            finished = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                if let Some(finished) = finished { carry_on(finished); }
+            }
+            slot = async { self.acquiring.as_mut().expect("guarded").await }, if self.acquiring.is_some() => {
+                self.acquiring = None;
+                self.waited_until = run.worker.now();
+                self.slot = slot;
+            }
+            () = run.nudge.notified() => {}
+            _ = self.exhausted.wait_for(|exhausted| *exhausted), if waits_for_ticks => {}
+            () = run.worker.pacer.wait_until(wake) => {}
+        }
+    }
+
+    /// The next instant at which this loop has to look.
+    fn next_instant(&mut self) -> Option<Nanos> {
+        let release =
+            if self.run.gate.is_open() && self.acquiring.is_none() { self.next_release() } else { None };
+        // A deadline that has passed has had its effect; only the abort may still come.
+        let end = if self.run.gate.is_open() { self.deadline } else { self.cut_at };
+        [release, self.run.alarms.next_due(), end].into_iter().flatten().min()
+    }
+
+    fn next_release(&mut self) -> Option<Nanos> {
+        let start = self.run.start();
+        self.feed.as_mut()?.next_arrival().map(|arrival| start + arrival.offset_ns)
+    }
+
+    /// Ends sending, and later aborts, as the deadline and the interrupt say.
+    fn observe_end(&mut self, now: Nanos, is_interrupted: bool) {
+        if is_interrupted && !self.is_interrupted {
+            self.is_interrupted = true;
+            let at = self.run.shared.interrupted_at(now);
+            self.close(EndReason::Interrupt, at);
+            self.abort_by(at + self.run.worker.shared.config.drain_on_interrupt_ns);
+        }
+        if let Some(deadline) = self.deadline
+            && now >= deadline
+            && self.run.gate.is_open()
+        {
+            // What is due at the very end still leaves, unless this worker is really late.
+            if now.since(deadline) <= LATE_AFTER_NS {
+                self.release_due(deadline);
+            }
+            self.close(EndReason::Duration, deadline);
+            if let Some(grace_ns) = self.run.shared.plan.load.stop().grace_ns {
+                self.abort_by(deadline + grace_ns);
+            }
+        }
+        if self.cut_at.is_some_and(|cut_at| now >= cut_at) {
+            self.run.gate.advance(Stage::Cut);
+        }
+    }
+
+    /// From now on nothing new leaves. Arrivals due by `at` were scheduled.
+    fn close(&mut self, reason: EndReason, at: Nanos) {
+        if !self.run.gate.is_open() {
+            return;
+        }
+        if self.has_more_to_send() {
+            self.run.shared.end_early(reason, at);
+        }
+        self.closed_at = Some(at);
+        self.acquiring = None;
+        self.slot = None;
+        self.run.gate.advance(Stage::Closed);
+        self.run.alarms.silence();
+        if self.run.shared.discipline != Discipline::Arrivals {
+            self.feed = None;
+        }
+    }
+
+    fn has_more_to_send(&mut self) -> bool {
+        match self.run.shared.discipline {
+            Discipline::Arrivals => {
+                self.run.alarms.next_due().is_some()
+                    || self.feed.as_mut().is_some_and(|feed| feed.next_arrival().is_some())
+            }
+            Discipline::Ticks | Discipline::Slots => !self.run.shared.issuer.is_exhausted(),
+        }
+    }
+
+    fn abort_by(&mut self, at: Nanos) {
+        self.cut_at = Some(self.cut_at.map_or(at, |cut_at| cut_at.min(at)));
+    }
+
+    /// Whether everything that was let go has returned and nothing will follow.
+    fn is_over(&mut self) -> bool {
+        let has_ended = match self.run.shared.discipline {
+            Discipline::Slots => true,
+            Discipline::Arrivals => self.feed.as_mut().is_none_or(|feed| feed.next_arrival().is_none()),
+            Discipline::Ticks => {
+                let is_exhausted = self.run.shared.issuer.is_exhausted();
+                if is_exhausted {
+                    self.run.shared.announce_exhausted();
+                }
+                is_exhausted || self.next_release().is_none()
+            }
+        };
+        has_ended && self.tasks.is_empty()
+    }
+
+    /// Lets go what is due by `now`, as far as it is ready and slots allow.
+    fn release_due(&mut self, now: Nanos) {
+        match self.run.shared.discipline {
+            Discipline::Arrivals => self.release_arrivals(now),
+            Discipline::Ticks => self.release_ticks(now),
+            Discipline::Slots => {}
+        }
+    }
+
+    fn release_arrivals(&mut self, now: Nanos) {
+        let start = self.run.start();
+        while self.acquiring.is_none() {
+            let Some(feed) = &mut self.feed else { return };
+            let Some(arrival) = feed.next_arrival() else { return };
+            let due = start + arrival.offset_ns;
+            if due > now || !feed.has_ready() {
+                return;
+            }
+            let Some(slot) = self.take_slot(due) else { return };
+            let feed = self.feed.as_mut().expect("looked at above");
+            let (arrival, opening) = feed.pop_ready(now.since(start)).expect("due and ready");
+            let may_leave_at = due.max(if self.is_next_delayed { self.waited_until } else { due });
+            self.is_next_delayed = false;
+            self.start_session(arrival, opening, slot, due, may_leave_at);
+        }
+    }
+
+    /// A slot for the arrival due at `due`, if the cap has one free; otherwise it queues for one.
+    fn take_slot(&mut self, due: Nanos) -> Option<Slot> {
+        let Some(slots) = &self.run.shared.slots else { return Some(None) };
+        let free = self.slot.take().or_else(|| Arc::clone(slots).try_acquire_owned().ok());
+        if !self.is_next_delayed && (free.is_none() || due < self.waited_until) {
+            self.is_next_delayed = true;
+            self.run.lane().delayed();
+        }
+        if free.is_none() {
+            let slots = Arc::clone(slots);
+            self.acquiring = Some(Box::pin(async move { slots.acquire_owned().await.ok() }));
+        }
+        free.map(Some)
+    }
+
+    fn start_session(
+        &mut self,
+        arrival: Arrival,
+        opening: Opening,
+        slot: Slot,
+        scheduled: Nanos,
+        due: Nanos,
+    ) {
+        let shared = &self.run.shared;
+        let Some(number) = self.number(arrival) else { return };
+        shared.issuer.session_started(opening.running.ordinal);
+        let leaving = self.run.release(opening.first, number, scheduled, due);
+        self.tasks.spawn_local(Rc::clone(&self.run).follow(opening.running, leaving, slot));
+    }
+
+    /// The number of an arrival's request within the phase.
+    fn number(&self, arrival: Arrival) -> Option<u64> {
+        let shared = &self.run.shared;
+        if shared.is_numbered_by_arrival { Some(arrival.index) } else { shared.issuer.claim() }
+    }
+
+    fn release_ticks(&mut self, now: Nanos) {
+        let start = self.run.start();
+        loop {
+            let Some(feed) = &mut self.feed else { return };
+            let Some(tick) = feed.pop_bare(now.since(start)) else { return };
+            let due = start + tick.offset_ns;
+            let run = &self.run;
+            let take_slot = || match &run.shared.slots {
+                Some(slots) => Arc::clone(slots).try_acquire_owned().ok().map(Some),
+                None => Some(None),
+            };
+            match run.shared.issuer.tick(take_slot) {
+                Issue::Waiting(Waiting { running, ready, slot }, number) => {
+                    let leaving = run.release(ready, number, due, due);
+                    self.tasks.spawn_local(Rc::clone(run).ride(running, leaving, slot));
+                }
+                Issue::New(new, slot) => {
+                    let Some(opening) = new.ready.or_else(|| run.preparer.open(new.ordinal)) else {
+                        run.shared.issuer.source_ended(new.ordinal, new.number);
+                        continue;
+                    };
+                    let leaving = run.release(opening.first, new.number, due, due);
+                    self.tasks.spawn_local(Rc::clone(run).ride(opening.running, leaving, slot));
+                }
+                Issue::NoSlot => run.lane().skipped(),
+                Issue::Nothing => {
+                    if run.shared.issuer.is_exhausted() {
+                        self.feed = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts this worker's slots of a closed load.
+    fn fill_slots(&mut self) {
+        let Load::Closed { concurrency, .. } = &self.run.shared.plan.load else { return };
+        for _ in 0..share_of_slots(concurrency.get(), self.run.worker.id, self.run.shared.workers) {
+            self.tasks.spawn_local(Rc::clone(&self.run).occupy());
+        }
+    }
+
+    /// Records one arrival that was scheduled and will not be sent; `false` when there is none.
+    fn record_unsent(&mut self) -> bool {
+        let (Some(closed_at), Some(feed)) = (self.closed_at, &mut self.feed) else { return false };
+        let start = self.run.start();
+        let missed = feed.pop_bare(closed_at.since(start));
+        let begun = missed.and_then(|arrival| {
+            let begun = self.run.preparer.begin(self.run.shared.first_session + arrival.index)?;
+            Some((arrival, begun, self.number(arrival)?))
+        });
+        let Some((arrival, (running, turn), number)) = begun else {
+            self.feed = None;
+            return false;
+        };
+        self.run.shared.issuer.session_started(running.ordinal);
+        self.run.leave_unsent(&running, turn, number, start + arrival.offset_ns);
+        true
+    }
+
+    /// Prepares one request if there is time for it before the next release.
+    fn prepare_in_time(&mut self) -> bool {
+        if !self.run.gate.is_open() {
+            return false;
+        }
+        let is_needed_now = self.run.shared.discipline == Discipline::Arrivals
+            && self.feed.as_ref().is_some_and(|feed| !feed.has_ready());
+        if !is_needed_now {
+            let needed_ns = 2 * self.preparation_ns + PREPARATION_MARGIN_NS;
+            let now = self.now();
+            if self.next_release().is_some_and(|release| release.since(now) < needed_ns) {
+                return false;
+            }
+        }
+        self.prepare_one()
+    }
+
+    /// Prepares one request; `false` when enough are ready.
+    fn prepare_one(&mut self) -> bool {
+        let began = self.now();
+        let has_prepared = match self.run.shared.discipline {
+            Discipline::Arrivals => self.prepare_arrival(),
+            Discipline::Ticks | Discipline::Slots => self.prepare_session(),
+        };
+        if has_prepared {
+            // An exponential average over about eight preparations.
+            self.preparation_ns += (self.now().since(began) - self.preparation_ns) / 8;
+        }
+        has_prepared
+    }
+
+    fn prepare_arrival(&mut self) -> bool {
+        let Some(feed) = &mut self.feed else { return false };
+        if !feed.has_room() {
+            return false;
+        }
+        let first_session = self.run.shared.first_session;
+        feed.prepare(|arrival| self.run.preparer.open(first_session + arrival.index));
+        true
+    }
+
+    fn prepare_session(&mut self) -> bool {
+        let issuer = &self.run.shared.issuer;
+        let Some(ordinal) = issuer.reserve() else { return false };
+        // Past the end of the source: whoever is handed this ordinal finds out the same.
+        let Some(opening) = self.run.preparer.open(ordinal) else { return false };
+        issuer.offer(ordinal, opening);
+        true
+    }
+
+    fn now(&self) -> Nanos {
+        self.run.worker.now()
+    }
+}
+
+/// A task that panicked takes its worker with it: the run must not look complete.
+fn carry_on(finished: Result<(), JoinError>) {
+    if let Err(error) = finished
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}

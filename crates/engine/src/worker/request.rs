@@ -1,0 +1,209 @@
+//! One request: a connection, the exchange, and one record whatever becomes of it.
+//!
+//! Invariant: every request that enters [`PhaseRun::send`] or [`PhaseRun::leave_unsent`] hands
+//! exactly one record to the sink and counts exactly one outcome.
+
+use std::time::Duration;
+
+use loadgen_core::{
+    ErrorDetail, FailureKind, Identity, InputTokens, Nanos, Outcome, RawRecord, Reply, Started, Turn,
+};
+use loadgen_wire::{Connection, Observation, Request};
+
+use super::session::{Leaving, PhaseRun};
+use crate::gate::Stage;
+use crate::prepare::Running;
+
+/// What ended a request.
+enum Ending {
+    /// The exchange itself.
+    Returned,
+    /// The request timeout.
+    TimedOut,
+    /// The end of the phase.
+    Cut,
+}
+
+impl PhaseRun {
+    /// Sends a request and records what became of it. Gives the reply to an answered one.
+    pub(super) async fn send(&self, running: &Running, leaving: Leaving) -> Option<Reply> {
+        let Leaving { ready, number, scheduled, released } = leaving;
+        let turn = ready.turn;
+        let identity = self.identity(running, &turn, number);
+        let mut observation = Observation::starting_at(self.worker.now());
+        observation.instants.scheduled = Some(scheduled);
+        observation.instants.released = Some(released);
+
+        let body = match ready.body {
+            Ok(body) => body,
+            Err(error) => {
+                observation.instants.request_start = None;
+                observation.outcome = Some(Outcome::NotSent);
+                observation.error = Some(plain_error("EndpointError", &error.to_string()));
+                self.finish(identity, turn, observation);
+                return None;
+            }
+        };
+        let target = &self.worker.shared.config.targets[running.url_index];
+        let request = self.preparer.endpoint().request(target, &turn, &identity, body);
+        self.note_start(&identity, scheduled, &observation);
+
+        let ending = tokio::select! {
+            biased;
+            () = self.carry(request, running.url_index, &mut observation) => Ending::Returned,
+            () = self.gate.reached(Stage::Cut) => Ending::Cut,
+            () = self.time_out() => Ending::TimedOut,
+        };
+        match ending {
+            Ending::Returned => {}
+            Ending::TimedOut => {
+                observation.outcome = Some(Outcome::Failed(FailureKind::Timeout));
+                observation.error = Some(timeout_error());
+            }
+            Ending::Cut => {
+                observation.outcome = Some(Outcome::Aborted);
+                observation.error = None;
+            }
+        }
+        let reply = (observation.outcome == Some(Outcome::Ok) && !turn.is_last).then(|| observation.reply());
+        self.finish(identity, turn, observation);
+        reply
+    }
+
+    /// Records an arrival whose time came, but whose turn to be sent did not.
+    pub(super) fn leave_unsent(&self, running: &Running, mut turn: Turn, number: u64, scheduled: Nanos) {
+        self.lane().scheduled();
+        let identity = self.identity(running, &turn, number);
+        let mut observation = Observation::default();
+        observation.instants.scheduled = Some(scheduled);
+        observation.outcome = Some(Outcome::NotSent);
+        if !matches!(turn.input_tokens, InputTokens::Exact(_)) {
+            // Nobody will ask, and keeping the text of what was not sent would cost memory.
+            turn.input_tokens = InputTokens::Unknown;
+        }
+        self.finish(identity, turn, observation);
+    }
+
+    /// Gets a connection and carries the request over it: a kept one, or a new one when none is idle.
+    /// A kept one that turns out closed before any byte of the response is not the request's fault:
+    /// it goes out again on a new one.
+    async fn carry(&self, request: Request, target: usize, observation: &mut Observation) {
+        let idle = self.worker.pool.borrow_mut().take(target, Connection::is_reusable);
+        let waited = observation.instants.request_start.map(|start| self.worker.now().since(start));
+        observation.connection.blocked_ns = waited;
+        if let Some(connection) = idle {
+            self.exchange(connection, request.clone(), target, observation).await;
+            if !observation.is_stale {
+                return;
+            }
+            self.lane().retried_stale();
+            observation.reset_for_retry();
+        }
+        self.lane().connection_opened();
+        let connector = &self.worker.shared.connector;
+        // A failure is in the observation already.
+        if let Ok(connection) = connector.connect(request.target(), observation).await {
+            self.exchange(connection, request, target, observation).await;
+        }
+    }
+
+    /// Carries the request over `connection`, and keeps it for the next one if it may.
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        request: Request,
+        target: usize,
+        observation: &mut Observation,
+    ) {
+        connection.exchange(request, observation).await;
+        if connection.is_reusable() {
+            self.worker.pool.borrow_mut().put(target, connection);
+        }
+    }
+
+    /// Returns when the request timeout is over. Tokio's millisecond timers will do: nothing is
+    /// paced by it.
+    async fn time_out(&self) {
+        match self.worker.shared.config.request_timeout_ns {
+            Some(limit_ns) => {
+                tokio::time::sleep(Duration::from_nanos(u64::try_from(limit_ns).unwrap_or(0))).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn identity(&self, running: &Running, turn: &Turn, number: u64) -> Identity {
+        let plan = &self.shared.plan;
+        Identity {
+            request_id: self.preparer.ids().request(running.ordinal, turn.turn_index),
+            correlation_id: running.correlation_id.clone(),
+            session_id: turn.session_id.clone(),
+            model: turn.model.clone(),
+            url_index: i32::try_from(running.url_index).unwrap_or(i32::MAX),
+            worker_id: i32::try_from(self.worker.id).unwrap_or(i32::MAX),
+            source_row: turn.source_row,
+            session_num: i64::try_from(number).unwrap_or(i64::MAX),
+            turn_index: turn.turn_index,
+            phase: plan.phase,
+            phase_index: plan.index,
+            hash_ids: turn.hash_ids.clone(),
+            labels: turn.labels.clone(),
+        }
+    }
+
+    fn note_start(&self, identity: &Identity, scheduled: Nanos, observation: &Observation) {
+        self.lane().sent();
+        let request_start = observation.instants.request_start.unwrap_or(scheduled);
+        let started = Started { identity: identity.clone(), scheduled, request_start };
+        self.worker.sink.borrow_mut().started(&started);
+    }
+
+    fn finish(&self, identity: Identity, turn: Turn, observation: Observation) {
+        self.shared.last_return.offer(self.worker.now().0);
+        let (outcome, error) = match observation.outcome {
+            Some(outcome) => (outcome, observation.error),
+            None => (
+                Outcome::Failed(FailureKind::InvalidResponse),
+                Some(plain_error("InvalidInferenceResultError", "the exchange ended without a result")),
+            ),
+        };
+        let facts = &observation.connection;
+        self.lane().carried(observation.chunks.len(), facts.request_bytes, facts.response_bytes);
+        self.lane().finished(outcome);
+        self.worker.sink.borrow_mut().finished(RawRecord {
+            identity,
+            instants: observation.instants,
+            connection: observation.connection,
+            status: observation.status,
+            outcome,
+            error,
+            finish_reason: observation.finish_reason,
+            requested_output_tokens: turn.max_output_tokens,
+            input_tokens: turn.input_tokens,
+            usage: observation.usage,
+            stamps: observation.stamps,
+            chunks: observation.chunks,
+            degraded: false,
+            cancelled_at: None,
+        });
+    }
+}
+
+/// AIPerf's words for a request that took longer than allowed.
+fn timeout_error() -> ErrorDetail {
+    ErrorDetail {
+        cause: Some("CancelledError()".to_owned()),
+        cause_chain: vec!["TimeoutError".to_owned(), "CancelledError".to_owned()],
+        ..plain_error("TimeoutError", "TimeoutError()")
+    }
+}
+
+fn plain_error(error_type: &str, message: &str) -> ErrorDetail {
+    ErrorDetail {
+        code: None,
+        error_type: error_type.to_owned(),
+        message: message.to_owned(),
+        cause: None,
+        cause_chain: Vec::new(),
+    }
+}
