@@ -150,3 +150,51 @@ const TABLE: &[Metric] = &[
     Metric::derived("replay_sched_lag_p99", "Replay Schedule Lag p99", Milliseconds).with_fixed_schedule(),
     Metric::derived("replay_sched_degraded", "Replay Schedule Degraded", Count).with_fixed_schedule(),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::metric::Kind;
+
+    #[test]
+    fn tags_are_distinct_and_found() {
+        let tags: BTreeSet<_> = REGISTRY.iter().map(|metric| metric.tag).collect();
+        assert_eq!(tags.len(), REGISTRY.len());
+        for (index, metric) in REGISTRY.iter().enumerate() {
+            assert_eq!(MetricId::of(metric.tag).map(MetricId::index), Some(index));
+            assert_eq!(id(metric.tag).metric(), metric);
+        }
+        assert_eq!(MetricId::of("no_such_metric"), None);
+    }
+
+    #[test]
+    fn headers_are_for_people() {
+        for metric in REGISTRY {
+            assert!(!metric.header.contains('_') && !metric.header.is_empty(), "{}", metric.tag);
+            assert_ne!(metric.header, metric.tag);
+        }
+    }
+
+    #[test]
+    fn flags_agree_with_kinds() {
+        for metric in REGISTRY {
+            let tag = metric.tag;
+            assert!(metric.order.is_none() || metric.console.is_some(), "{tag}: an order needs a table");
+            assert!(!(metric.error_only && metric.console.is_some()), "{tag}: errors have their own table");
+            assert!(!metric.goodput_only || tag.starts_with("good"), "{tag}");
+            let is_total = tag.starts_with("total_") && metric.unit == Tokens;
+            assert!(!is_total || metric.kind == Kind::Derived, "{tag}");
+        }
+    }
+
+    #[test]
+    fn positions_on_the_console_are_distinct() {
+        let placed = REGISTRY.iter().filter_map(|metric| Some((metric.console?, metric.order?)));
+        let mut seen = std::collections::HashSet::new();
+        for place in placed {
+            assert!(seen.insert(place), "{place:?}");
+        }
+    }
+}

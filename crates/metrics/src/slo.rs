@@ -212,3 +212,103 @@ fn edits(left: &str, right: &str) -> usize {
 fn one_of(tags: &[&str]) -> String {
     tags.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture;
+    use crate::request::request_metrics;
+
+    fn parse(text: &str) -> Result<SloSet, SloError> {
+        SloSet::parse(text, &MetricConfig::default())
+    }
+
+    #[test]
+    fn objectives_are_read_in_order_from_one_text_or_several() {
+        let config = MetricConfig::default();
+        let one = parse(" time_to_first_token:500   inter_token_latency:50.5 ").unwrap();
+        let read: Vec<_> = one.iter().map(|slo| (slo.metric().tag, slo.threshold())).collect();
+        assert_eq!(read, [("time_to_first_token", 500.0), ("inter_token_latency", 50.5)]);
+        let several = SloSet::parse_all(["time_to_first_token:500", "inter_token_latency:50.5"], &config);
+        assert_eq!(several, Ok(one));
+    }
+
+    #[test]
+    fn every_refusal_says_what_is_wrong() {
+        let says = |text: &str| parse(text).unwrap_err().to_string();
+        for (text, part) in [
+            ("", "--goodput is empty"),
+            ("   ", "--goodput is empty"),
+            ("time_to_first_token", "\"time_to_first_token\" is not tag:value"),
+            ("time_to_first_token:fast", "\"time_to_first_token:fast\" is not tag:value"),
+            ("time_to_first_token:inf", "is not tag:value"),
+            ("time_to_first_token:NaN", "is not tag:value"),
+            (":5", "\":5\" is not tag:value"),
+            ("time_to_first_tokens:5", "did you mean time_to_first_token,"),
+            ("ttft:5", "did you mean time_to_first_token"),
+            ("TTFT:5", "did you mean time_to_first_token"),
+            ("latency:5", "request_latency"),
+            ("inter_chunk_latency:5", "it is a list"),
+            ("request_throughput:5", "a figure of the whole run"),
+            ("request_count:5", "a figure of the whole run"),
+            ("error_isl:5", "only failed requests have it"),
+            ("request_latency:5 request_latency:6", "names request_latency twice"),
+        ] {
+            assert!(says(text).contains(part), "{text:?}: {}", says(text));
+        }
+    }
+
+    #[test]
+    fn an_objective_that_no_request_can_meet_is_refused() {
+        let says = |text: &str, config: MetricConfig| SloSet::parse(text, &config).unwrap_err().to_string();
+        let plain = MetricConfig { streaming: false, ..MetricConfig::default() };
+        assert!(says("time_to_first_token:5", plain.clone()).contains("add --streaming"));
+        assert!(SloSet::parse("request_latency:5", &plain).is_ok());
+        let silent = MetricConfig { produces_tokens: false, ..plain.clone() };
+        assert!(says("output_sequence_length:5", silent).contains("produces no tokens"));
+        let blind = MetricConfig { tokenizes_input: false, ..plain.clone() };
+        assert!(says("input_sequence_length:5", blind).contains("not tokenized"));
+        let trusting = MetricConfig { server_token_counts: true, ..plain };
+        assert!(says("usage_prompt_tokens_diff_pct:5", trusting).contains("nothing to compare"));
+    }
+
+    #[test]
+    fn bounds_are_inclusive_and_face_the_better_way() {
+        let metrics = request_metrics(&fixture::ok(&[500, 557]), &MetricConfig::default());
+        let good = |text: &str| parse(text).unwrap().is_good(&metrics);
+        assert!(good("time_to_first_token:500"));
+        assert!(!good("time_to_first_token:499.999999"));
+        assert!(good("request_latency:557 input_sequence_length:32"));
+        assert!(!good("request_latency:557 input_sequence_length:33"));
+        assert!(!good("usage_prompt_tokens:1"), "a metric without a value is not met");
+        let set = parse("time_to_first_token:1 request_latency:557").unwrap();
+        assert!(!set.is_good(&metrics));
+        assert!(set.is_good_apart_from(MetricId::of("time_to_first_token").unwrap(), &metrics));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_of_exactly_the_bound_meets_it(ms in 1_i64..1_000_000) {
+            let metrics = request_metrics(&fixture::ok(&[ms]), &MetricConfig::default());
+            let good = |bound: f64| parse(&format!("time_to_first_token:{bound}")).unwrap().is_good(&metrics);
+            prop_assert!(good(ms as f64));
+            prop_assert!(!good(ms as f64 - 1e-5));
+        }
+
+        #[test]
+        fn parsing_never_panics(text in "\\PC{0,60}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn edit_distance_is_a_metric(left in "[a-c_]{0,8}", right in "[a-c_]{0,8}") {
+            prop_assert_eq!(edits(&left, &right), edits(&right, &left));
+            prop_assert_eq!(edits(&left, &right) == 0, left == right);
+            prop_assert!(edits(&left, &right) <= left.len().max(right.len()));
+        }
+    }
+}

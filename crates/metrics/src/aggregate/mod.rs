@@ -8,7 +8,7 @@ mod derived;
 mod errors;
 mod spread;
 
-use loadgen_core::{Outcome, Phase, RequestRecord};
+use loadgen_core::{Nanos, Outcome, Phase, RequestRecord};
 
 use crate::config::MetricConfig;
 use crate::metric::{Kind, MetricId};
@@ -157,16 +157,16 @@ impl PhaseTotals {
                 None => (start, end),
             });
         }
-        if let Some(ttft) = metrics.native(TTFT) {
-            if config.slos.is_good_apart_from(TTFT, metrics) {
-                self.otherwise_good.push(ttft);
-            }
+        if let Some(ttft) = metrics.native(TTFT)
+            && config.slos.is_good_apart_from(TTFT, metrics)
+        {
+            self.otherwise_good.push(ttft);
         }
-        if config.fixed_schedule {
-            if let (Some(start), Some(scheduled)) = (record.instants.request_start, record.instants.scheduled)
-            {
-                self.schedule_offsets.push(start.since(scheduled) as f64);
-            }
+        let instants = &record.instants;
+        if config.fixed_schedule
+            && let (Some(start), Some(scheduled)) = (instants.request_start, instants.scheduled)
+        {
+            self.schedule_offsets.push(start.since(scheduled) as f64);
         }
     }
 
@@ -201,7 +201,6 @@ impl PhaseTotals {
     }
 
     fn own_window(&self) -> Option<Window> {
-        use loadgen_core::Nanos;
         let start = self.lives.iter().map(|life| life.start).min()?;
         let end = self.lives.iter().map(|life| life.end).max()?;
         Some(Window { start: Nanos(start), end: Nanos(end) })

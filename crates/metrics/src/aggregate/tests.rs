@@ -1,1 +1,217 @@
 #![allow(clippy::unwrap_used)]
+
+use loadgen_core::{ErrorDetail, FailureKind};
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixture::{self, shifted};
+use crate::request::request_metrics;
+use crate::slo::SloSet;
+use crate::stats::PERCENTILES;
+
+fn window(upto_ms: i64) -> Windows {
+    let profiling = Window { start: fixture::START, end: fixture::START + upto_ms * 1_000_000 };
+    Windows { profiling, warmup: None }
+}
+
+fn summarize(records: &[RequestRecord], config: &MetricConfig, windows: &Windows) -> Summary {
+    let mut aggregator = Aggregator::new(config.clone());
+    for record in records {
+        aggregator.push(record, &request_metrics(record, config));
+    }
+    aggregator.finish(windows)
+}
+
+fn avg(summary: &Summary, tag: &str) -> Option<f64> {
+    summary.get(tag).map(|stats| stats.avg.unwrap())
+}
+
+fn failed(message: &str) -> RequestRecord {
+    let mut record = fixture::ok(&[]);
+    record.outcome = Outcome::Failed(FailureKind::HttpError);
+    record.error = Some(ErrorDetail {
+        code: Some(500),
+        error_type: "Internal Server Error".to_owned(),
+        message: message.to_owned(),
+        cause: None,
+        cause_chain: Vec::new(),
+    });
+    record
+}
+
+#[test]
+fn rates_divide_by_the_window_and_not_by_the_span_of_the_successes() {
+    let records = [fixture::ok(&[40, 62]), shifted(fixture::ok(&[40, 62]), 100)];
+    let summary = summarize(&records, &MetricConfig::default(), &window(500));
+    assert_eq!(avg(&summary, "request_throughput"), Some(4.0));
+    assert_eq!(avg(&summary, "output_token_throughput"), Some(32.0));
+    assert_eq!(avg(&summary, "input_token_throughput"), Some(128.0));
+    assert_eq!(avg(&summary, "total_token_throughput"), Some(160.0));
+    assert_eq!(avg(&summary, "benchmark_duration"), Some(0.162));
+    assert_eq!((avg(&summary, "total_isl"), avg(&summary, "total_osl")), (Some(64.0), Some(16.0)));
+    assert_eq!(avg(&summary, "request_error_rate"), Some(0.0));
+    for absent in ["error_request_count", "context_overflow_count", "goodput", "adj_request_latency"] {
+        assert_eq!(summary.get(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn scalars_have_nothing_but_an_average() {
+    let summary = summarize(&[fixture::ok(&[40, 62])], &MetricConfig::default(), &window(100));
+    for summary in &summary.metrics {
+        let is_scalar = matches!(summary.metric.kind, Kind::Aggregate | Kind::Derived);
+        assert_eq!(summary.stats.is_distribution(), !is_scalar, "{}", summary.metric.tag);
+        assert!(!is_scalar || (summary.stats.sum, summary.stats.count) == (None, None));
+    }
+}
+
+#[test]
+fn errors_are_counted_grouped_and_kept_out_of_latencies() {
+    let records = [
+        fixture::ok(&[40, 62]),
+        failed("a"),
+        failed("maximum CONTEXT length is 8"),
+        failed("a"),
+        failed("b"),
+    ];
+    let summary = summarize(&records, &MetricConfig::default(), &window(1000));
+    assert_eq!(avg(&summary, "request_count"), Some(1.0));
+    assert_eq!(avg(&summary, "error_request_count"), Some(4.0));
+    assert_eq!(avg(&summary, "completed_request_count"), Some(5.0));
+    assert_eq!(avg(&summary, "request_error_rate"), Some(80.0));
+    assert_eq!(avg(&summary, "context_overflow_count"), Some(1.0));
+    assert_eq!(avg(&summary, "total_error_isl"), Some(128.0));
+    assert_eq!(summary.get("request_latency").unwrap().count, Some(1));
+    assert_eq!(summary.get("adj_request_latency").unwrap().count, Some(5));
+    assert_eq!(summary.get("effective_latency").unwrap().count, Some(5));
+    let grouped: Vec<_> =
+        summary.error_summary.iter().map(|(error, count)| (error.message.as_str(), *count)).collect();
+    assert_eq!(grouped, [("a", 2), ("b", 1), ("maximum CONTEXT length is 8", 1)]);
+}
+
+#[test]
+fn endless_distinct_errors_do_not_take_endless_memory() {
+    let records: Vec<_> = (0..1500).map(|number| failed(&number.to_string())).collect();
+    let summary = summarize(&records, &MetricConfig::default(), &window(1000));
+    assert_eq!((summary.error_summary.len(), summary.ungrouped_errors), (1000, 500));
+}
+
+#[test]
+fn every_outcome_is_counted_and_only_answers_are_summed_up() {
+    let records: Vec<_> =
+        Outcome::ALL.into_iter().map(|outcome| RequestRecord { outcome, ..fixture::ok(&[40, 62]) }).collect();
+    let summary = summarize(&records, &MetricConfig::default(), &window(1000));
+    let counts = summary.counts;
+    assert_eq!((counts.scheduled(), counts.ok, counts.failed()), (9, 1, 5));
+    assert_eq!((counts.cancelled, counts.aborted, counts.not_sent), (1, 1, 1));
+    assert_eq!(avg(&summary, "completed_request_count"), Some(7.0));
+}
+
+#[test]
+fn goodput_counts_good_requests_against_all_that_ended() {
+    let slos = SloSet::parse("time_to_first_token:50", &MetricConfig::default()).unwrap();
+    let config = MetricConfig { slos, ..MetricConfig::default() };
+    let records = [fixture::ok(&[40, 62]), fixture::ok(&[51, 62]), fixture::ok(&[50, 62]), failed("a")];
+    let summary = summarize(&records, &config, &window(500));
+    assert_eq!(avg(&summary, "good_request_count"), Some(2.0));
+    assert_eq!(avg(&summary, "good_request_fraction"), Some(0.5));
+    assert_eq!(avg(&summary, "goodput"), Some(4.0));
+    let curve = summary.goodput_curve.unwrap();
+    assert_eq!(curve.points, [(40.0, 0.25), (50.0, 0.5), (51.0, 0.75)]);
+    let none = summarize(&[failed("a")], &config, &window(500));
+    assert_eq!((avg(&none, "goodput"), avg(&none, "good_request_fraction")), (Some(0.0), Some(0.0)));
+}
+
+#[test]
+fn the_warm_up_is_summed_up_apart() {
+    let mut warm = fixture::ok(&[400, 620]);
+    warm.identity.phase = Phase::Warmup;
+    let records = [warm, fixture::ok(&[40, 62])];
+    let summary = summarize(&records, &MetricConfig::default(), &window(100));
+    assert_eq!(avg(&summary, "time_to_first_token"), Some(40.0));
+    assert_eq!(summary.warmup("time_to_first_token").unwrap().avg, Some(400.0));
+    assert_eq!((summary.counts.ok, summary.warmup_counts.ok), (1, 1));
+    // Without a window of its own the warm-up's is its records' span: 620 ms.
+    let rate = summary.warmup("request_throughput").unwrap().avg.unwrap();
+    assert!((rate - 1.0 / 0.62).abs() < 1e-9, "{rate}");
+}
+
+#[test]
+fn lag_behind_a_schedule_counts_from_its_least() {
+    let config = MetricConfig { fixed_schedule: true, ..MetricConfig::default() };
+    let late = |ms: i64| {
+        let mut record = fixture::ok(&[40, 62]);
+        record.instants.scheduled = Some(fixture::START - ms * 1_000_000);
+        record
+    };
+    let summary = summarize(&[late(7), late(3), late(5)], &config, &window(100));
+    assert!((avg(&summary, "replay_sched_lag_p50").unwrap() - 2.0).abs() < 1e-9);
+    assert!((avg(&summary, "replay_sched_lag_p90").unwrap() - 3.6).abs() < 1e-9);
+    assert_eq!(avg(&summary, "replay_sched_degraded"), Some(0.0));
+    let summary = summarize(&[late(0), late(600)], &config, &window(100));
+    assert_eq!(avg(&summary, "replay_sched_degraded"), Some(1.0));
+    let summary = summarize(&[late(7)], &MetricConfig::default(), &window(100));
+    assert_eq!(summary.get("replay_sched_lag_p50"), None);
+}
+
+#[test]
+fn nothing_at_all_still_gives_a_summary() {
+    let windows = Windows { profiling: Window { start: Nanos(5), end: Nanos(5) }, warmup: None };
+    let summary = summarize(&[], &MetricConfig::default(), &windows);
+    assert_eq!(avg(&summary, "request_count"), Some(0.0));
+    assert_eq!(summary.get("request_throughput"), None);
+    assert!(summary.warmup_metrics.is_empty() && summary.distributions.is_empty());
+}
+
+proptest! {
+    /// The statistics of every per-request metric follow from its values, whatever the order.
+    #[test]
+    fn summaries_follow_from_the_values(
+        latencies in prop::collection::vec((1_i64..10_000, prop::collection::vec(0_i64..500, 0..6)), 1..40),
+        turn in 0_usize..40,
+    ) {
+        let config = MetricConfig::default();
+        let mut records: Vec<RequestRecord> = latencies
+            .iter()
+            .map(|(first, gaps)| {
+                let mut chunks = vec![*first];
+                chunks.extend(gaps.iter().scan(*first, |at, gap| { *at += gap; Some(*at) }));
+                fixture::ok(&chunks)
+            })
+            .collect();
+        let summary = summarize(&records, &config, &window(20_000));
+        let turn = turn % records.len();
+        records.rotate_left(turn);
+        prop_assert!(summary == summarize(&records, &config, &window(20_000)));
+
+        let mut values = std::collections::BTreeMap::<&str, Vec<f64>>::new();
+        for record in &records {
+            for (metric, value) in request_metrics(record, &config).iter() {
+                let samples = values.entry(metric.tag).or_default();
+                match value {
+                    crate::MetricValue::Int(value) => samples.push(value as f64),
+                    crate::MetricValue::Float(value) => samples.push(value),
+                    crate::MetricValue::List(more) => samples.extend(more),
+                }
+            }
+        }
+        for (tag, mut samples) in values {
+            let stats = summary.get(tag).unwrap();
+            samples.sort_by(f64::total_cmp);
+            let count = samples.len() as f64;
+            let mean = samples.iter().sum::<f64>() / count;
+            let near = |ours: Option<f64>, naive: f64| (ours.unwrap() - naive).abs() <= 1e-9 * naive.abs().max(1.0);
+            prop_assert!(near(stats.avg, mean) && near(stats.sum, mean * count), "{}", tag);
+            prop_assert_eq!(stats.count, Some(samples.len() as u64));
+            let variance = samples.iter().map(|sample| (sample - mean).powi(2)).sum::<f64>() / count;
+            prop_assert!((stats.std.unwrap() - variance.sqrt()).abs() <= 1e-6 * mean.abs().max(1.0), "{}", tag);
+            for percent in PERCENTILES {
+                let rank = (count - 1.0) * f64::from(percent) / 100.0;
+                let below = samples[rank.floor() as usize];
+                let above = samples[(rank.floor() as usize + 1).min(samples.len() - 1)];
+                let naive = below + (above - below) * (rank - rank.floor());
+                prop_assert!(near(stats.percentile(percent), naive), "{} p{}", tag, percent);
+            }
+        }
+    }
+}

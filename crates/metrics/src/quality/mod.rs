@@ -6,6 +6,8 @@
 
 mod input;
 mod lag;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use schemars::JsonSchema;

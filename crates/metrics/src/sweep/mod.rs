@@ -7,7 +7,7 @@
 
 mod curve;
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use crate::metric::{MetricId, Unit};
@@ -38,9 +38,8 @@ pub(crate) fn sweep(lives: &[Life], gaps_ns: &[f64], window: Window) -> Figures 
     if window.nanoseconds() == 0 {
         return Vec::new();
     }
-    let mut order: Vec<usize> = (0..lives.len()).collect();
-    order.sort_by_key(|&index| lives[index].start);
-    let mut arrivals = order.into_iter().peekable();
+    let order = in_order(lives, gaps_ns);
+    let mut arrivals = order.iter().copied().enumerate().peekable();
     let mut under_way = UnderWay::default();
     let mut levels = Levels::default();
     let mut curves = Curves::default();
@@ -48,7 +47,7 @@ pub(crate) fn sweep(lives: &[Life], gaps_ns: &[f64], window: Window) -> Figures 
     let upto = window.end.0;
 
     loop {
-        let starts = arrivals.peek().map(|&index| lives[index].start);
+        let starts = arrivals.peek().map(|&(_, index)| lives[index].start);
         let due = under_way.due();
         // Of a start and a step at one instant the step comes first: who leaves makes room.
         let start_comes_first = due.is_none_or(|due| starts.is_some_and(|starts| starts < due));
@@ -58,19 +57,33 @@ pub(crate) fn sweep(lives: &[Life], gaps_ns: &[f64], window: Window) -> Figures 
         curves.add(&levels, at - from);
         from = at;
         if !start_comes_first {
-            under_way.step(lives, gaps_ns, &mut levels);
-        } else if let Some(index) = arrivals.next() {
-            under_way.admit(index, &lives[index], &mut levels);
+            under_way.step(&order, lives, gaps_ns, &mut levels);
+        } else if let Some((rank, index)) = arrivals.next() {
+            under_way.admit(rank, &lives[index], &mut levels);
         }
     }
     curves.add(&levels, upto - from);
     curves.figures()
 }
 
+/// The lives by their start; ties are broken by what they are, so that figures do not depend on the
+/// order in which records came, down to the last bit.
+fn in_order(lives: &[Life], gaps_ns: &[f64]) -> Vec<usize> {
+    let key = |life: &Life| (life.start, life.end, life.first_token, life.input_tokens, life.output_tokens);
+    let gaps = |life: &Life| &gaps_ns[life.gaps_at..life.gaps_at + life.gaps];
+    let mut order: Vec<usize> = (0..lives.len()).collect();
+    order.sort_by(|&left, &right| {
+        let (left, right) = (&lives[left], &lives[right]);
+        let by_gaps = || gaps(left).partial_cmp(gaps(right)).unwrap_or(Ordering::Equal);
+        key(left).cmp(&key(right)).then_with(by_gaps)
+    });
+    order
+}
+
 /// The requests in flight, by the instant of their next step.
 #[derive(Debug, Default)]
 struct UnderWay {
-    /// (instant, index of the life, slot of its cursor), the earliest on top.
+    /// (instant, rank of the life, slot of its cursor), the earliest on top.
     steps: BinaryHeap<Reverse<(i64, usize, usize)>>,
     cursors: Vec<Cursor>,
     free: Vec<usize>,
@@ -81,7 +94,7 @@ impl UnderWay {
         self.steps.peek().map(|Reverse((at, ..))| *at)
     }
 
-    fn admit(&mut self, index: usize, life: &Life, levels: &mut Levels) {
+    fn admit(&mut self, rank: usize, life: &Life, levels: &mut Levels) {
         let cursor = Cursor::start(life, levels);
         let slot = if let Some(slot) = self.free.pop() {
             self.cursors[slot] = cursor;
@@ -91,14 +104,14 @@ impl UnderWay {
             self.cursors.len() - 1
         };
         let first_step = life.first_token.unwrap_or(life.end).max(life.start);
-        self.steps.push(Reverse((first_step, index, slot)));
+        self.steps.push(Reverse((first_step, rank, slot)));
     }
 
     /// Takes the step that is due first.
-    fn step(&mut self, lives: &[Life], gaps_ns: &[f64], levels: &mut Levels) {
-        let Some(Reverse((_, index, slot))) = self.steps.pop() else { return };
-        match self.cursors[slot].step(&lives[index], gaps_ns, levels) {
-            Some(at) => self.steps.push(Reverse((at, index, slot))),
+    fn step(&mut self, order: &[usize], lives: &[Life], gaps_ns: &[f64], levels: &mut Levels) {
+        let Some(Reverse((_, rank, slot))) = self.steps.pop() else { return };
+        match self.cursors[slot].step(&lives[order[rank]], gaps_ns, levels) {
+            Some(at) => self.steps.push(Reverse((at, rank, slot))),
             None => self.free.push(slot),
         }
     }
