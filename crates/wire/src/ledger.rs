@@ -45,12 +45,14 @@ pub(crate) struct Reads {
     pub(crate) count: u64,
     /// Bytes they brought.
     pub(crate) bytes: u64,
-    /// Reads that should have had a kernel stamp and had none.
+    /// Reads for this request that should have had a kernel stamp and had none.
     pub(crate) unstamped: u32,
-    /// Steps of the wall clock that were noticed.
+    /// Steps of the wall clock that were noticed during this request.
     pub(crate) clock_steps: u32,
     /// The last of them.
     pub(crate) last: Arrival,
+    /// Arrival of the first bytes that came out since [`Ledger::expect_request`].
+    pub(crate) first_of_response: Option<Nanos>,
     /// When the socket was last known to be empty: the beginning of the last short read.
     empty_at: Nanos,
 }
@@ -87,9 +89,20 @@ impl Ledger {
         self.clock.now()
     }
 
-    /// Forgets earlier writes: the next byte written is the first of a request.
+    /// Forgets what belongs to earlier requests: the next byte written is the first of a request,
+    /// the next one handed out the first of its response.
     pub(crate) fn expect_request(&self) {
         self.writes.set(Writes::default());
+        self.reads.set(Reads { first_of_response: None, unstamped: 0, clock_steps: 0, ..self.reads.get() });
+    }
+
+    /// Notes that bytes are handed to the HTTP layer. Under TLS a read need not bring any.
+    pub(crate) fn note_handed_out(&self) {
+        let mut reads = self.reads.get();
+        if reads.first_of_response.is_none() {
+            reads.first_of_response = Some(reads.last.stamp);
+            self.reads.set(reads);
+        }
     }
 
     /// Lets one read bring bytes.
@@ -120,7 +133,14 @@ impl Ledger {
     /// Notes a read that brought `bytes` bytes: begun at `began`, with the kernel's wall-clock
     /// stamp if there is one; `is_short` when it brought less than there was room for, so that the
     /// socket was empty afterwards.
-    pub(crate) fn note_read(&self, began: Nanos, bytes: usize, is_short: bool, wall_ns: Option<i64>, wants_stamp: bool) {
+    pub(crate) fn note_read(
+        &self,
+        began: Nanos,
+        bytes: usize,
+        is_short: bool,
+        wall_ns: Option<i64>,
+        wants_stamp: bool,
+    ) {
         if bytes == 0 {
             return;
         }

@@ -31,7 +31,7 @@ mod target;
 pub use api_key::{ApiKey, ApiKeyError};
 pub use connection::{Connection, Fetched};
 pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, IpVersion, Timestamps};
-pub use decode::{Arrival, ResponseDecoder};
+pub use decode::{Appetite, Arrival, ResponseDecoder};
 pub use endpoint::{AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointKind};
 pub use observation::Observation;
 pub use redact::{REDACTED, is_secret_name, redact, redact_url};

@@ -87,7 +87,13 @@ impl Observation {
     ///
     /// A read that completed more than one content chunk says of none of them when exactly it came,
     /// so all of them get the interval in which they must lie.
-    pub(crate) fn push_chunk(&mut self, kind: ChunkKind, carries_output: bool, wire_bytes: usize, at: &Arrival) {
+    pub(crate) fn push_chunk(
+        &mut self,
+        kind: ChunkKind,
+        carries_output: bool,
+        wire_bytes: usize,
+        at: &Arrival,
+    ) {
         let start = *self.instants.request_start.get_or_insert(at.stamp);
         let is_first = self.chunks.is_empty();
         if is_first {

@@ -11,8 +11,22 @@ pub const REDACTED: &str = "<redacted>";
 
 /// A header, parameter or field whose name contains one of these is a secret.
 const SECRET_PARTS: [&str; 16] = [
-    "auth", "token", "secret", "password", "passwd", "credential", "cookie", "apikey", "api-key", "api_key",
-    "session", "signature", "sas-key", "access-key", "private-key", "xsrf",
+    "auth",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "credential",
+    "cookie",
+    "apikey",
+    "api-key",
+    "api_key",
+    "session",
+    "signature",
+    "sas-key",
+    "access-key",
+    "private-key",
+    "xsrf",
 ];
 
 /// Secrets by their exact name, lower case.
@@ -21,7 +35,16 @@ const SECRET_NAMES: [&str; 5] =
 
 /// Query parameters whose value is a secret, lower case; `x-amz-…` besides.
 const SECRET_PARAMETERS: [&str; 11] = [
-    "key", "api_key", "apikey", "api-key", "token", "access_token", "secret", "password", "sig", "signature",
+    "key",
+    "api_key",
+    "apikey",
+    "api-key",
+    "token",
+    "access_token",
+    "secret",
+    "password",
+    "sig",
+    "signature",
     "subscription-key",
 ];
 
@@ -114,7 +137,8 @@ fn next_word(text: &str) -> Option<(&str, &str, &str)> {
     let tail = &text[start..];
     let plain_len = tail.find(|c: char| !is_plain(c)).unwrap_or(tail.len());
     let len = if tail[plain_len..].starts_with("://") {
-        tail.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ')' | ',')).unwrap_or(tail.len())
+        tail.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ')' | ','))
+            .unwrap_or(tail.len())
     } else {
         plain_len
     };
@@ -162,7 +186,10 @@ mod tests {
 
     #[test]
     fn urls_lose_their_user_part_and_their_secret_parameters() {
-        assert_eq!(redact_url("http://u:p@host:1/v1?api_key=z&a=b"), "http://<redacted>@host:1/v1?api_key=<redacted>&a=b");
+        assert_eq!(
+            redact_url("http://u:p@host:1/v1?api_key=z&a=b"),
+            "http://<redacted>@host:1/v1?api_key=<redacted>&a=b"
+        );
         assert_eq!(redact_url("http://host/v1?a=b"), "http://host/v1?a=b");
         assert_eq!(redact_url("u:p@host/x"), "<redacted>@host/x");
     }
@@ -176,7 +203,10 @@ mod tests {
             ("no route to http://u:p@h/x, sorry", "no route to http://<redacted>@h/x, sorry"),
             ("api_key=abc&x=1", "api_key=<redacted>&x=1"),
             ("too many tokens in the prompt", "too many tokens in the prompt"),
-            ("This model's maximum context length is 8 tokens", "This model's maximum context length is 8 tokens"),
+            (
+                "This model's maximum context length is 8 tokens",
+                "This model's maximum context length is 8 tokens",
+            ),
         ];
         for (text, shown) in cases {
             assert_eq!(redact(text), shown);

@@ -3,13 +3,17 @@
 //! Invariant: a body is never flattened on its way to the socket; its pieces go out in one vectored
 //! write as far as the kernel takes them.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::http::{HeaderMap, Method};
 
-use crate::decode::ResponseDecoder;
+use crate::endpoint::EndpointKind;
 use crate::redact::{REDACTED, is_secret_name};
 use crate::target::Target;
 
@@ -44,10 +48,13 @@ impl Body {
 
     /// All of it in one piece: a copy, for files and tests.
     pub fn to_bytes(&self) -> Bytes {
-        self.pieces.iter().fold(Vec::with_capacity(self.len), |mut whole, piece| {
-            whole.extend_from_slice(piece);
-            whole
-        }).into()
+        self.pieces
+            .iter()
+            .fold(Vec::with_capacity(self.len), |mut whole, piece| {
+                whole.extend_from_slice(piece);
+                whole
+            })
+            .into()
     }
 }
 
@@ -62,6 +69,36 @@ pub(crate) struct BodyCursor {
 impl From<Body> for BodyCursor {
     fn from(body: Body) -> Self {
         Self { pieces: body.pieces, next: 0, remaining: body.len }
+    }
+}
+
+/// A body as hyper takes it: one frame, so that head and pieces leave in one vectored write.
+#[derive(Debug)]
+pub(crate) struct OneFrame(Option<BodyCursor>);
+
+impl From<Body> for OneFrame {
+    fn from(body: Body) -> Self {
+        Self((!body.is_empty()).then(|| BodyCursor::from(body)))
+    }
+}
+
+impl HttpBody for OneFrame {
+    type Data = BodyCursor;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<BodyCursor>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|cursor| Ok(Frame::data(cursor))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |cursor| cursor.remaining as u64))
     }
 }
 
@@ -106,21 +143,15 @@ pub struct Request {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
-    pub(crate) decoder: ResponseDecoder,
+    /// Whose responses are decoded; `None` outside any endpoint.
+    pub(crate) kind: Option<EndpointKind>,
 }
 
 impl Request {
     /// A plain request of the given method and path (query included), outside any endpoint: for
     /// readiness, control calls and scrapes.
     pub fn plain(method: Method, target: &Target, path: &str, headers: HeaderMap, body: Body) -> Self {
-        Self {
-            method,
-            target: target.clone(),
-            path: path.to_owned(),
-            headers,
-            body,
-            decoder: ResponseDecoder::opaque(),
-        }
+        Self { method, target: target.clone(), path: path.to_owned(), headers, body, kind: None }
     }
 
     /// Where it goes.
@@ -150,7 +181,8 @@ impl fmt::Debug for Request {
             .headers
             .iter()
             .map(|(name, value)| {
-                let shown = if is_secret_name(name.as_str()) { REDACTED } else { value.to_str().unwrap_or("?") };
+                let shown =
+                    if is_secret_name(name.as_str()) { REDACTED } else { value.to_str().unwrap_or("?") };
                 (name.as_str(), shown)
             })
             .collect();

@@ -115,14 +115,14 @@ impl SseParser {
             self.event.data.extend_from_slice(data);
         }
         self.line.extend_from_slice(rest);
-        self.check(self.event.wire_bytes + self.line.len())
+        self.event.wire_bytes += rest.len();
+        self.check(self.event.wire_bytes)
     }
 
     /// The end of the stream: hands over what came without its blank line.
     pub fn finish(&mut self, mut on_event: impl FnMut(Event<'_>)) {
         let whole = std::mem::take(&mut self.line);
         let line = self.without_mark(&whole);
-        self.event.wire_bytes += whole.len();
         if !line.is_empty() {
             self.event.take_line(line, None, false);
         }
@@ -142,7 +142,12 @@ impl SseParser {
 impl Pending {
     /// Takes one line that is not blank. `direct` is the data so far if it was not copied; what is
     /// given back is the same for after the line. A line that `may_stay` outlives the call.
-    fn take_line<'a>(&mut self, line: &'a [u8], direct: Option<&'a [u8]>, may_stay: bool) -> Option<&'a [u8]> {
+    fn take_line<'a>(
+        &mut self,
+        line: &'a [u8],
+        direct: Option<&'a [u8]>,
+        may_stay: bool,
+    ) -> Option<&'a [u8]> {
         let (field, value) = split_field(line);
         match field {
             b"data" if !self.has_data && may_stay => {

@@ -47,6 +47,11 @@ impl StampedIo {
         Rc::clone(&self.socket)
     }
 
+    /// The ledger it notes in.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Reads what is there into `room`; 0 is the end of the stream.
     pub(crate) fn poll_recv(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         if !self.ledger.may_read() {

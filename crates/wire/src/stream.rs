@@ -12,7 +12,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead as _, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use crate::ledger::with_scratch;
+use crate::ledger::{Ledger, with_scratch};
 use crate::stamped_io::StampedIo;
 
 /// A plain or a TLS stream.
@@ -25,6 +25,13 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    fn ledger(&self) -> &Ledger {
+        match self {
+            Self::Plain(io) => io.ledger(),
+            Self::Tls(tls) => tls.get_ref().0.ledger(),
+        }
+    }
+
     fn writer(self: Pin<&mut Self>) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io),
@@ -34,11 +41,16 @@ impl Stream {
 }
 
 impl Read for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         with_scratch(|scratch| {
             let room = scratch.bytes.len().min(buf.remaining());
             let room = &mut scratch.bytes[..room];
-            let filled = match self.get_mut() {
+            let stream = self.get_mut();
+            let filled = match stream {
                 Self::Plain(io) => {
                     let count = ready!(io.poll_recv(cx, room))?;
                     &room[..count]
@@ -51,6 +63,9 @@ impl Read for Stream {
                 }
             };
             buf.put_slice(filled);
+            if !filled.is_empty() {
+                stream.ledger().note_handed_out();
+            }
             Poll::Ready(Ok(()))
         })
     }

@@ -141,7 +141,8 @@ impl Target {
         let endpoint = endpoint.trim_start_matches('/');
         let base = self.0.path.as_str();
         let has_it_all = base.strip_prefix('/').is_some_and(|base| {
-            base.strip_suffix(endpoint.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+            base.strip_suffix(endpoint.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
         });
         let mut path = String::with_capacity(base.len() + endpoint.len() + 1);
         path.push_str(base);

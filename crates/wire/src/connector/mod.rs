@@ -176,16 +176,15 @@ impl Connector {
         let route = shared.proxies.route(target);
         let (host, ip, port) = route.endpoint(target);
 
-        let addresses = match ip {
-            Some(ip) => vec![SocketAddr::new(ip, port)],
-            None => {
-                let began = shared.clock.now();
-                let resolved = shared.resolver.resolve(host, port, began).await;
-                add(&mut observation.connection.dns_ns, shared.clock.now().since(began));
-                resolved.map_err(|error| {
-                    detail_of("ClientConnectorDNSError", &format!("cannot resolve the host {host}"), &error)
-                })?
-            }
+        let addresses = if let Some(ip) = ip {
+            vec![SocketAddr::new(ip, port)]
+        } else {
+            let began = shared.clock.now();
+            let resolved = shared.resolver.resolve(host, port, began).await;
+            add(&mut observation.connection.dns_ns, shared.clock.now().since(began));
+            resolved.map_err(|error| {
+                detail_of("ClientConnectorDNSError", &format!("cannot resolve the host {host}"), &error)
+            })?
         };
 
         let began = shared.clock.now();
@@ -193,7 +192,11 @@ impl Connector {
         add(&mut observation.connection.connect_ns, shared.clock.now().since(began));
         let mut tcp = connected.map_err(|error| {
             let via = if matches!(route, Route::Direct) { "" } else { " (a proxy)" };
-            detail_of("ClientConnectorError", &format!("cannot connect to {host} port {port}{via}: {error}"), &error)
+            detail_of(
+                "ClientConnectorError",
+                &format!("cannot connect to {host} port {port}{via}: {error}"),
+                &error,
+            )
         })?;
         if let Route::Tunnel(proxy) = &route {
             proxy::open_tunnel(&mut tcp, proxy, target).await.map_err(|error| {
@@ -214,9 +217,9 @@ impl Connector {
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let proxy = if let Route::Forward(proxy) = &route { Some((*proxy).clone()) } else { None };
-        Connection::open(self.clone(), id, target.clone(), stream, ledger, socket, proxy)
-            .await
-            .map_err(|error| detail_of("ClientConnectorError", "the connection broke while it was set up", &error))
+        Connection::open(self.clone(), id, target.clone(), stream, ledger, socket, proxy).await.map_err(
+            |error| detail_of("ClientConnectorError", "the connection broke while it was set up", &error),
+        )
     }
 
     async fn connect_to_any(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
@@ -243,7 +246,7 @@ impl Connector {
         stream.set_nodelay(true)?;
         // As AIPerf: probes after 60 s of silence, 30 s apart, one is enough.
         let keepalive = socket2::TcpKeepalive::new()
-            .with_time(Duration::from_secs(60))
+            .with_time(Duration::from_mins(1))
             .with_interval(Duration::from_secs(30))
             .with_retries(1);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;

@@ -56,14 +56,18 @@ impl Proxies {
         let either_case = |name: &str| {
             let lower = name.to_ascii_lowercase();
             let found = variable(&lower).map(|value| (lower, value));
-            found.or_else(|| variable(name).map(|value| (name.to_owned(), value))).filter(|(_, value)| !value.is_empty())
+            found
+                .or_else(|| variable(name).map(|value| (name.to_owned(), value)))
+                .filter(|(_, value)| !value.is_empty())
         };
         let proxy = |name: &str| -> Result<Option<Target>, ConnectorError> {
             let Some((variable, url)) = either_case(name).or_else(|| either_case("ALL_PROXY")) else {
                 return Ok(None);
             };
-            let target = Target::parse(&url)
-                .map_err(|error| ConnectorError::Proxy { variable: variable.clone(), reason: error.to_string() })?;
+            let target = Target::parse(&url).map_err(|error| ConnectorError::Proxy {
+                variable: variable.clone(),
+                reason: error.to_string(),
+            })?;
             if target.is_tls() {
                 let reason = format!("{target}: proxies that speak TLS are not supported; use http://");
                 return Err(ConnectorError::Proxy { variable, reason });
@@ -71,7 +75,10 @@ impl Proxies {
             Ok(Some(target))
         };
         let exceptions = either_case("NO_PROXY").map_or_else(Vec::new, |(_, list)| {
-            list.split(',').map(|entry| entry.trim().to_ascii_lowercase()).filter(|entry| !entry.is_empty()).collect()
+            list.split(',')
+                .map(|entry| entry.trim().to_ascii_lowercase())
+                .filter(|entry| !entry.is_empty())
+                .collect()
         });
         Ok(Self { http: proxy("HTTP_PROXY")?, https: proxy("HTTPS_PROXY")?, exceptions })
     }
@@ -106,7 +113,8 @@ fn is_exception(entry: &str, target: &Target) -> bool {
 pub(super) async fn open_tunnel(stream: &mut TcpStream, proxy: &Target, target: &Target) -> io::Result<()> {
     /// More than any proxy says.
     const MOST_HEAD_BYTES: usize = 16 * 1024;
-    let host = if target.host().contains(':') { format!("[{}]", target.host()) } else { target.host().to_owned() };
+    let host =
+        if target.host().contains(':') { format!("[{}]", target.host()) } else { target.host().to_owned() };
     let place = format!("{host}:{}", target.port());
     let authorization =
         proxy.basic_auth().map_or_else(String::new, |basic| format!("Proxy-Authorization: {basic}\r\n"));
@@ -141,7 +149,12 @@ mod tests {
 
     #[test]
     fn targets_take_the_proxy_of_their_scheme() {
-        let found = proxies(&[("http_proxy", "http://p:1"), ("HTTPS_PROXY", "q:2"), ("NO_PROXY", "127.0.0.1, .local")]).unwrap();
+        let found = proxies(&[
+            ("http_proxy", "http://p:1"),
+            ("HTTPS_PROXY", "q:2"),
+            ("NO_PROXY", "127.0.0.1, .local"),
+        ])
+        .unwrap();
         let route = |url: &str| {
             let target = Target::parse(url).unwrap();
             match found.route(&target) {

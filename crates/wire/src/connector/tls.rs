@@ -77,8 +77,11 @@ impl Tls {
             Err(error) => {
                 let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
                 let is_certificate = matches!(reason, Some(rustls::Error::InvalidCertificate(_)));
-                let error_type =
-                    if is_certificate { "ClientConnectorCertificateError" } else { "ClientConnectorSSLError" };
+                let error_type = if is_certificate {
+                    "ClientConnectorCertificateError"
+                } else {
+                    "ClientConnectorSSLError"
+                };
                 let message = format!("the TLS handshake with {} failed: {error}", target.authority());
                 Err(detail_of(error_type, &message, &error))
             }

@@ -1,7 +1,39 @@
-//! Placeholder while the crate is laid out.
-use loadgen_core::{Nanos, StampSource};
+//! Responses to content: events or one body, through whatever coding, into an observation.
+//!
+//! What counts, for each endpoint:
+//!
+//! * only objects of the endpoint's own kind (`chat.completion`, `chat.completion.chunk`;
+//!   `text_completion`, `completion`), and only their first choice;
+//! * non-empty text: reasoning, content, names and arguments of tool calls. A delta with content and
+//!   tool calls counts both (AIPerf counts the calls alone);
+//! * the last non-empty `usage`, wherever it stands.
+//!
+//! `[DONE]` proves nothing, and neither does its absence. An error inside a stream is a failure, with
+//! or without `event: error` (AIPerf takes `data: {"error": …}` for a success); what came before
+//! it is kept. Data that is no JSON is dropped; a response without any content is invalid.
+//!
+//! Invariant: no I/O, no clock: everything about time comes in with the bytes.
+
+mod coding;
+mod event;
+mod usage;
+
+use std::borrow::Cow;
+
+use loadgen_core::{ChunkKind, ErrorDetail, FailureKind, Nanos, Outcome, StampSource};
 
 use crate::endpoint::EndpointKind;
+use crate::error::{detail, detail_of};
+use crate::observation::Observation;
+use crate::redact::redact;
+use crate::sse::{Event, SseParser};
+use coding::Coding;
+use event::{Frame, for_each_tool_text, plain_text_of, text_of};
+
+/// The most bytes of a body that is not a stream.
+const MOST_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// The most bytes of an error's body that are kept as its message.
+const MOST_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// When, and how surely, the bytes of one read arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,20 +60,258 @@ impl Arrival {
     }
 }
 
-/// Finds the content in one response.
-#[derive(Debug, Clone)]
+/// Whether more of a response is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Appetite {
+    /// Feed on.
+    More,
+    /// The response has failed beyond use: the connection may be dropped.
+    Enough,
+}
+
+/// Finds the content in one response: first its head, then its bytes, then its end.
+#[derive(Debug)]
 pub struct ResponseDecoder {
-    kind: Option<EndpointKind>,
+    kind: EndpointKind,
+    coding: Coding,
+    mode: Mode,
+}
+
+/// How the body is read.
+#[derive(Debug)]
+enum Mode {
+    /// As events, while they come.
+    Events(SseParser),
+    /// As one JSON value, at its end.
+    Whole(Vec<u8>),
+    /// As the text of an error.
+    Error { status: u16, reason: String, text: Vec<u8> },
 }
 
 impl ResponseDecoder {
     /// A decoder for one response of an endpoint.
     pub fn new(kind: EndpointKind) -> Self {
-        Self { kind: Some(kind) }
+        Self { kind, coding: Coding::Identity, mode: Mode::Whole(Vec::new()) }
     }
 
-    /// A decoder that looks for nothing.
-    pub(crate) fn opaque() -> Self {
-        Self { kind: None }
+    /// The response's head: its status and reason, and the values of `Content-Type` and
+    /// `Content-Encoding`, empty if absent.
+    pub fn head(
+        &mut self,
+        status: u16,
+        reason: &str,
+        content_type: &str,
+        content_encoding: &str,
+        observation: &mut Observation,
+    ) -> Appetite {
+        observation.status = i16::try_from(status).ok();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        self.mode = if !(200..300).contains(&status) {
+            Mode::Error { status, reason: reason.to_owned(), text: Vec::new() }
+        } else if media_type.eq_ignore_ascii_case("text/event-stream") {
+            Mode::Events(SseParser::default())
+        } else {
+            Mode::Whole(Vec::new())
+        };
+        match Coding::named(content_encoding) {
+            Some(coding) => {
+                self.coding = coding;
+                Appetite::More
+            }
+            None if matches!(self.mode, Mode::Error { .. }) => Appetite::More,
+            None => {
+                let message = format!(
+                    "the response has the content encoding {content_encoding}, which was not asked for"
+                );
+                observation.fail(FailureKind::InvalidResponse, detail("ContentEncodingError", &message));
+                Appetite::Enough
+            }
+        }
+    }
+
+    /// The next bytes of the body, and when they came.
+    pub fn feed(&mut self, bytes: &[u8], at: &Arrival, observation: &mut Observation) -> Appetite {
+        let Self { kind, coding, mode } = self;
+        let bytes = match coding.decode(bytes) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let message = format!("the response's content encoding is broken: {error}");
+                observation
+                    .fail(FailureKind::InvalidResponse, detail_of("ContentEncodingError", &message, &error));
+                return Appetite::Enough;
+            }
+        };
+        match mode {
+            Mode::Events(parser) => {
+                let mut appetite = Appetite::More;
+                let pushed = parser.push(&bytes, |event| {
+                    if appetite == Appetite::More {
+                        appetite = take_event(*kind, event, at, observation);
+                    }
+                });
+                if let Err(too_long) = pushed {
+                    observation
+                        .fail(FailureKind::StreamError, detail("SSEResponseError", &too_long.to_string()));
+                    return Appetite::Enough;
+                }
+                appetite
+            }
+            Mode::Whole(body) => {
+                if body.len() + bytes.len() > MOST_BODY_BYTES {
+                    let message = format!("the response has more than {MOST_BODY_BYTES} bytes");
+                    observation
+                        .fail(FailureKind::InvalidResponse, detail("InvalidInferenceResultError", &message));
+                    return Appetite::Enough;
+                }
+                body.extend_from_slice(&bytes);
+                Appetite::More
+            }
+            Mode::Error { text, .. } => {
+                let room = MOST_MESSAGE_BYTES.saturating_sub(text.len());
+                text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                Appetite::More
+            }
+        }
+    }
+
+    /// The end of a complete response, whose last bytes came at `at`: decides the outcome.
+    pub fn finish(&mut self, at: &Arrival, observation: &mut Observation) {
+        self.take_rest(at, observation);
+        if observation.outcome.is_some() {
+            return;
+        }
+        if observation.chunks.is_empty() {
+            let message = "the response is complete but cannot be used. No responses with actual content were \
+                           received from the server (only usage/metadata, null/empty data, or [DONE] markers)";
+            observation.fail(FailureKind::InvalidResponse, detail("InvalidInferenceResultError", message));
+        } else {
+            observation.outcome = Some(Outcome::Ok);
+        }
+    }
+
+    /// The end of a response that broke off. What came is kept; an error status stays the reason.
+    pub fn cut(&mut self, at: &Arrival, error: ErrorDetail, observation: &mut Observation) {
+        if matches!(self.mode, Mode::Error { .. } | Mode::Events(_)) {
+            self.take_rest(at, observation);
+        }
+        observation.fail(FailureKind::StreamError, error);
+    }
+
+    fn take_rest(&mut self, at: &Arrival, observation: &mut Observation) {
+        match &mut self.mode {
+            Mode::Events(parser) => parser.finish(|event| {
+                let _ = take_event(self.kind, event, at, observation);
+            }),
+            Mode::Whole(body) => {
+                if let Some(frame) = Frame::decode(&lossy(body)) {
+                    take_frame(self.kind, &frame, body.len(), at, observation);
+                }
+                body.clear();
+            }
+            Mode::Error { status, reason, text } => {
+                let error = ErrorDetail {
+                    code: Some(i32::from(*status)),
+                    ..detail(reason, &redact(&String::from_utf8_lossy(text)))
+                };
+                observation.fail(FailureKind::HttpError, error);
+            }
+        }
     }
 }
+
+fn take_event(kind: EndpointKind, event: Event<'_>, at: &Arrival, observation: &mut Observation) -> Appetite {
+    let data = event.data.trim_ascii();
+    if event.name.trim_ascii().eq_ignore_ascii_case(b"error") {
+        let said = if event.comment.is_empty() { data } else { event.comment };
+        let message = format!("the server sent an error event: {}", String::from_utf8_lossy(clipped(said)));
+        let error = ErrorDetail { code: Some(502), ..detail("SSEResponseError", &message) };
+        observation.fail(FailureKind::StreamError, error);
+        return Appetite::Enough;
+    }
+    if data.is_empty() || data == b"[DONE]" {
+        return Appetite::More;
+    }
+    if let Some(frame) = Frame::decode(&lossy(data)) {
+        take_frame(kind, &frame, event.wire_bytes, at, observation);
+    }
+    Appetite::More
+}
+
+fn take_frame(
+    kind: EndpointKind,
+    frame: &Frame<'_>,
+    wire_bytes: usize,
+    at: &Arrival,
+    observation: &mut Observation,
+) {
+    if let Some(error) = frame.error() {
+        let message = format!(
+            "the server reported an error inside the response: {}",
+            String::from_utf8_lossy(clipped(error.message.as_bytes()))
+        );
+        let error_type = error.error_type.as_deref().unwrap_or("SSEResponseError");
+        observation
+            .fail(FailureKind::StreamError, ErrorDetail { code: error.code, ..detail(error_type, &message) });
+    }
+    if let Some(usage) = frame.usage.and_then(usage::decode) {
+        observation.usage = Some(usage);
+    }
+    let Some(choice) = &frame.choices.0 else { return };
+
+    let (reasoning_before, output_before) =
+        (observation.chunks.reasoning.len(), observation.chunks.output.len());
+    let mut has_tools = false;
+    match (kind, frame.object()) {
+        (EndpointKind::Chat, object @ ("chat.completion.chunk" | "chat.completion")) => {
+            let delta = if object == "chat.completion" { &choice.message } else { &choice.delta };
+            if let Some(delta) = delta {
+                let chunks = &mut observation.chunks;
+                let reasoning =
+                    delta.reasoning_content.and_then(text_of).or_else(|| delta.reasoning.and_then(text_of));
+                chunks.reasoning.extend_from_slice(reasoning.unwrap_or_default().as_bytes());
+                let content = delta.content.and_then(text_of);
+                chunks.output.extend_from_slice(content.unwrap_or_default().as_bytes());
+                if let Some(calls) = delta.tool_calls {
+                    for_each_tool_text(calls, |text| {
+                        has_tools = true;
+                        chunks.output.extend_from_slice(text.as_bytes());
+                    });
+                }
+            }
+        }
+        (EndpointKind::Completions, "text_completion" | "completion") => {
+            let text = choice.text.and_then(text_of);
+            observation.chunks.output.extend_from_slice(text.unwrap_or_default().as_bytes());
+        }
+        _ => return,
+    }
+    if let Some(reason) = choice.finish_reason.and_then(plain_text_of) {
+        observation.finish_reason = Some(reason.into_owned());
+    }
+
+    let carries_output = observation.chunks.output.len() > output_before;
+    let carries_reasoning = observation.chunks.reasoning.len() > reasoning_before;
+    let chunk_kind = match (has_tools, carries_output, carries_reasoning) {
+        (true, _, _) => ChunkKind::Tool,
+        (false, true, _) => ChunkKind::Text,
+        (false, false, true) => ChunkKind::Reasoning,
+        (false, false, false) => return,
+    };
+    observation.push_chunk(chunk_kind, carries_output, wire_bytes, at);
+}
+
+/// `bytes` as they are if they are UTF-8, else with the broken parts replaced.
+fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Cow::Borrowed(bytes),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(bytes).into_owned().into_bytes()),
+    }
+}
+
+fn clipped(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(MOST_MESSAGE_BYTES)]
+}
+
+#[cfg(test)]
+mod tests;

@@ -150,17 +150,13 @@ pub struct Endpoint {
 impl Endpoint {
     /// Checks the configuration and prepares what all requests share.
     pub fn new(config: EndpointConfig) -> Result<Self, EndpointError> {
-        let path = config.path.clone().unwrap_or_else(|| config.kind.default_path().to_owned());
+        let (kind, streaming) = (config.kind, config.streaming);
+        let (body, headers) = (BodyPlan::new(&config), HeaderPlan::new(&config)?);
+        let path = config.path.unwrap_or_else(|| kind.default_path().to_owned());
         if path.parse::<hyper::http::uri::PathAndQuery>().is_err() && !path.is_empty() {
             return Err(EndpointError::Path { path });
         }
-        Ok(Self {
-            kind: config.kind,
-            streaming: config.streaming,
-            path,
-            body: BodyPlan::new(&config),
-            headers: HeaderPlan::new(&config)?,
-        })
+        Ok(Self { kind, streaming, path, body, headers })
     }
 
     /// Which endpoint it is.
@@ -188,7 +184,7 @@ impl Endpoint {
             path: target.path_to(&self.path),
             headers: self.headers.render(target, identity),
             body,
-            decoder: self.decoder(),
+            kind: Some(self.kind),
         }
     }
 
