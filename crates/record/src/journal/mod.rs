@@ -149,6 +149,12 @@ impl Journal {
         self.shared.degraded()
     }
 
+    /// Whether a write has failed. Nothing is kept from then on, so a run has no reason to go on;
+    /// [`close`](Self::close) says what happened.
+    pub fn has_failed(&self) -> bool {
+        self.shared.has_failed()
+    }
+
     /// Writes what is still waiting and ends the thread. Records that sinks hand over afterwards
     /// are lost, so let the workers end first.
     pub fn close(mut self) -> Result<JournalStats, RecordError> {

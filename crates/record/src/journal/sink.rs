@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     /// Chunk data that waits now, in bytes.
     waiting: AtomicUsize,
     degraded: AtomicU64,
+    failed: AtomicBool,
     closing: AtomicBool,
 }
 
@@ -44,6 +45,7 @@ impl Shared {
             limit,
             waiting: AtomicUsize::new(0),
             degraded: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         }
     }
@@ -70,6 +72,14 @@ impl Shared {
 
     pub(crate) fn degraded(&self) -> u64 {
         self.degraded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn close(&self) {

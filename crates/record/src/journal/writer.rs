@@ -109,7 +109,7 @@ impl Writer {
 
     fn write(&mut self) {
         if self.failure.is_none() && !self.encoded.is_empty() {
-            self.failure = self.segments.write(&self.encoded).err();
+            self.failure = self.segments.write(&self.encoded).inspect_err(|_| self.shared.fail()).err();
         }
         self.encoded.clear();
         self.encoded.shrink_to(WRITE_BYTES * 2);
