@@ -108,7 +108,7 @@ impl Sinusoid {
         if !periods.is_finite() {
             return f64::INFINITY;
         }
-        if periods < 0.0 {
+        if expected <= 0.0 {
             return 0.0;
         }
         let rest = (expected - periods * self.per_period()).clamp(0.0, self.per_period());

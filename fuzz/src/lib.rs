@@ -1,0 +1,139 @@
+//! Every parser of bytes from outside, against bytes that nobody meant.
+//!
+//! One function a parser, named as its fuzz target. None may panic on any input; most also hold a law
+//! that the parser promises, because a parser that is merely silent may still be wrong. The targets under
+//! `fuzz_targets/` hand these functions to libFuzzer; `tests/smoke.rs` runs them briefly on a plain stable
+//! toolchain.
+
+use loadgen_metrics::{MetricConfig, SloSet};
+use loadgen_schedule::{Rate, Sinusoid, Smoothness};
+use loadgen_wire::{Appetite, Arrival, EndpointKind, Observation, ResponseDecoder, SseParser, Target};
+use loadgen_workload::trace::parse_line;
+use serde_json::value::RawValue;
+
+/// A server's event stream. The first byte says how the rest is cut into pieces; however that is, the
+/// same events come out.
+pub fn sse(data: &[u8]) {
+    let Some((cut, stream)) = data.split_first() else { return };
+    let whole = events(std::iter::once(stream));
+    let pieces = events(stream.chunks(usize::from(*cut).max(1)));
+    assert_eq!(whole, pieces, "events depend on how the stream was cut");
+}
+
+fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Vec<[Vec<u8>; 3]>> {
+    let mut parser = SseParser::with_limit(1 << 20);
+    let mut events = Vec::new();
+    for piece in pieces {
+        let taken = parser.push(piece, |event| {
+            events.push([event.name.to_vec(), event.data.to_vec(), event.comment.to_vec()]);
+        });
+        taken.ok()?;
+    }
+    parser.finish(|event| {
+        events.push([event.name.to_vec(), event.data.to_vec(), event.comment.to_vec()]);
+    });
+    Some(events)
+}
+
+/// A response of `/v1/chat/completions`; see [`response`].
+pub fn chat(data: &[u8]) {
+    response(EndpointKind::Chat, data);
+}
+
+/// A response of `/v1/completions`; see [`response`].
+pub fn completions(data: &[u8]) {
+    response(EndpointKind::Completions, data);
+}
+
+/// A response's body. The first byte says what its head announced, the second how it is cut into reads.
+/// However that is, the same content and the same outcome come out, and every chunk has all its facts.
+fn response(kind: EndpointKind, data: &[u8]) {
+    let [head, cut, body @ ..] = data else { return };
+    let whole = observed(kind, *head, std::iter::once(body));
+    let pieces = observed(kind, *head, body.chunks(usize::from(*cut).max(1)));
+    assert_eq!(whole.outcome, pieces.outcome, "the outcome depends on how the response was cut");
+    assert_eq!(whole.error, pieces.error);
+    assert_eq!(whole.usage, pieces.usage);
+    assert_eq!(whole.finish_reason, pieces.finish_reason);
+    let (one, other) = (whole.chunks, pieces.chunks);
+    assert_eq!(one.output, other.output);
+    assert_eq!(one.reasoning, other.reasoning);
+    assert_eq!((&one.kind, &one.bytes), (&other.kind, &other.bytes));
+    for length in [one.uncertainty_ns.len(), one.read_lag_ns.len(), one.kind.len(), one.output_end.len()] {
+        assert_eq!(length, one.len(), "lists of chunks differ in length");
+    }
+    for text in [one.output, one.reasoning] {
+        let string = [b"\"", text.as_slice(), b"\""].concat();
+        assert!(serde_json::from_slice::<&RawValue>(&string).is_ok(), "slices do not join to a JSON string");
+    }
+}
+
+fn observed<'a>(kind: EndpointKind, head: u8, reads: impl Iterator<Item = &'a [u8]>) -> Observation {
+    let status = [200, 200, 200, 500][usize::from(head & 3)];
+    let content_type = ["text/event-stream", "application/json; charset=utf-8"][usize::from(head >> 2 & 1)];
+    let coding = ["", "", "gzip", "deflate"][usize::from(head >> 3 & 3)];
+    let at = Arrival::default();
+    let mut observation = Observation::default();
+    let mut decoder = ResponseDecoder::new(kind);
+    let mut appetite = decoder.head(status, "Internal Server Error", content_type, coding, &mut observation);
+    for bytes in reads {
+        if appetite == Appetite::More {
+            appetite = decoder.feed(bytes, &at, &mut observation);
+        }
+    }
+    if appetite == Appetite::More {
+        decoder.finish(&at, &mut observation);
+    }
+    assert!(observation.outcome.is_some(), "a response that ended has no outcome");
+    observation
+}
+
+/// A segment of the journal, as a crash may leave it.
+pub fn journal(data: &[u8]) {
+    let (first, damage) = loadgen_record::read_bytes(data);
+    let (second, again) = loadgen_record::read_bytes(data);
+    assert_eq!((first.len(), damage.len()), (second.len(), again.len()), "reading changes with the reading");
+}
+
+/// A line of a trace.
+pub fn trace_line(data: &[u8]) {
+    for block_size in [1, 16, 512] {
+        if let Err(fault) = parse_line(data, block_size) {
+            assert!(!fault.to_string().is_empty(), "a fault without a word");
+        }
+    }
+}
+
+/// A rate as text: a sinusoid, a constant, a smoothness. What is read is written so that it reads the same,
+/// and the inverse of the integral neither decreases nor turns into something that is no time.
+pub fn sinusoid(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = text.parse::<Rate>();
+    let _ = text.parse::<Smoothness>();
+    let Ok(wave) = text.parse::<Sinusoid>() else { return };
+    assert_eq!(wave.to_string().parse::<Sinusoid>(), Ok(wave));
+    let mut last = 0.0;
+    for expected in [0.0, 1e-9, 1.0, 2.0, 1e3, 1e6, 1e9, 1e15] {
+        let time_s = wave.time_of(expected);
+        // A root is settled to a hundredth of a nanosecond; two that lie closer may swap.
+        assert!(time_s >= last - 2e-11, "{wave}: the inverse goes back, from {last} to {time_s} at {expected}");
+        last = time_s.max(last);
+    }
+}
+
+/// Service level objectives as text.
+pub fn slo(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match SloSet::parse(text, &MetricConfig::default()) {
+        Ok(set) => assert!(!set.is_empty(), "objectives that are none"),
+        Err(fault) => assert!(!fault.to_string().is_empty(), "a fault without a word"),
+    }
+}
+
+/// The address of a server. What was understood never shows a password again.
+pub fn target(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(target) = Target::parse(text) {
+        assert!(!target.origin().contains('@'), "credentials in the origin {}", target.origin());
+    }
+}

@@ -1,0 +1,135 @@
+//! Every fuzz target, briefly: well-formed input, and some thousands of mutations of it. The mutations are
+//! the same each time, so a failure here can be repeated; finding new ones is the fuzzer's work.
+
+use loadgen_core::Nanos;
+use loadgen_record::{Journal, JournalHeader};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+const MUTATIONS: u32 = 5_000;
+/// Bytes that mean something to one parser or another.
+const TELLING: &[u8] = b"\0\n\r\"\\{}[]:,=-0e@\xff";
+
+/// Runs `target` on each seed and on mutations of it.
+fn smoke(target: fn(&[u8]), seeds: &[&[u8]]) {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    for seed in seeds {
+        target(seed);
+        for length in 0..seed.len() {
+            target(&seed[..length]);
+        }
+        for _ in 0..MUTATIONS / seeds.len() as u32 {
+            target(&mutated(seed, &mut random));
+        }
+    }
+}
+
+/// One to four changes: a byte flipped, removed, doubled, replaced, or a stretch moved elsewhere.
+fn mutated(seed: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=random.next_u32() % 4 {
+        if bytes.is_empty() {
+            break;
+        }
+        let at = random.next_u32() as usize % bytes.len();
+        match random.next_u32() % 5 {
+            0 => bytes[at] ^= 1 << (random.next_u32() % 8),
+            1 => drop(bytes.remove(at)),
+            2 => bytes.insert(at, bytes[at]),
+            3 => bytes[at] = TELLING[random.next_u32() as usize % TELLING.len()],
+            _ => bytes.rotate_left(at),
+        }
+    }
+    bytes
+}
+
+#[test]
+fn sse() {
+    smoke(
+        loadgen_fuzz::sse,
+        &[
+            b"\x01data: {\"choices\":[]}\r\n\r\n: ping\n\ndata: [DONE]\n\n",
+            b"\x03\xef\xbb\xbfevent: error\rdata: one\rdata: two\r\rdata: no blank line",
+        ],
+    );
+}
+
+/// Head bytes of `response`: 0 is a stream, 4 one JSON value, 3 an error.
+#[test]
+fn chat() {
+    smoke(
+        loadgen_fuzz::chat,
+        &[
+            b"\x00\x05data: {\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\\u00e9\\ud83d\"}}]}\n\n\
+              data: {\"object\":\"chat.completion.chunk\",\"choices\":[{\"delta\":{\"content\":\"\\ude00\"},\"finish_reason\":\"stop\"}]}\n\n\
+              data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n",
+            b"\x00\x01data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":503}}\n\n",
+            b"\x04\x07{\"object\":\"chat.completion\",\"choices\":[{\"message\":{\"reasoning_content\":\"hm\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}",
+            b"\x03\x02{\"detail\":\"no such model\"}",
+        ],
+    );
+}
+
+#[test]
+fn completions() {
+    smoke(
+        loadgen_fuzz::completions,
+        &[
+            b"\x00\x04data: {\"object\":\"text_completion\",\"choices\":[{\"text\":\"one \"}]}\n\ndata: [DONE]\n\n",
+            b"\x04\x03{\"object\":\"text_completion\",\"choices\":[{\"text\":\"one two\",\"finish_reason\":\"length\"}]}",
+        ],
+    );
+}
+
+#[test]
+fn trace_line() {
+    smoke(
+        loadgen_fuzz::trace_line,
+        &[
+            br#"{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47, 48, 2353]}"#,
+            br#"{"timestamp":1.5,"session_id":"a","delay":10,"messages":[{"role":"user","content":"hi"}]}"#,
+            br#"{"text_input": "a \"quoted\" prompt\u00e9", "output_length": -1}"#,
+        ],
+    );
+}
+
+#[test]
+fn sinusoid() {
+    smoke(
+        loadgen_fuzz::sinusoid,
+        &[b"min=5,max=45,period=600", b"period=0.001,min=0,max=1e9,phase=-3.14", b"1e9"],
+    );
+}
+
+#[test]
+fn slo() {
+    smoke(loadgen_fuzz::slo, &[b"time_to_first_token:500 inter_token_latency:50", b"request_latency:1e3"]);
+}
+
+#[test]
+fn target() {
+    smoke(
+        loadgen_fuzz::target,
+        &[b"http://user:secret@[::1]:8000/v1?key=abc", b"localhost:8000", b"https://example.com/base/"],
+    );
+}
+
+/// A real segment, with notes in it, as the journal writes one.
+#[test]
+fn journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = JournalHeader {
+        schema_version: 1,
+        loadgen_version: "0.0.0".to_owned(),
+        clock_anchor: Nanos(1_700_000_000_000_000_000),
+        plan: "{}".to_owned(),
+    };
+    let (journal, sinks) = Journal::create(folder.path(), &header, 1).unwrap();
+    journal.note("phase", r#"{"index":0}"#);
+    drop(sinks);
+    journal.close().unwrap();
+    let segment = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    let bytes = std::fs::read(segment.path()).unwrap();
+    assert!(bytes.len() > 20);
+    smoke(loadgen_fuzz::journal, &[&bytes]);
+}
