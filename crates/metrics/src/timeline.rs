@@ -88,7 +88,8 @@ pub struct GoodputCurve {
 }
 
 impl Timeline {
-    /// An empty one that starts at `start`, the start of the measured phase.
+    /// An empty one that starts at `start`, the start of the measured phase. Records may come in any
+    /// order; one that started earlier moves the start back.
     pub fn new(start: Nanos) -> Self {
         Self { start, width_ns: FIRST_WIDTH_NS, buckets: Vec::new(), last: start }
     }
@@ -99,7 +100,8 @@ impl Timeline {
             return;
         };
         let end = request_end(record).unwrap_or(start);
-        self.make_room(end);
+        self.make_room_before(start);
+        self.make_room_until(end);
         let first = self.index(start);
         self.buckets[first].started += 1;
         if let Some(ttft) = metrics.native(TTFT) {
@@ -142,23 +144,37 @@ impl Timeline {
         usize::try_from(number).unwrap_or(0).min(self.buckets.len().saturating_sub(1))
     }
 
-    /// Adds buckets until `at` has one, doubling their width as often as it takes.
-    fn make_room(&mut self, at: Nanos) {
-        self.last = self.last.max(at);
-        let needed = |width_ns| (at.since(self.start).max(0) / width_ns) as usize + 1;
-        let mut doublings = 0;
-        while needed(self.width_ns << doublings) > BUCKETS {
-            doublings += 1;
-        }
-        let needed = needed(self.width_ns << doublings);
-        for _ in 0..doublings {
+    /// Adds buckets in front until none of them starts after `at`.
+    fn make_room_before(&mut self, at: Nanos) {
+        loop {
+            let missing = (self.start.since(at).max(0) as u64).div_ceil(self.width_ns as u64) as usize;
+            if missing == 0 {
+                return;
+            }
+            if missing + self.buckets.len() <= BUCKETS {
+                self.start = self.start - missing as i64 * self.width_ns;
+                self.buckets.splice(0..0, std::iter::repeat_with(Bucket::default).take(missing));
+                return;
+            }
             self.double();
-        }
-        if self.buckets.len() < needed {
-            self.buckets.resize_with(needed, Bucket::default);
         }
     }
 
+    /// Adds buckets until `at` has one.
+    fn make_room_until(&mut self, at: Nanos) {
+        self.last = self.last.max(at);
+        loop {
+            let needed = (at.since(self.start).max(0) / self.width_ns) as usize + 1;
+            if needed <= BUCKETS {
+                let needed = needed.max(self.buckets.len());
+                self.buckets.resize_with(needed, Bucket::default);
+                return;
+            }
+            self.double();
+        }
+    }
+
+    /// Doubles the width, joining buckets two by two.
     fn double(&mut self) {
         self.width_ns *= 2;
         let mut halves = std::mem::take(&mut self.buckets).into_iter();
@@ -254,7 +270,11 @@ mod tests {
     use crate::request::request_metrics;
 
     fn collect(records: &[RequestRecord]) -> TimelineData {
-        let mut timeline = Timeline::new(fixture::START);
+        collect_from(fixture::START, records)
+    }
+
+    fn collect_from(start: Nanos, records: &[RequestRecord]) -> TimelineData {
+        let mut timeline = Timeline::new(start);
         for record in records {
             timeline.push(record, &request_metrics(record, &MetricConfig::default()));
         }
@@ -294,13 +314,15 @@ mod tests {
         fn nothing_is_lost_however_long_the_run(starts_ms in prop::collection::vec(0_i64..5_000_000, 1..60)) {
             let records: Vec<_> =
                 starts_ms.iter().map(|&ms| shifted(fixture::ok(&[40, 52, 62]), ms)).collect();
-            let data = collect(&records);
+            // The first record to come is seldom the first to have started.
+            let data = collect_from(records[0].instants.request_start.unwrap(), &records);
             let requests = records.len() as u64;
             prop_assert!(data.buckets.len() <= BUCKETS);
             prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.started).sum::<u64>(), requests);
             prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.completed).sum::<u64>(), requests);
             prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.tokens).sum::<u64>(), 6 * requests);
-            let end = (starts_ms.iter().max().unwrap() + 63) as f64 / 1e3;
+            let latest = fixture::START + (starts_ms.iter().max().unwrap() + 63) * 1_000_000;
+            let end = latest.since(data.start) as f64 / 1e9;
             let flight: f64 = data.buckets.iter().map(|bucket| {
                 bucket.in_flight * (end - bucket.at_seconds).min(data.bucket_seconds)
             }).sum();

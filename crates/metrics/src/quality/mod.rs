@@ -31,7 +31,8 @@ pub struct Quality {
     /// From when a request was due to its first byte written, time to connect not counted. Due is
     /// the intended instant, or the start of work where a cap made requests wait.
     pub send_lag: Option<LagStats>,
-    /// From when a request was due to when the pacer let it go.
+    /// From the intended instant to when the pacer let the request go; under a cap that makes requests
+    /// wait, this includes the wait.
     pub release_lateness: Option<LagStats>,
     /// From the arrival of a chunk to when the client read it.
     pub read_lag: Option<LagStats>,
