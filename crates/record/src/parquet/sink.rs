@@ -11,7 +11,7 @@ use loadgen_core::RequestRecord;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value};
 
@@ -34,6 +34,7 @@ pub struct ParquetSink {
     rows: Rows,
     /// Which of the values handed over have a column of their own.
     has_column: Vec<bool>,
+    metadata: Vec<(String, String)>,
 }
 
 impl ParquetSink {
@@ -51,7 +52,8 @@ impl ParquetSink {
             .map_err(RecordError::parquet("begin", path))?;
         let has_column: Vec<_> = metrics.iter().map(|metric| !is_own_column(&metric.name)).collect();
         let own_columns = has_column.iter().filter(|has_column| **has_column).count();
-        let mut sink = Self { writer, rows: Rows::new(schema, own_columns), has_column };
+        let mut sink =
+            Self { writer, rows: Rows::new(schema, own_columns), has_column, metadata: Vec::new() };
         sink.add_metadata(keys::SCHEMA_VERSION, SCHEMA_VERSION.to_owned());
         sink.add_metadata(keys::METRIC_UNITS, units(metrics));
         for (key, value) in metadata {
@@ -73,9 +75,11 @@ impl ParquetSink {
         Ok(())
     }
 
-    /// Adds a fact to the file's metadata, for what is known only at the end.
+    /// Puts a fact into the file's metadata, in place of what the key had; for what is known only at
+    /// the end.
     pub fn add_metadata(&mut self, key: &str, value: String) {
-        self.writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+        self.metadata.retain(|(known, _)| known != key);
+        self.metadata.push((key.to_owned(), value));
     }
 
     /// Completes the file and gives it its name.
@@ -84,6 +88,9 @@ impl ParquetSink {
             self.encode()?;
         }
         let path = self.path();
+        for (key, value) in self.metadata {
+            self.writer.append_key_value_metadata(KeyValue::new(key, value));
+        }
         let buffer = self.writer.into_inner().map_err(RecordError::parquet("complete", &path))?;
         let file =
             buffer.into_inner().map_err(|error| RecordError::io("write", &path)(error.into_error()))?;
@@ -112,30 +119,41 @@ impl std::fmt::Debug for ParquetSink {
 }
 
 /// Snappy; instants and chunk lists as packed differences, for which a dictionary would only be
-/// built to be thrown away.
+/// built to be thrown away; no statistics of chunk lists, by which nothing could be skipped.
 pub(crate) fn properties() -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_created_by(format!("loadgen {}", env!("CARGO_PKG_VERSION")));
-    for path in COLUMNS.iter().filter_map(packed_path) {
-        builder = builder
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    for column in COLUMNS {
+        let path = leaf_path(column);
+        if is_packed(column) {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
+        if matches!(column.access.data_type(), DataType::List(_)) {
+            builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
     }
     builder.build()
 }
 
-/// The path in the file of a column whose integers are packed.
-fn packed_path(column: &Column) -> Option<ColumnPath> {
-    let name = column.name.to_owned();
+fn is_packed(column: &Column) -> bool {
     match column.access.data_type() {
-        DataType::Int64 if column.unit == Some("ns") => Some(ColumnPath::new(vec![name])),
-        DataType::List(element) if element.data_type().is_integer() => {
-            Some(ColumnPath::new(vec![name, "list".to_owned(), element.name().clone()]))
-        }
-        _ => None,
+        DataType::Int64 => column.unit == Some("ns"),
+        DataType::List(element) => element.data_type().is_integer(),
+        _ => false,
     }
+}
+
+/// The path in the file of a column's values.
+fn leaf_path(column: &Column) -> ColumnPath {
+    let mut path = vec![column.name.to_owned()];
+    if let DataType::List(element) = column.access.data_type() {
+        path.extend(["list".to_owned(), element.name().clone()]);
+    }
+    ColumnPath::new(path)
 }
 
 fn units(metrics: &[MetricColumn]) -> String {

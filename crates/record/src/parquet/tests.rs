@@ -100,12 +100,15 @@ fn metadata_names_versions_and_units() {
     let path = folder.path().join("records.parquet");
     let mut sink = ParquetSink::create(&path, &metrics(), kernel_stamps()).unwrap();
     sink.add_metadata(keys::PROVENANCE_SHA256, "ab12".to_owned());
+    sink.add_metadata(keys::TIMESTAMP_SOURCE, "user".to_owned());
     sink.finish().unwrap();
     let reader = RecordReader::open(&path).unwrap();
     let find = |key: &str| reader.metadata().iter().find(|(known, _)| known == key).unwrap().1.as_str();
     assert_eq!(find(keys::SCHEMA_VERSION), "1.0");
     assert_eq!(find(keys::METRIC_UNITS), r#"{"time_to_first_token":"ms","output_token_count":"tokens"}"#);
     assert_eq!(find(keys::PROVENANCE_SHA256), "ab12");
+    assert_eq!(find(keys::TIMESTAMP_SOURCE), "user", "the later fact stands");
+    assert_eq!(reader.metadata().iter().filter(|(key, _)| key == keys::TIMESTAMP_SOURCE).count(), 1);
     assert_eq!(reader.metrics(), metrics());
 }
 
