@@ -10,6 +10,8 @@ use loadgen_schedule::fit::ChiSquare;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::TraceConfig;
+use crate::trace::{Input, Trace, parse_line};
 
 /// The significance of every fit; seeds are fixed, so nothing is left to chance.
 const ALPHA: f64 = 0.001;
@@ -187,6 +189,28 @@ fn a_share_of_zero_leaves_only_class_two() {
     let workload = options.resolve().unwrap();
     assert!(workload.rows().all(|row| row.input_length == 5000));
     assert_eq!(workload.mix().classes[0].expected_requests, 0.0);
+}
+
+/// A trace in which one class's only block is short and the other's are full loads with the default block
+/// size: no id is asked for at two sizes, and every row is as it was written.
+#[test]
+fn a_written_trace_is_read_back_as_it_is() {
+    let options = Options { time_duration_s: Some(60), total_blocks: Some(3), ..Options::default() };
+    let workload = options.resolve().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let written = workload.write(&mut file.as_file()).unwrap();
+
+    let trace = Trace::load(&TraceConfig::mooncake(file.path())).unwrap();
+    assert_eq!(trace.sessions.len() as u64, written.rows);
+
+    let lines = std::fs::read(file.path()).unwrap();
+    for (row, line) in workload.rows().zip(lines.split(|byte| *byte == b'\n')) {
+        let line = parse_line(line, 512).unwrap().unwrap();
+        assert_eq!(line.timestamp_ms, Some(row.timestamp as f64));
+        assert_eq!(line.output_length, Some(i64::from(row.output_length)));
+        let ids: Vec<i64> = row.hash_ids.iter().map(|id| *id as i64).collect();
+        assert_eq!(line.input, Input::Length { tokens: row.input_length, hash_ids: ids.into() });
+    }
 }
 
 /// The first rows of a seed are pinned: they change only with a note in the changelog.
