@@ -1,6 +1,6 @@
 //! What the records of a run tell about the client.
 
-use loadgen_core::{Nanos, Outcome, Phase, RequestRecord, StampSource};
+use loadgen_core::{FailureKind, Nanos, Outcome, Phase, RequestRecord, StampSource};
 
 use super::lag::Lags;
 use super::{HostFacts, Quality, ScheduleFacts, TimestampSource, UncertainChunks, verdict};
@@ -20,9 +20,14 @@ pub struct QualityInput {
     user: bool,
     counts: OutcomeCounts,
     degraded: u64,
+    starved: u64,
     due: Span,
     sent: Span,
 }
+
+/// What the operating system says when this host, and not the server, is why a connection cannot be
+/// made: no file descriptor left, in the process or on the machine, or no port.
+const STARVED: [&str; 2] = ["Too many open files", "Cannot assign requested address"];
 
 /// First and last of a number of instants.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +51,7 @@ impl QualityInput {
         }
         self.counts.add(record.outcome);
         self.degraded += u64::from(record.degraded);
+        self.starved += u64::from(is_starved(record));
         self.push_instants(record);
         self.push_chunks(record);
     }
@@ -114,7 +120,10 @@ impl QualityInput {
                 width: self.width.stats(),
             },
             requests: self.counts,
-            schedule,
+            schedule: ScheduleFacts {
+                unsent_by_client: schedule.unsent_by_client + self.starved,
+                ..schedule
+            },
             requested_rate: self.due.rate(),
             achieved_rate: self.sent.rate(),
             host,
@@ -125,6 +134,14 @@ impl QualityInput {
         quality.client_limited = !quality.reasons.is_empty();
         quality
     }
+}
+
+fn is_starved(record: &RequestRecord) -> bool {
+    let (Outcome::Failed(FailureKind::ConnectError), Some(error)) = (record.outcome, &record.error) else {
+        return false;
+    };
+    let says = |text: &String| STARVED.iter().any(|phrase| text.contains(phrase));
+    says(&error.message) || error.cause_chain.iter().any(says)
 }
 
 impl Span {

@@ -119,7 +119,8 @@ pub enum TimestampSource {
 pub struct ScheduleFacts {
     /// Requests due before sending ended.
     pub due: u64,
-    /// Of those, not sent for reasons of the client: out of time, file descriptors, ports or memory.
+    /// Of those, never sent for reasons of the client. The verdict adds the requests that found no
+    /// connection because this host had no file descriptor or port left.
     pub unsent_by_client: u64,
     /// Ticks of a rate that found the cap full, and were skipped as asked.
     pub skipped_ticks: u64,

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use loadgen_core::{Outcome, RequestRecord, StampSource};
+use loadgen_core::{ErrorDetail, FailureKind, Outcome, RequestRecord, StampSource};
 
 use super::*;
 use crate::aggregate::Aggregator;
@@ -93,6 +93,26 @@ fn each_threshold_is_a_reason_of_its_own() {
     assert_eq!(codes(&quality), ["steal"]);
     assert!(quality.client_limited);
     assert_eq!((quality.reasons[0].measured, quality.reasons[0].threshold), (0.011, 0.01));
+}
+
+#[test]
+fn a_host_out_of_descriptors_is_told_from_a_server_that_refuses() {
+    let refused = |message: &str| {
+        let mut records = run();
+        records[0].outcome = Outcome::Failed(FailureKind::ConnectError);
+        records[0].error = Some(ErrorDetail {
+            code: None,
+            error_type: "ClientConnectorError".to_owned(),
+            message: "cannot connect".to_owned(),
+            cause: Some(message.to_owned()),
+            cause_chain: vec![message.to_owned()],
+        });
+        judge(&records, calm(), ScheduleFacts { due: 11, ..ScheduleFacts::default() })
+    };
+    let starved = refused("Too many open files (os error 24)");
+    assert_eq!((codes(&starved), starved.schedule.unsent_by_client), (vec!["schedule_not_sent"], 1));
+    let server = refused("Connection refused (os error 111)");
+    assert_eq!((server.client_limited, server.schedule.unsent_by_client), (false, 0));
 }
 
 #[test]

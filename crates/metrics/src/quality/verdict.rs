@@ -66,16 +66,16 @@ fn read_lag(quality: &Quality, summary: &Summary) -> Option<Reason> {
 }
 
 fn schedule_not_sent(quality: &Quality) -> Option<Reason> {
-    let schedule = &quality.schedule;
-    if schedule.due == 0 {
+    let (due, unsent) = (quality.schedule.due, quality.schedule.unsent_by_client);
+    if due == 0 {
         return None;
     }
-    let sent = 1.0 - schedule.unsent_by_client as f64 / schedule.due as f64;
+    let sent = 1.0 - unsent as f64 / due as f64;
     (sent < SENT_SHARE).then(|| Reason {
         code: "schedule_not_sent".to_owned(),
         message: format!(
-            "{} of {} requests due were not sent for reasons of the client",
-            schedule.unsent_by_client, schedule.due
+            "of {due} requests due, {unsent} were never sent or found no file descriptor or port on this \
+             host; lower the rate, or raise the limit (ulimit -n)"
         ),
         measured: sent,
         threshold: SENT_SHARE,
