@@ -1,22 +1,16 @@
-//! A dataset: conversations of turns, numbered, and the ways to walk through them.
+//! A dataset: conversations, numbered, and the ways to walk through them.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use loadgen_core::{InputTokens, RequestSource, Rope, Seed, Session, Turn, TurnTiming};
+use loadgen_core::{RequestSource, Seed, Session, Turn};
 use loadgen_tokens::Tokenizer;
-use rand::Rng;
-use uuid::Builder;
 
-use crate::config::{LengthDistribution, ModelSelection, Sampling, WorkloadConfig};
-use crate::corpus::{BlockKey, Corpus};
-use crate::draw::{Purpose, Streams, corpus_seed, index, length};
+use crate::config::WorkloadConfig;
 use crate::error::WorkloadError;
+use crate::library::Library;
 use crate::sampler::Sampler;
 use crate::session::Conversation;
-use crate::synthetic::Synthetic;
-pub use crate::trace::FileFacts;
-use crate::trace::{Input, LineFault, Trace, TraceSession, block_sizes, speed_up};
+use crate::trace::FileFacts;
 
 /// Where a run's randomness comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,35 +26,7 @@ pub struct Origin {
 #[derive(Clone)]
 pub struct Dataset(Arc<Library>);
 
-/// The conversations of a dataset.
-pub(crate) struct Library {
-    content: Content,
-    seed: Seed,
-    corpus: Arc<Corpus>,
-    sampling: Sampling,
-    models: Vec<Arc<str>>,
-    model_selection: ModelSelection,
-    model_draws: Streams,
-    osl: Option<LengthDistribution>,
-    osl_draws: Streams,
-    /// `None` when the seed was given.
-    name_draws: Option<Streams>,
-    warnings: Vec<String>,
-}
-
-enum Content {
-    Synthetic(Synthetic),
-    Trace { trace: Trace, names: Vec<u32>, text: Streams, corpus_seed: Seed, block_size: u32, zero_ms: Zero },
-}
-
-/// Where the schedule of a trace starts.
-#[derive(Debug, Clone, Copy)]
-enum Zero {
-    Earliest,
-    At(f64),
-}
-
-/// A trace's own times: session `n` of the source is sent at offset `n`.
+/// A trace's own times: session `n` of the source, less those of earlier phases, is sent at offset `n`.
 #[derive(Clone)]
 pub struct Timetable {
     /// Ascending, in ns from the start of the phase; negative for what lies before its zero.
@@ -78,21 +44,6 @@ pub struct Entry {
     pub turns: Vec<Turn>,
 }
 
-/// One turn's own part of a prompt.
-pub(crate) enum Part {
-    /// A user message, after a system message in the first turn.
-    Text {
-        system: Option<(Rope, u32)>,
-        text: Rope,
-        /// Known by construction.
-        tokens: Option<u32>,
-    },
-    /// Messages as they stand.
-    Messages { messages: Bytes, tools: Option<Bytes> },
-    /// A body as it stands.
-    Payload(Bytes),
-}
-
 impl Dataset {
     /// Loads or makes up the conversations, and finds everything that is wrong with them.
     ///
@@ -104,59 +55,12 @@ impl Dataset {
         origin: Origin,
         models: &[Arc<str>],
     ) -> Result<Self, WorkloadError> {
-        if models.is_empty() {
-            return Err(WorkloadError::Option {
-                flag: "--model",
-                value: String::new(),
-                reason: "name at least one model",
-            });
-        }
-        let seed = origin.seed;
-        let corpus = Arc::new(Corpus::new(tokenizer)?);
-        let (content, osl, sampling, model_selection) = match config {
-            WorkloadConfig::Synthetic(config) => {
-                let added = tokenizer.special_tokens_added();
-                let content = Content::Synthetic(Synthetic::new(config, corpus.clone(), added, seed)?);
-                (content, config.osl, config.sampling, config.model_selection)
-            }
-            WorkloadConfig::Trace(config) => {
-                let trace = Trace::load(config)?;
-                let content = Content::Trace {
-                    names: numbers(&trace.sessions),
-                    trace,
-                    text: Streams::new(seed, Purpose::Corpus),
-                    corpus_seed: corpus_seed(seed),
-                    block_size: config.block_size,
-                    zero_ms: match config.start_offset_ms {
-                        Some(start) => Zero::At(speed_up(start, config.speedup)),
-                        None if config.auto_offset => Zero::Earliest,
-                        None => Zero::At(0.0),
-                    },
-                };
-                (content, config.osl, config.sampling, config.model_selection)
-            }
-        };
-        let mut library = Library {
-            content,
-            seed,
-            corpus,
-            sampling,
-            models: models.to_vec(),
-            model_selection,
-            model_draws: Streams::new(seed, Purpose::Model),
-            osl,
-            osl_draws: Streams::new(seed, Purpose::OutputLength),
-            name_draws: (!origin.is_given).then(|| Streams::new(seed, Purpose::SessionName)),
-            warnings: Vec::new(),
-        };
-        library.warnings = library.warn();
-        Ok(Self(Arc::new(library)))
+        Library::load(config, tokenizer, origin, models).map(|library| Self(Arc::new(library)))
     }
 
     /// Conversations, sampled for as long as somebody asks.
     pub fn source(&self) -> Arc<dyn RequestSource> {
-        let sampler = Sampler::new(self.0.sampling, self.0.len(), self.0.seed);
-        Arc::new(Sampled { library: self.0.clone(), sampler })
+        Arc::new(Sampled { sampler: self.0.sampler(), library: self.0.clone() })
     }
 
     /// Every conversation once, in the order of the trace's own times. `after` is how many sessions
@@ -164,41 +68,30 @@ impl Dataset {
     ///
     /// Fails when a conversation has no time; for made-up conversations always.
     pub fn timetable(&self, after: u64) -> Result<Timetable, WorkloadError> {
-        let Content::Trace { trace, zero_ms, .. } = &self.0.content else {
-            return Err(WorkloadError::Option {
-                flag: "--fixed-schedule",
-                value: String::new(),
-                reason: "needs the times of a trace: give an --input-file with timestamps",
-            });
-        };
-        let times = trace.first_times_ms().map_err(|line| WorkloadError::Line {
-            path: trace.facts.path.clone(),
-            line,
-            fault: LineFault::NoTimestamp,
+        let trace = self.0.trace().ok_or_else(|| WorkloadError::Option {
+            flag: "--fixed-schedule",
+            value: String::new(),
+            reason: "needs the times of a trace: give an --input-file with timestamps",
         })?;
-        let mut order: Vec<u32> = (0..times.len() as u32).collect();
-        order.sort_by(|a, b| times[*a as usize].total_cmp(&times[*b as usize]));
-        let zero = match zero_ms {
-            Zero::At(zero) => *zero,
-            Zero::Earliest => order.first().map_or(0.0, |first| times[*first as usize]),
+        let times = trace.times()?;
+        let source = Scheduled {
+            library: self.0.clone(),
+            sampler: self.0.sampler(),
+            after,
+            order: times.order,
+            zero_ms: times.zero_ms,
         };
-        let offsets_ns = order.iter().map(|at| nanoseconds(times[*at as usize] - zero)).collect();
-        let sampler = Sampler::new(self.0.sampling, self.0.len(), self.0.seed);
-        let source = Scheduled { library: self.0.clone(), sampler, after, order: order.into(), zero };
-        Ok(Timetable { offsets_ns, source: Arc::new(source) })
+        Ok(Timetable { offsets_ns: times.offsets_ns, source: Arc::new(source) })
     }
 
     /// The offsets of [`timetable`](Self::timetable), `None` where there is none.
     pub fn arrival_offsets_ns(&self) -> Option<Arc<[i64]>> {
-        self.timetable(0).ok().map(|timetable| timetable.offsets_ns)
+        Some(self.0.trace()?.times().ok()?.offsets_ns)
     }
 
     /// Whether the first request has a time, which makes a trace a schedule unless the user objects.
     pub fn has_times(&self) -> bool {
-        match &self.0.content {
-            Content::Synthetic(_) => false,
-            Content::Trace { trace, .. } => trace.rows.first().is_some_and(|row| row.timestamp_ms.is_some()),
-        }
+        self.0.trace().is_some_and(|trace| trace.rows.first().is_some_and(|row| row.timestamp_ms.is_some()))
     }
 
     /// Conversations in it.
@@ -213,23 +106,25 @@ impl Dataset {
 
     /// Turns of all its conversations.
     pub fn turns(&self) -> u64 {
-        match &self.0.content {
-            Content::Synthetic(synthetic) => u64::from(synthetic.len()),
-            Content::Trace { trace, .. } => trace.rows.len() as u64,
-        }
+        self.0.all_turns()
     }
 
     /// What was accepted, but not quite as it stands, or will surprise.
-    pub fn warnings(&self) -> &[String] {
-        &self.0.warnings
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.0.trace().map(|trace| trace.warnings.clone()).unwrap_or_default();
+        let (longest, corpus) = self.0.longest_run();
+        if longest as usize > corpus {
+            warnings.push(format!(
+                "a prompt has {longest} tokens of made-up text, more than the prompt corpus ({corpus}), and \
+                 repeats itself"
+            ));
+        }
+        warnings
     }
 
     /// The file it came from.
     pub fn file(&self) -> Option<&FileFacts> {
-        match &self.0.content {
-            Content::Synthetic(_) => None,
-            Content::Trace { trace, .. } => Some(&trace.facts),
-        }
+        self.0.trace().map(|trace| &trace.facts)
     }
 
     /// SHA-256 in hex of the file it came from.
@@ -239,9 +134,14 @@ impl Dataset {
 
     /// All conversations as they stand, in their order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        (0..self.0.len()).map(|at| {
-            let session_id = self.0.session_id(at);
-            let turns = (0..self.0.turns(at)).map(|turn| self.0.turn_alone(at, turn, &session_id)).collect();
+        (0..self.0.len()).map(|number| {
+            let session_id = self.0.session_id(number);
+            let turns = (0..self.0.turns(number))
+                .map(|turn| {
+                    let prompt = Conversation::assemble(&[], self.0.part(number, turn));
+                    self.0.turn(number, turn, &session_id, prompt, None)
+                })
+                .collect();
             Entry { session_id, turns }
         })
     }
@@ -253,210 +153,6 @@ impl std::fmt::Debug for Dataset {
     }
 }
 
-/// Numbers the sessions without a name.
-fn numbers(sessions: &[TraceSession]) -> Vec<u32> {
-    let mut next = 0;
-    sessions
-        .iter()
-        .map(|session| {
-            let number = next;
-            next += u32::from(session.name.is_none());
-            number
-        })
-        .collect()
-}
-
-/// Milliseconds of trace time in ns.
-fn nanoseconds(ms: f64) -> i64 {
-    // `as` saturates; times are within 292 years of zero.
-    (ms * 1e6).round() as i64
-}
-
-impl Library {
-    fn len(&self) -> u32 {
-        match &self.content {
-            Content::Synthetic(synthetic) => synthetic.len(),
-            Content::Trace { trace, .. } => trace.sessions.len() as u32,
-        }
-    }
-
-    /// Turns of a conversation.
-    pub(crate) fn turns(&self, conversation: u32) -> u32 {
-        match &self.content {
-            Content::Synthetic(_) => 1,
-            Content::Trace { trace, .. } => trace.sessions[conversation as usize].turns,
-        }
-    }
-
-    /// A conversation's id.
-    pub(crate) fn session_id(&self, conversation: u32) -> Arc<str> {
-        let number = match &self.content {
-            Content::Synthetic(_) => conversation,
-            Content::Trace { trace, names, .. } => {
-                if let Some(name) = &trace.sessions[conversation as usize].name {
-                    return name.clone();
-                }
-                names[conversation as usize]
-            }
-        };
-        match &self.name_draws {
-            None => format!("session_{number:06}").into(),
-            Some(draws) => {
-                let mut bytes = [0; 16];
-                draws.at(u64::from(number)).fill_bytes(&mut bytes);
-                Builder::from_random_bytes(bytes).into_uuid().to_string().into()
-            }
-        }
-    }
-
-    /// Position of a turn among all turns of the dataset.
-    fn position(&self, conversation: u32, turn: u32) -> u64 {
-        match &self.content {
-            Content::Synthetic(_) => u64::from(conversation),
-            Content::Trace { trace, .. } => u64::from(trace.sessions[conversation as usize].first + turn),
-        }
-    }
-
-    fn model(&self, position: u64) -> Arc<str> {
-        let at = match (self.models.len(), self.model_selection) {
-            (1, _) => 0,
-            (count, ModelSelection::RoundRobin) => (position % count as u64) as usize,
-            (count, ModelSelection::Random) => index(&mut self.model_draws.at(position), count),
-        };
-        self.models[at].clone()
-    }
-
-    /// A turn with its own part of the prompt and no history.
-    pub(crate) fn turn_alone(&self, conversation: u32, turn: u32, session_id: &Arc<str>) -> Turn {
-        let part = self.part(conversation, turn);
-        let (prompt, input_tokens) = Conversation::assemble(&[], part);
-        self.turn(conversation, turn, session_id, prompt, input_tokens, None)
-    }
-
-    /// A turn around a prompt. `zero_ms` is the zero of the schedule, when the trace's times count.
-    pub(crate) fn turn(
-        &self,
-        conversation: u32,
-        turn: u32,
-        session_id: &Arc<str>,
-        prompt: loadgen_core::Prompt,
-        input_tokens: InputTokens,
-        zero_ms: Option<f64>,
-    ) -> Turn {
-        let position = self.position(conversation, turn);
-        let row = match &self.content {
-            Content::Synthetic(_) => None,
-            Content::Trace { trace, .. } => Some(&trace.rows[position as usize]),
-        };
-        let drawn = || self.osl.map(|osl| length(osl, &mut self.osl_draws.at(position)));
-        let timing = match row {
-            Some(row) if turn > 0 => match (zero_ms.zip(row.timestamp_ms), row.delay_ms) {
-                (Some((zero, at)), _) => TurnTiming::AtOffset(nanoseconds(at - zero)),
-                (None, Some(delay)) if delay > 0.0 => TurnTiming::AfterPrevious(nanoseconds(delay)),
-                _ => TurnTiming::Immediately,
-            },
-            _ => TurnTiming::Immediately,
-        };
-        let hash_ids = row.and_then(|row| match &row.input {
-            Input::Length { hash_ids, .. } if !hash_ids.is_empty() => Some(hash_ids.clone()),
-            _ => None,
-        });
-        Turn {
-            prompt,
-            input_tokens,
-            max_output_tokens: match row {
-                Some(row) => row.output_length.or_else(drawn),
-                None => drawn(),
-            },
-            model: self.model(position),
-            session_id: session_id.clone(),
-            turn_index: turn as i32,
-            is_last: turn + 1 == self.turns(conversation),
-            timing,
-            extra: row.and_then(|row| row.extra.clone()),
-            source_row: row.map(|row| row.source_row),
-            hash_ids,
-            labels: Vec::new(),
-        }
-    }
-
-    /// A turn's own part of the prompt.
-    pub(crate) fn part(&self, conversation: u32, turn: u32) -> Part {
-        match &self.content {
-            Content::Synthetic(synthetic) => {
-                let prompt = synthetic.prompt(conversation);
-                Part::Text { system: prompt.system, text: prompt.text, tokens: Some(prompt.tokens) }
-            }
-            Content::Trace { trace, text, corpus_seed, block_size, .. } => {
-                let row = &trace.turns(&trace.sessions[conversation as usize])[turn as usize];
-                match &row.input {
-                    Input::Length { tokens, hash_ids } => {
-                        let rng = &mut text.at(row.source_row as u64);
-                        let rope = if hash_ids.is_empty() {
-                            self.corpus.text(*tokens, rng)
-                        } else {
-                            let key = |id| BlockKey::new(*corpus_seed, trace.facts.trace_id(), id);
-                            self.blocks(*tokens, hash_ids, *block_size, key, rng)
-                        };
-                        Part::Text { system: None, text: rope, tokens: Some(*tokens) }
-                    }
-                    Input::Text(text) => {
-                        Part::Text { system: None, text: Rope::from(text.clone()), tokens: None }
-                    }
-                    Input::Messages { messages, tools } => {
-                        Part::Messages { messages: messages.clone(), tools: tools.clone() }
-                    }
-                    Input::Payload(payload) => Part::Payload(payload.clone()),
-                }
-            }
-        }
-    }
-
-    /// The text of the ids' blocks, and text of its own for the tokens that they do not cover.
-    fn blocks(
-        &self,
-        tokens: u32,
-        hash_ids: &[i64],
-        block_size: u32,
-        key: impl Fn(i64) -> BlockKey,
-        rng: &mut impl Rng,
-    ) -> Rope {
-        let mut rope = Rope::new();
-        let mut covered = 0;
-        for (id, size) in hash_ids.iter().zip(block_sizes(tokens, hash_ids.len(), block_size)) {
-            self.corpus.block(&mut rope, key(*id), size);
-            covered += size;
-        }
-        if tokens > covered {
-            self.corpus.continue_text(&mut rope, tokens - covered, rng);
-        }
-        rope
-    }
-
-    /// What a user should know before the run.
-    fn warn(&self) -> Vec<String> {
-        let (mut warnings, longest) = match &self.content {
-            Content::Synthetic(synthetic) => {
-                (Vec::new(), (0..synthetic.len()).map(|at| synthetic.own_tokens(at)).max())
-            }
-            Content::Trace { trace, .. } => {
-                let made_up = trace.rows.iter().filter_map(|row| match &row.input {
-                    Input::Length { tokens, hash_ids } if hash_ids.is_empty() => Some(*tokens),
-                    _ => None,
-                });
-                (trace.warnings.clone(), made_up.max())
-            }
-        };
-        if let Some(longest) = longest.filter(|longest| *longest as usize > self.corpus.len()) {
-            warnings.push(format!(
-                "a prompt of {longest} tokens is longer than the prompt corpus ({} tokens) and repeats itself",
-                self.corpus.len()
-            ));
-        }
-        warnings
-    }
-}
-
 /// Conversations, sampled without end.
 struct Sampled {
     library: Arc<Library>,
@@ -465,12 +161,12 @@ struct Sampled {
 
 impl RequestSource for Sampled {
     fn session(&self, ordinal: u64) -> Option<Box<dyn Session>> {
-        let conversation = self.sampler.pick(ordinal);
-        Some(Box::new(Conversation::new(self.library.clone(), conversation, None)))
+        let number = self.sampler.pick(ordinal);
+        Some(Box::new(Conversation::new(self.library.clone(), number, None)))
     }
 
     fn is_single_turn(&self) -> bool {
-        self.library.is_single_turn()
+        self.library.all_turns() == u64::from(self.library.len())
     }
 }
 
@@ -480,28 +176,20 @@ struct Scheduled {
     sampler: Sampler,
     after: u64,
     order: Arc<[u32]>,
-    zero: f64,
+    /// Zero of the schedule, in ms after the speed-up.
+    zero_ms: f64,
 }
 
 impl RequestSource for Scheduled {
     fn session(&self, ordinal: u64) -> Option<Box<dyn Session>> {
-        let (conversation, zero) = match ordinal.checked_sub(self.after) {
+        let (number, zero_ms) = match ordinal.checked_sub(self.after) {
             None => (self.sampler.pick(ordinal), None),
-            Some(at) => (*self.order.get(usize::try_from(at).ok()?)?, Some(self.zero)),
+            Some(at) => (*self.order.get(usize::try_from(at).ok()?)?, Some(self.zero_ms)),
         };
-        Some(Box::new(Conversation::new(self.library.clone(), conversation, zero)))
+        Some(Box::new(Conversation::new(self.library.clone(), number, zero_ms)))
     }
 
     fn is_single_turn(&self) -> bool {
-        self.library.is_single_turn()
-    }
-}
-
-impl Library {
-    fn is_single_turn(&self) -> bool {
-        match &self.content {
-            Content::Synthetic(_) => true,
-            Content::Trace { trace, .. } => trace.sessions.len() == trace.rows.len(),
-        }
+        self.library.all_turns() == u64::from(self.library.len())
     }
 }

@@ -19,6 +19,7 @@ mod corpus;
 mod dataset;
 mod draw;
 mod error;
+mod library;
 mod sampler;
 mod session;
 pub mod synthesize;
@@ -30,6 +31,6 @@ pub mod trace;
 pub use config::{
     LengthDistribution, ModelSelection, Sampling, SyntheticConfig, TraceConfig, TraceFormat, WorkloadConfig,
 };
-pub use dataset::{Dataset, Entry, FileFacts, Origin, Timetable};
+pub use dataset::{Dataset, Entry, Origin, Timetable};
 pub use error::WorkloadError;
-pub use trace::TraceRow;
+pub use trace::{FileFacts, TraceRow};

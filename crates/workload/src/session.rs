@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use loadgen_core::{InputTokens, Message, Prompt, Reply, Role, Rope, Session, Turn};
 
-use crate::dataset::{Library, Part};
+use crate::library::{Library, Part};
 
 /// One session of a conversation.
 pub(crate) struct Conversation {
     library: Arc<Library>,
-    conversation: u32,
+    /// Its number in the dataset.
+    number: u32,
     session_id: Arc<str>,
     /// The zero of the schedule, when the trace's times count.
     zero_ms: Option<f64>,
@@ -22,9 +23,9 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    pub(crate) fn new(library: Arc<Library>, conversation: u32, zero_ms: Option<f64>) -> Self {
-        let session_id = library.session_id(conversation);
-        Self { library, conversation, session_id, zero_ms, next: 0, history: Vec::new() }
+    pub(crate) fn new(library: Arc<Library>, number: u32, zero_ms: Option<f64>) -> Self {
+        let session_id = library.session_id(number);
+        Self { library, number, session_id, zero_ms, next: 0, history: Vec::new() }
     }
 
     /// The prompt of a part after its history, and its tokens: exact where all text was made to
@@ -60,7 +61,7 @@ impl Conversation {
 
 impl Session for Conversation {
     fn next_turn(&mut self, reply: Option<&Reply>) -> Option<Turn> {
-        let turns = self.library.turns(self.conversation);
+        let turns = self.library.turns(self.number);
         if self.next >= turns {
             return None;
         }
@@ -69,13 +70,13 @@ impl Session for Conversation {
         if let Some(reply) = reply.filter(|reply| !reply.text.is_empty() && !self.history.is_empty()) {
             self.history.push(Message { role: Role::Assistant, text: Rope::from(reply.text.clone()) });
         }
-        let part = self.library.part(self.conversation, turn);
-        let (prompt, tokens) = Self::assemble(&self.history, part);
-        if let Prompt::Messages(messages) = &prompt
+        let part = self.library.part(self.number, turn);
+        let prompt = Self::assemble(&self.history, part);
+        if let Prompt::Messages(messages) = &prompt.0
             && self.next < turns
         {
             self.history.clone_from(messages);
         }
-        Some(self.library.turn(self.conversation, turn, &self.session_id, prompt, tokens, self.zero_ms))
+        Some(self.library.turn(self.number, turn, &self.session_id, prompt, self.zero_ms))
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::fault::LineFault;
 use super::line::{Input, Line, block_sizes};
 use super::read::{FileFacts, read};
+use super::times::{Zero, speed_up};
 use crate::config::TraceConfig;
 use crate::error::WorkloadError;
 
@@ -22,24 +23,35 @@ pub(crate) struct Trace {
     /// In the order in which they first appear.
     pub(crate) sessions: Vec<TraceSession>,
     pub(crate) warnings: Vec<String>,
+    /// Tokens behind one hash id.
+    pub(crate) block_size: u32,
+    pub(super) zero: Zero,
 }
 
 /// One session: a run of rows.
 #[derive(Debug)]
 pub(crate) struct TraceSession {
-    /// Its name in the file; `None` for a row of its own.
-    pub(crate) name: Option<Arc<str>>,
+    pub(crate) name: SessionName,
     /// Where its rows begin.
     pub(crate) first: u32,
     /// How many rows it has; at least 1.
     pub(crate) turns: u32,
 }
 
+/// What a session is called.
+#[derive(Debug, Clone)]
+pub(crate) enum SessionName {
+    /// As the file says.
+    Given(Arc<str>),
+    /// A row without a session's name: the n-th of them, from 0.
+    Numbered(u32),
+}
+
 /// One request.
 #[derive(Debug)]
 pub(crate) struct Row {
     /// Position among the requests of the file, from 0.
-    pub(crate) source_row: i64,
+    pub(crate) index: i64,
     /// Its line, from 1.
     pub(crate) line: u64,
     /// When, in ms after the speed-up.
@@ -58,12 +70,12 @@ impl Trace {
         check_options(config)?;
         let mut rows: Vec<(Row, Option<Arc<str>>)> = Vec::new();
         let mut warnings = Warnings::default();
-        let mut source_row = 0;
+        let mut index = 0;
         let mut facts = read(&config.path, config.block_size, |line, parsed| {
             if is_kept(config, &parsed) {
-                rows.push(keep(config, source_row, line, parsed, &mut warnings));
+                rows.push(keep(config, index, line, parsed, &mut warnings));
             }
-            source_row += 1;
+            index += 1;
         })?;
         facts.rows_left_out = facts.rows - rows.len() as u64;
         if rows.is_empty() {
@@ -71,24 +83,14 @@ impl Trace {
         }
         check_sizes(&rows, config.block_size).map_err(|fault| fault.in_file(&config.path))?;
         let (rows, sessions) = group(rows).map_err(|fault| fault.in_file(&config.path))?;
-        Ok(Self { facts, rows, sessions, warnings: warnings.finish(&config.path) })
-    }
-
-    /// The rows of a session.
-    pub(crate) fn turns(&self, session: &TraceSession) -> &[Row] {
-        &self.rows[session.first as usize..][..session.turns as usize]
-    }
-
-    /// For each session the time of its first request, in ms after the speed-up; or the line of the
-    /// first session that has none.
-    pub(crate) fn first_times_ms(&self) -> Result<Vec<f64>, u64> {
-        self.sessions
-            .iter()
-            .map(|session| {
-                let row = &self.rows[session.first as usize];
-                row.timestamp_ms.ok_or(row.line)
-            })
-            .collect()
+        Ok(Self {
+            facts,
+            rows,
+            sessions,
+            warnings: warnings.finish(&config.path),
+            block_size: config.block_size,
+            zero: Zero::new(config),
+        })
     }
 }
 
@@ -139,7 +141,7 @@ fn is_kept(config: &TraceConfig, line: &Line) -> bool {
 
 fn keep(
     config: &TraceConfig,
-    source_row: i64,
+    index: i64,
     line_number: u64,
     line: Line,
     warnings: &mut Warnings,
@@ -159,7 +161,7 @@ fn keep(
         None => None,
     };
     let row = Row {
-        source_row,
+        index,
         line: line_number,
         timestamp_ms: line.timestamp_ms.map(|at| speed_up(at, config.speedup)),
         delay_ms: line.delay_ms,
@@ -168,12 +170,6 @@ fn keep(
         extra: line.extra,
     };
     (row, line.session_id)
-}
-
-/// A time of the trace, replayed `speedup` times faster: cut to whole ms, as AIPerf cuts them. At the
-/// trace's own speed times are kept as they are.
-pub(crate) fn speed_up(at_ms: f64, speedup: f64) -> f64 {
-    if speedup == 1.0 { at_ms } else { (at_ms / speedup).trunc() }
 }
 
 /// An id stands for one text, hence for one size. Only last blocks can be short, so the short ones are
@@ -241,7 +237,10 @@ fn group(rows: Vec<(Row, Option<Arc<str>>)>) -> Result<(Vec<Row>, Vec<TraceSessi
             }
         };
         if session == new {
-            sessions.push(TraceSession { name: name.clone(), first: 0, turns: 0 });
+            let name = name
+                .clone()
+                .map_or_else(|| SessionName::Numbered(new - named.len() as u32), SessionName::Given);
+            sessions.push(TraceSession { name, first: 0, turns: 0 });
         }
         sessions[session as usize].turns += 1;
         of_row.push(session);
