@@ -1,1 +1,29 @@
 //! One run, from a resolved plan to a finished result folder.
+//!
+//! [`run`] prepares the dataset and the folder, drives the engine and calls [`finish`], which makes
+//! every output from the journal; `finish` alone does the same for a folder that already has one.
+//!
+//! What this crate does not know: flags, subcommands, how progress is drawn.
+
+mod artifacts;
+mod counting;
+mod error;
+mod execute;
+mod finish;
+mod host;
+mod notes;
+mod observe;
+mod plan;
+mod progress;
+mod provenance;
+mod redact_file;
+mod schemas;
+
+pub use artifacts::{Artifacts, run_name};
+pub use error::RunError;
+pub use execute::run;
+pub use finish::{RunResult, finish};
+pub use plan::{LoadShape, Outputs, PhaseLoad, ReportPlan, RunPlan};
+pub use progress::{Level, Live, PhaseOutline, Progress};
+pub use provenance::{Fact, Origin, Provenance};
+pub use schemas::schemas;

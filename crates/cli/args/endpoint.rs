@@ -1,0 +1,87 @@
+//! Options about the server, and the tokenizer that stands for its model.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values;
+
+/// The server under test.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Endpoint")]
+pub(crate) struct EndpointArgs {
+    /// Model(s) to ask; several (comma or repeated) take turns
+    #[arg(short = 'm', long = "model", visible_alias = "model-names", value_name = "NAME", required = true, value_delimiter = ',')]
+    pub(crate) models: Vec<String>,
+
+    /// Server(s); `mock://[PROFILE]` starts the built-in mock server for the run; several take turns
+    #[arg(short = 'u', long = "url", value_name = "URL", default_value = "http://localhost:8000", value_delimiter = ',', num_args = 1..)]
+    pub(crate) urls: Vec<String>,
+
+    /// The API to speak: chat or completions
+    #[arg(long, value_name = "TYPE", default_value = "chat")]
+    pub(crate) endpoint_type: String,
+
+    /// Request path in place of the endpoint type's own
+    #[arg(long = "endpoint", visible_alias = "custom-endpoint", value_name = "PATH")]
+    pub(crate) path: Option<String>,
+
+    /// Ask for streamed responses; needed for TTFT and ITL
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = values::switch, value_name = "BOOL", hide_default_value = true)]
+    pub(crate) streaming: bool,
+
+    /// Bearer token: the key itself, `env:NAME` or `@FILE`; OPENAI_API_KEY when absent
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+
+    /// Extra HTTP header 'Name: value'; repeatable
+    #[arg(short = 'H', long = "header", value_name = "HEADER", num_args = 1..)]
+    pub(crate) headers: Vec<String>,
+
+    /// Extra body fields: `key:value[,key:value]` or a JSON object; repeatable
+    #[arg(long, value_name = "FIELDS", num_args = 1..)]
+    pub(crate) extra_inputs: Vec<String>,
+
+    /// Give up on a request after this many seconds; 0 never does
+    #[arg(long, value_name = "SECONDS", default_value = "21600", value_parser = values::seconds)]
+    pub(crate) request_timeout_seconds: Duration,
+
+    /// Send `max_tokens` in place of `max_completion_tokens`
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = values::switch, value_name = "BOOL", hide_default_value = true)]
+    pub(crate) use_legacy_max_tokens: bool,
+
+    /// Take token counts from the server's usage, not from the tokenizer
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = values::switch, value_name = "BOOL", hide_default_value = true)]
+    pub(crate) use_server_token_count: bool,
+
+    /// Do not verify the server's TLS certificate (also AIPERF_HTTP_SSL_VERIFY=false)
+    #[arg(long)]
+    pub(crate) insecure: bool,
+
+    /// Trust the certificates of this PEM file as well as the system's (SSL_CERT_FILE is honoured too)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// Use the proxies named in the environment (also AIPERF_HTTP_TRUST_ENV=true)
+    #[arg(long)]
+    pub(crate) proxy_from_env: bool,
+}
+
+/// The tokenizer.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tokenizer")]
+pub(crate) struct TokenizerArgs {
+    /// `builtin` (o200k_base), a tokenizer.json, a folder that holds one, or a hub name in the local
+    /// cache; the model's name when absent
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) tokenizer: Option<String>,
+
+    /// Branch, tag or commit of a hub tokenizer
+    #[arg(long, value_name = "REVISION", default_value = "main")]
+    pub(crate) tokenizer_revision: String,
+
+    /// Accepted for compatibility: no tokenizer code is ever run
+    #[arg(long, hide_short_help = true)]
+    pub(crate) tokenizer_trust_remote_code: bool,
+}

@@ -1,0 +1,66 @@
+//! Options about when and how much is sent.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values::{self, Patience};
+
+/// The load.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub(crate) struct LoadArgs {
+    /// Requests in flight: the load itself without a rate, a cap beside one
+    #[arg(long, value_name = "N", value_parser = values::positive_integer)]
+    pub(crate) concurrency: Option<u64>,
+
+    /// Requests per second, open loop
+    #[arg(long, value_name = "RATE", value_parser = values::positive, conflicts_with = "request_rate_sinusoid")]
+    pub(crate) request_rate: Option<f64>,
+
+    /// How arrivals scatter around the rate: poisson, constant or gamma [default: poisson]
+    #[arg(long, visible_alias = "request-rate-mode", value_name = "PATTERN")]
+    pub(crate) arrival_pattern: Option<String>,
+
+    /// Shape of gamma arrivals: 1 is poisson, larger is smoother
+    #[arg(long, visible_alias = "vllm-burstiness", value_name = "SHAPE", value_parser = values::positive)]
+    pub(crate) arrival_smoothness: Option<f64>,
+
+    /// A rate that swings, requests per second and seconds: min=5,max=45,period=600[,phase=RADIANS];
+    /// it starts at its minimum
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) request_rate_sinusoid: Option<String>,
+
+    /// Stop after this many requests
+    #[arg(long, visible_alias = "num-requests", value_name = "N", value_parser = values::positive_integer)]
+    pub(crate) request_count: Option<u64>,
+
+    /// Stop sending after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) benchmark_duration: Option<Duration>,
+
+    /// Then wait this many seconds for what is in flight; `inf` waits without end [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds_or_forever, requires = "benchmark_duration")]
+    pub(crate) benchmark_grace_period: Option<Patience>,
+
+    /// Targets a request must meet to count as good: "metric:value metric:value", in the metric's unit
+    #[arg(long, value_name = "SLOS")]
+    pub(crate) goodput: Option<String>,
+}
+
+/// Requests before the measured ones.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Warm-up")]
+pub(crate) struct WarmupArgs {
+    /// Send this many requests first and leave them out of the results; 0 sends none
+    #[arg(long, visible_alias = "num-warmup-requests", value_name = "N", value_parser = values::integer)]
+    pub(crate) warmup_request_count: Option<u64>,
+
+    /// Requests in flight while warming up [default: as --concurrency]
+    #[arg(long, value_name = "N", value_parser = values::positive_integer)]
+    pub(crate) warmup_concurrency: Option<u64>,
+
+    /// Requests per second while warming up [default: as --request-rate]
+    #[arg(long, value_name = "RATE", value_parser = values::positive)]
+    pub(crate) warmup_request_rate: Option<f64>,
+}

@@ -1,0 +1,152 @@
+//! The command line as clap sees it: names, help and parsing of single values, nothing else.
+//!
+//! Every option keeps AIPerf's names. What the options mean together is decided in [`crate::plan`].
+
+pub(crate) mod endpoint;
+pub(crate) mod input;
+pub(crate) mod load;
+pub(crate) mod output;
+pub(crate) mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "loadgen",
+    version,
+    about = "Open-loop load for LLM inference servers: AIPerf's command line and files, every token's arrival in Parquet",
+    after_help = "Exit codes: 0 done (some requests may have failed) · 1 nothing succeeded, or the command or its \
+                  input is wrong · 4 the client was the limit, with --fail-if-client-limited · 130 second Ctrl-C",
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Drive a server with load and report what came back
+    #[command(after_help = PROFILE_EXAMPLES)]
+    Profile(Box<ProfileArgs>),
+    /// Rebuild every output of a run from what is on disk, also after a kill -9
+    #[command(after_help = "Example:\n  loadgen report artifacts/demo-openai-chat-fixed_schedule")]
+    Report(ReportArgs),
+    /// Make a synthetic trace
+    Synthesize(SynthesizeArgs),
+    /// Serve an OpenAI-compatible API with a performance model, for trying things out
+    #[command(after_help = MOCK_EXAMPLES)]
+    MockServer(MockServerArgs),
+    /// Write the JSON Schemas of loadgen's files, or check that the written ones are current
+    #[command(hide = true)]
+    Schemas(SchemasArgs),
+}
+
+const PROFILE_EXAMPLES: &str = "Examples:
+  Replay a production trace, four times faster, against the built-in mock server:
+    loadgen profile --url mock:// --model demo --endpoint-type chat --streaming \\
+        --input-file traces/mooncake_conversation.jsonl --custom-dataset-type mooncake_trace \\
+        --fixed-schedule-end-offset 60000 --synthesis-speedup-ratio 4 \\
+        --goodput \"time_to_first_token:500 inter_token_latency:50\"
+
+  Poisson arrivals at 20 requests/s for a minute:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --request-rate 20 \\
+        --benchmark-duration 60 --isl 512 --osl 128 --extra-inputs ignore_eos:true
+
+  A daily tide in ten minutes, 5 to 45 requests/s:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming \\
+        --request-rate-sinusoid min=5,max=45,period=600 --benchmark-duration 600
+
+  Closed loop, 32 requests in flight:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 32 --request-count 1000";
+
+const MOCK_EXAMPLES: &str = "Examples:
+  loadgen mock-server --port 8000
+  loadgen mock-server --port 8000 --profile 'fixed?ttft=50ms&itl=20ms' --truth-log truth.jsonl";
+
+/// Options of `profile`.
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArgs {
+    #[command(flatten)]
+    pub(crate) endpoint: endpoint::EndpointArgs,
+    #[command(flatten)]
+    pub(crate) tokenizer: endpoint::TokenizerArgs,
+    #[command(flatten)]
+    pub(crate) input: input::InputArgs,
+    #[command(flatten)]
+    pub(crate) lengths: input::LengthArgs,
+    #[command(flatten)]
+    pub(crate) prefix: input::PrefixArgs,
+    #[command(flatten)]
+    pub(crate) schedule: input::FixedScheduleArgs,
+    #[command(flatten)]
+    pub(crate) load: load::LoadArgs,
+    #[command(flatten)]
+    pub(crate) warmup: load::WarmupArgs,
+    #[command(flatten)]
+    pub(crate) output: output::OutputArgs,
+    #[command(flatten)]
+    pub(crate) service: output::ServiceArgs,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Run folders, each holding a journal
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) dirs: Vec<PathBuf>,
+}
+
+/// Options of `synthesize`.
+#[derive(Debug, Args)]
+pub(crate) struct SynthesizeArgs {
+    #[command(subcommand)]
+    pub(crate) kind: SynthesizeKind,
+}
+
+/// Which trace to make.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SynthesizeKind {
+    /// Arrivals whose rate is a sinusoid, two classes of lengths whose ratio is one too
+    Sinusoidal(Box<crate::commands::synthesize::SinusoidalArgs>),
+}
+
+/// Options of `mock-server`.
+#[derive(Debug, Args)]
+pub(crate) struct MockServerArgs {
+    /// Port to listen on; 0 takes a free one and prints it
+    #[arg(long, default_value_t = 8000)]
+    pub(crate) port: u16,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: std::net::IpAddr,
+    /// How the server behaves: PROFILE[?key=value&…]
+    #[arg(long, default_value = "default")]
+    pub(crate) profile: String,
+    /// Append when each request was read and each token written to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) truth_log: Option<PathBuf>,
+    /// Seed of the jitter
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Stop when standard input closes
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
+}
+
+/// Options of `schemas`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemasArgs {
+    /// Folder of the schemas
+    #[arg(default_value = "schemas")]
+    pub(crate) dir: PathBuf,
+    /// Only compare; exit 1 when a file is missing or out of date
+    #[arg(long)]
+    pub(crate) check: bool,
+}

@@ -1,0 +1,87 @@
+//! Options about what is written, and how the program behaves while it runs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values;
+
+/// Results.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Folder of the results [default: artifacts/NAME-OF-THE-RUN]
+    #[arg(long, visible_alias = "output-artifact-dir", value_name = "DIR")]
+    pub(crate) artifact_dir: Option<PathBuf>,
+
+    /// Base name of the exported files
+    #[arg(long, visible_alias = "profile-export-file", value_name = "NAME")]
+    pub(crate) profile_export_prefix: Option<String>,
+
+    /// How much to export: summary or records
+    #[arg(long, visible_alias = "profile-export-level", value_name = "LEVEL", default_value = "records")]
+    pub(crate) export_level: String,
+
+    /// Leave out the Parquet file
+    #[arg(long)]
+    pub(crate) no_parquet: bool,
+
+    /// Leave out the HTML page
+    #[arg(long)]
+    pub(crate) no_html: bool,
+
+    /// A fact about the deployment to keep with the results; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::declaration)]
+    pub(crate) provenance: Vec<(String, String)>,
+
+    /// A file that describes the deployment, kept (hashed and copied) with the results; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attach: Vec<PathBuf>,
+
+    /// Exit with 4 when the client, not the server, was the limit
+    #[arg(long)]
+    pub(crate) fail_if_client_limited: bool,
+
+    /// Exit with 1 when more than this share of the requests failed (0 to 1)
+    #[arg(long, value_name = "SHARE", value_parser = values::non_negative)]
+    pub(crate) failed_request_threshold: Option<f64>,
+
+    /// Leave the GPU section out of the files
+    #[arg(long)]
+    pub(crate) no_gpu_telemetry: bool,
+
+    /// Accepted for compatibility: server metrics are not scraped
+    #[arg(long, hide_short_help = true)]
+    pub(crate) no_server_metrics: bool,
+}
+
+/// The program itself.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Service")]
+pub(crate) struct ServiceArgs {
+    /// What to show while running: dashboard or simple (a bar on a terminal, a line now and then in a
+    /// log), or none
+    #[arg(long, visible_alias = "ui-type", value_name = "UI")]
+    pub(crate) ui: Option<String>,
+
+    /// At most this many worker threads [default: one for each core available]
+    #[arg(long, visible_alias = "max-workers", value_name = "N", value_parser = values::positive_integer)]
+    pub(crate) workers_max: Option<u64>,
+
+    /// After the first Ctrl-C, wait this many seconds for what is in flight before aborting it
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) drain_on_interrupt: Option<Duration>,
+
+    /// Where to stamp arrivals: socket (the kernel's receive time) or user (when this process read them)
+    #[arg(long, value_name = "SOURCE", default_value = "socket")]
+    pub(crate) timestamps: String,
+
+    /// Accepted for compatibility: records are counted on as many threads as the host has to spare
+    #[arg(long, visible_alias = "record-processor-service-count", value_name = "N", hide_short_help = true, value_parser = values::positive_integer)]
+    pub(crate) record_processors: Option<u64>,
+
+    /// Say more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}

@@ -1,0 +1,201 @@
+//! Parsers of single option values, in AIPerf's grammar.
+
+use std::time::Duration;
+
+/// A switch's value: `--flag`, `--flag=true`, `--flag=no`, `--flag=1`.
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "y" | "on" | "t" => Ok(true),
+        "false" | "0" | "no" | "n" | "off" | "f" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// An integer; underscores may part the digits.
+pub(crate) fn integer(text: &str) -> Result<u64, String> {
+    one_value(text)?;
+    text.replace('_', "").parse().map_err(|_| "expected a whole number, such as 128".to_owned())
+}
+
+/// An integer of at least 1.
+pub(crate) fn positive_integer(text: &str) -> Result<u64, String> {
+    match integer(text)? {
+        0 => Err("expected a whole number of at least 1".to_owned()),
+        value => Ok(value),
+    }
+}
+
+/// A finite number of at least 0.
+pub(crate) fn non_negative(text: &str) -> Result<f64, String> {
+    one_value(text)?;
+    match text.replace('_', "").parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("expected a number of at least 0".to_owned()),
+    }
+}
+
+/// A finite number above 0.
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    match non_negative(text) {
+        Ok(value) if value > 0.0 => Ok(value),
+        Err(list) if text.contains(',') => Err(list),
+        _ => Err("expected a number above 0".to_owned()),
+    }
+}
+
+/// Seconds, at least 0.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(non_negative(text)?).map_err(|_| "expected a number of seconds".to_owned())
+}
+
+/// Seconds, at least 0, or `inf`: no limit.
+pub(crate) fn seconds_or_forever(text: &str) -> Result<Patience, String> {
+    if matches!(text, "inf" | "infinity") {
+        return Ok(Patience::Forever);
+    }
+    seconds(text).map(Patience::Until)
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// This long.
+    Until(Duration),
+    /// Without end.
+    Forever,
+}
+
+fn one_value(text: &str) -> Result<(), String> {
+    if text.contains(',') {
+        return Err("a list of values asks for a sweep, which profile does not run: give one value".to_owned());
+    }
+    Ok(())
+}
+
+/// `key:value` pairs, comma-separated, or a JSON object: AIPerf's `--extra-inputs` and `--header`.
+pub(crate) fn pairs(text: &str) -> Result<Vec<(String, serde_json::Value)>, String> {
+    if text.trim_start().starts_with('{') {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
+        return Ok(object.into_iter().collect());
+    }
+    text.split(',')
+        .map(|item| {
+            let (key, value) = item.split_once(':').ok_or_else(|| format!("{item:?} is not key:value"))?;
+            if key.trim().is_empty() {
+                return Err(format!("{item:?} has no key before the colon"));
+            }
+            Ok((key.trim().to_owned(), scalar(value.trim())))
+        })
+        .collect()
+}
+
+/// A scalar as AIPerf coerces it: booleans, null, decimal integers without a leading zero, simple
+/// decimals; everything else is a string.
+fn scalar(text: &str) -> serde_json::Value {
+    use serde_json::Value;
+    match text.to_ascii_lowercase().as_str() {
+        "true" => return Value::Bool(true),
+        "false" => return Value::Bool(false),
+        "none" | "null" => return Value::Null,
+        _ => {}
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let no_leading_zero = |part: &str| part == "0" || !part.starts_with('0');
+    if plain(digits) && no_leading_zero(digits) {
+        if let Ok(value) = text.parse::<i64>() {
+            return Value::from(value);
+        }
+    }
+    if let Some((whole, fraction)) = digits.split_once('.') {
+        if plain(whole) && plain(fraction) {
+            if let Ok(value) = text.parse::<f64>() {
+                return Value::from(value);
+            }
+        }
+    }
+    Value::from(text)
+}
+
+/// Headers: as [`pairs`], but values stay text.
+pub(crate) fn headers(text: &str) -> Result<Vec<(String, String)>, String> {
+    if text.trim_start().starts_with('{') {
+        return Ok(pairs(text)?
+            .into_iter()
+            .map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect());
+    }
+    text.split(',')
+        .map(|item| {
+            let (name, value) = item.split_once(':').ok_or("expected 'Name: value'".to_owned())?;
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+/// A declared fact: `key=value`.
+pub(crate) fn declaration(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected key=value".to_owned())?;
+    if key.is_empty() {
+        return Err("expected a key before the =".to_owned());
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A choice's word, its case folded and `-` read as `_`, as AIPerf matches choices.
+pub(crate) fn word(text: &str) -> String {
+    text.to_ascii_lowercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn scalars_are_coerced_as_aiperf_coerces_them() {
+        let parsed = pairs("a:true,b:null,c:1.5,d:-3,e:007,f:1e5,g:x:y").unwrap();
+        let values: Vec<_> = parsed.into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, [json!(true), json!(null), json!(1.5), json!(-3), json!("007"), json!("1e5"), json!("x:y")]);
+    }
+
+    #[test]
+    fn json_objects_keep_their_order() {
+        let parsed = pairs(r#"{"b":{"c":[1,2]},"a":1}"#).unwrap();
+        assert_eq!(parsed[0].0, "b");
+        assert_eq!(parsed[1], ("a".to_owned(), json!(1)));
+    }
+
+    #[test]
+    fn pairs_without_a_colon_are_refused() {
+        assert!(pairs("a").is_err());
+        assert!(pairs("a:[1,2]").is_err());
+        assert!(pairs("{a:1}").is_err());
+    }
+
+    #[test]
+    fn header_values_may_hold_colons() {
+        assert_eq!(headers("A: http://x:80/y").unwrap(), [("A".to_owned(), "http://x:80/y".to_owned())]);
+        assert!(headers("A=b").is_err());
+    }
+
+    #[test]
+    fn numbers_say_what_they_expect() {
+        assert_eq!(integer("1_000").unwrap(), 1000);
+        assert!(integer("128.").is_err());
+        assert!(integer("1,2").unwrap_err().contains("sweep"));
+        assert!(positive("0").is_err());
+        assert!(positive("NaN").is_err());
+        assert_eq!(seconds_or_forever("inf").unwrap(), Patience::Forever);
+    }
+
+    #[test]
+    fn switches_accept_the_usual_words() {
+        assert!(switch("yes").unwrap());
+        assert!(!switch("False").unwrap());
+        assert!(switch("maybe").is_err());
+    }
+}

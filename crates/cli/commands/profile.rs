@@ -1,0 +1,136 @@
+//! `loadgen profile`: resolve the command line, run, report.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Result;
+use loadgen_engine::StopSignal;
+use loadgen_run::{Level, Progress, RunResult};
+
+use crate::args::ProfileArgs;
+use crate::args::values::word;
+use crate::exit::{ExitStatus, INTERRUPTED};
+use crate::mock_child::{self, MockChild};
+use crate::plan::{self, Environment, Faults, Notice, Servers};
+use crate::ui::Ui;
+
+/// Columns of a result that goes to a file.
+const FILE_WIDTH: usize = 140;
+
+/// Runs it.
+pub(crate) fn run(args: ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
+    let ui = ui(&args)?;
+    let environment = Environment::read()?;
+    // A wrong command must not start a server: resolve once against a stand-in before the real one.
+    let stand_in = Servers { urls: args.endpoint.urls.iter().map(|url| stand_in(url)).collect(), mock: asks_for_mock(&args) };
+    plan::resolve(&args, argv, &environment, &stand_in)?;
+    let (servers, _children) = start_servers(&args)?;
+    let planned = plan::resolve(&args, argv, &environment, &servers)?;
+
+    let progress = ui.progress(args.service.verbose > 0);
+    for notice in &planned.notices {
+        match notice {
+            Notice::Info(text) => progress.note(Level::Info, text),
+            Notice::Warning(text) => progress.note(Level::Warning, text),
+        }
+    }
+    let stop = StopSignal::new();
+    listen_for_interrupts(&stop, &progress)?;
+    let result = loadgen_run::run(&planned.run, progress.as_ref(), &stop)?;
+    show(&result)?;
+    Ok(status(&result, args.output.fail_if_client_limited))
+}
+
+/// Prints the tables and where the files are. A closed pipe is no failure of the run.
+pub(super) fn show(result: &RunResult) -> Result<()> {
+    use std::io::IsTerminal;
+    let stdout = std::io::stdout();
+    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // As AIPerf: a terminal's own width, and 140 columns where there is none.
+    let width = terminal_size::terminal_size().map_or(FILE_WIDTH, |(width, _)| usize::from(width.0));
+    let text = result.console(width, colour);
+    match stdout.lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The exit code of a run.
+pub(super) fn status(result: &RunResult, fail_if_client_limited: bool) -> ExitStatus {
+    if result.nothing_succeeded() || result.too_many_failed() {
+        return ExitStatus::Failure;
+    }
+    if fail_if_client_limited && result.client_limited() {
+        return ExitStatus::ClientLimited;
+    }
+    ExitStatus::Success
+}
+
+fn ui(args: &ProfileArgs) -> Result<Ui> {
+    let mut faults = Faults::default();
+    let ui = match args.service.ui.as_deref().map(word).as_deref() {
+        None | Some("simple" | "dashboard") => Ui::Auto,
+        Some("none") => Ui::None,
+        Some(other) => {
+            faults.add("--ui", format!("{other:?} is not known: expected dashboard, simple or none"));
+            Ui::None
+        }
+    };
+    Ok(faults.into_result(ui)?)
+}
+
+fn asks_for_mock(args: &ProfileArgs) -> bool {
+    args.endpoint.urls.iter().all(|url| url.starts_with(mock_child::SCHEME))
+}
+
+fn stand_in(url: &str) -> String {
+    if url.starts_with(mock_child::SCHEME) { "http://127.0.0.1:1".to_owned() } else { url.to_owned() }
+}
+
+/// Starts a mock server for each `mock://` among the URLs.
+fn start_servers(args: &ProfileArgs) -> Result<(Servers, Vec<MockChild>)> {
+    let mut children = Vec::new();
+    let mut urls = Vec::new();
+    for url in &args.endpoint.urls {
+        let Some(profile) = url.strip_prefix(mock_child::SCHEME) else {
+            urls.push(url.clone());
+            continue;
+        };
+        let child = MockChild::start(profile, args.input.random_seed.unwrap_or(0))?;
+        urls.push(child.url().to_owned());
+        children.push(child);
+    }
+    Ok((Servers { urls, mock: asks_for_mock(args) }, children))
+}
+
+/// The first Ctrl-C ends the run in order; the second leaves at once.
+fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Result<()> {
+    let stop = stop.clone();
+    let progress = Arc::clone(progress);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                progress.note(Level::Warning, "cannot listen for Ctrl-C: it will end the run at once");
+                return;
+            };
+            for press in 0_u32.. {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if press > 0 {
+                    // What is in the journal stays: `loadgen report` makes the rest of it.
+                    std::process::exit(INTERRUPTED);
+                }
+                progress.note(Level::Warning, "interrupted: stopping; once more to leave at once");
+                stop.interrupt();
+            }
+        });
+    })?;
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `loadgen schemas`: the JSON Schemas of loadgen's files, made from the types that write them.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::args::SchemasArgs;
+use crate::exit::ExitStatus;
+
+/// Writes the schemas, or checks that the written ones are current.
+pub(crate) fn run(args: &SchemasArgs) -> Result<ExitStatus> {
+    let mut stale = Vec::new();
+    for (name, schema) in schemas() {
+        let path = args.dir.join(format!("{name}.json"));
+        let text = serde_json::to_string_pretty(&schema)? + "\n";
+        if !args.check {
+            fs::create_dir_all(&args.dir).with_context(|| format!("cannot make {}", args.dir.display()))?;
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        } else if fs::read_to_string(&path).is_ok_and(|written| written == text) {
+            // Current.
+        } else {
+            stale.push(path.display().to_string());
+        }
+    }
+    if stale.is_empty() {
+        return Ok(ExitStatus::Success);
+    }
+    eprintln!("error: out of date: {}\nhint: run `cargo run -- schemas` and commit what it writes", stale.join(", "));
+    Ok(ExitStatus::Failure)
+}
+
+/// Every schema, by the name of its file.
+fn schemas() -> Vec<(&'static str, Value)> {
+    let mut schemas = loadgen_report::schemas();
+    schemas.extend(loadgen_run::schemas());
+    schemas.sort_by_key(|(name, _)| *name);
+    schemas
+}

@@ -1,0 +1,89 @@
+//! The command line as it may be shown: values quoted as AIPerf quotes them, secrets removed.
+
+use std::ffi::OsString;
+
+use loadgen_wire::{REDACTED, is_secret_name, redact, redact_url};
+
+/// Renders the command line.
+pub(super) fn echo(argv: &[OsString]) -> String {
+    let mut words = vec!["loadgen".to_owned()];
+    let mut option = String::new();
+    for argument in argv.iter().skip(1) {
+        let text = argument.to_string_lossy();
+        let is_option = text.starts_with('-') && text.parse::<f64>().is_err();
+        if !is_option {
+            words.push(value(&option, &text, words.len() == 1));
+            continue;
+        }
+        match text.split_once('=') {
+            Some((name, given)) => words.push(format!("{name}={}", value(name, given, false))),
+            None => words.push(text.clone().into_owned()),
+        }
+        option = text.split('=').next().unwrap_or_default().to_owned();
+    }
+    words.join(" ")
+}
+
+fn value(option: &str, text: &str, is_subcommand: bool) -> String {
+    let shown = without_secrets(option, text);
+    let plain = is_subcommand || text.parse::<f64>().is_ok() || matches!(text, "true" | "false");
+    if plain { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
+}
+
+fn without_secrets(option: &str, text: &str) -> String {
+    match option {
+        "--api-key" => REDACTED.to_owned(),
+        "-u" | "--url" => text.split(',').map(redact_url).collect::<Vec<_>>().join(","),
+        "-H" | "--header" | "--extra-inputs" | "--provenance" => {
+            let separator = if option == "--provenance" { '=' } else { ':' };
+            match text.split_once(separator) {
+                Some((name, _)) if is_secret_name(name.trim_matches(|c: char| !c.is_alphanumeric())) => {
+                    format!("{name}{separator}{REDACTED}")
+                }
+                _ => redact(text).into_owned(),
+            }
+        }
+        _ => redact(text).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn echoed(words: &[&str]) -> String {
+        let argv: Vec<OsString> = std::iter::once("aiperf").chain(words.iter().copied()).map(OsString::from).collect();
+        echo(&argv)
+    }
+
+    #[test]
+    fn strings_are_quoted_and_numbers_are_not() {
+        assert_eq!(
+            echoed(&["profile", "-m", "mock-model", "--streaming", "--concurrency", "2", "--goodput", "a:1 b:2"]),
+            "loadgen profile -m 'mock-model' --streaming --concurrency 2 --goodput 'a:1 b:2'"
+        );
+        assert_eq!(echoed(&["profile", "--streaming=true", "-x", "-2"]), "loadgen profile --streaming=true -x -2");
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let line = echoed(&[
+            "profile",
+            "--api-key",
+            "sk-secret1",
+            "--api-key=sk-secret2",
+            "-H",
+            "Authorization: Bearer secret3",
+            "-H",
+            "X-Trace: visible",
+            "-u",
+            "http://user:secret4@host/?api_key=secret5",
+            "--extra-inputs",
+            "auth_token:secret6",
+        ]);
+        for secret in 1..=6 {
+            assert!(!line.contains(&format!("secret{secret}")), "{line}");
+        }
+        assert!(line.contains("visible") && line.contains("host"));
+    }
+}

@@ -1,0 +1,49 @@
+//! What is wrong with a command line, collected so that it can be shown all at once.
+
+use std::fmt;
+
+/// Faults of a command line, each with the flag it belongs to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults(Vec<String>);
+
+impl Faults {
+    /// Notes that `flag` is wrong, and what would be right.
+    pub(crate) fn add(&mut self, flag: &str, what: impl fmt::Display) {
+        let what = what.to_string();
+        // Errors of the libraries name their flag already.
+        self.0.push(if what.contains(flag) { what } else { format!("{flag}: {what}") });
+    }
+
+    /// Takes a value, or notes why there is none.
+    pub(crate) fn take<T, E: fmt::Display>(&mut self, flag: &str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|error| self.add(flag, error)).ok()
+    }
+
+    /// The value, if nothing was wrong.
+    pub(crate) fn into_result<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\nerror: "))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_shown_each_with_its_flag() {
+        let mut faults = Faults::default();
+        assert_eq!(faults.take("--a", Ok::<_, String>(1)), Some(1));
+        assert_eq!(faults.take("--a", Err::<(), _>("too small")), None);
+        faults.add("--b", "--b: names itself");
+        assert_eq!(faults.to_string(), "--a: too small\nerror: --b: names itself");
+        assert!(faults.into_result(()).is_err());
+    }
+}

@@ -1,0 +1,197 @@
+//! The configuration as AIPerf echoes it: only what was set, in its words.
+
+use loadgen_run::{Artifacts, LoadShape, PhaseLoad};
+use loadgen_schedule::{ArrivalProcess, RateFunction};
+use loadgen_wire::{REDACTED, redact_url};
+use loadgen_workload::WorkloadConfig;
+use serde_json::{Map, Value, json};
+
+use super::Servers;
+use super::load::Load;
+use crate::args::ProfileArgs;
+use crate::args::values::word;
+
+/// Renders the echo.
+pub(super) fn input_config(
+    args: &ProfileArgs,
+    load: &Load,
+    workload: &WorkloadConfig,
+    servers: &Servers,
+    artifacts: &Artifacts,
+    tokenizer: &str,
+) -> Value {
+    let models: Vec<Value> = args.endpoint.models.iter().map(|name| json!({ "name": name })).collect();
+    let mut config = Map::new();
+    config.insert("models".into(), json!({ "items": models }));
+    config.insert("endpoint".into(), endpoint(args, servers));
+    config.insert("datasets".into(), json!([dataset(args, workload)]));
+    config.insert("phases".into(), Value::Array(phases(args, load)));
+    config.insert("artifacts".into(), artifact_settings(args, artifacts));
+    if let Some(slos) = slos(args) {
+        config.insert("slos".into(), slos);
+    }
+    config.insert("tokenizer".into(), json!({ "name": tokenizer }));
+    config.insert("gpu_telemetry".into(), json!({ "enabled": !args.output.no_gpu_telemetry }));
+    config.insert("server_metrics".into(), json!({ "enabled": false }));
+    config.insert("network_latency".into(), json!({ "enabled": false }));
+    config.insert("runtime".into(), json!({ "ui": args.service.ui.as_deref().unwrap_or("simple") }));
+    Value::Object(config)
+}
+
+fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
+    let given = &args.endpoint;
+    let urls: Vec<_> = servers.urls.iter().map(|url| redact_url(url)).collect();
+    let mut endpoint = json!({ "urls": urls, "type": word(&given.endpoint_type), "streaming": given.streaming });
+    let mut set = |key: &str, value: Value| {
+        endpoint[key] = value;
+    };
+    if let Some(path) = &given.path {
+        set("path", json!(path));
+    }
+    if given.api_key.is_some() {
+        set("api_key", json!(REDACTED));
+    }
+    if !given.headers.is_empty() {
+        set("headers", json!(REDACTED));
+    }
+    if given.use_server_token_count {
+        set("use_server_token_count", json!(true));
+    }
+    if given.use_legacy_max_tokens {
+        set("use_legacy_max_tokens", json!(true));
+    }
+    endpoint
+}
+
+fn dataset(args: &ProfileArgs, workload: &WorkloadConfig) -> Value {
+    let mut dataset = Map::new();
+    dataset.insert("name".into(), json!("main"));
+    let osl = args.lengths.osl.map(|mean| {
+        let stddev = args.lengths.osl_stddev.map(|stddev| ("stddev".to_owned(), json!(stddev)));
+        let mean = ("mean".to_owned(), json!(mean as f64));
+        Value::Object(std::iter::once(mean).chain(stddev).collect())
+    });
+    match workload {
+        WorkloadConfig::Synthetic(synthetic) => {
+            dataset.insert("type".into(), json!("synthetic"));
+            dataset.insert("entries".into(), json!(synthetic.entries));
+            if let Some(seed) = args.input.random_seed {
+                dataset.insert("random_seed".into(), json!(seed));
+            }
+            let mut isl = json!({ "mean": synthetic.isl.mean });
+            if args.lengths.isl_stddev.is_some() {
+                isl["stddev"] = json!(synthetic.isl.stddev);
+            }
+            let mut prompts = json!({ "isl": isl });
+            if let Some(osl) = osl {
+                prompts["osl"] = osl;
+            }
+            dataset.insert("prompts".into(), prompts);
+            if synthetic.prefix_prompts > 0 {
+                let prefix = json!({ "pool_size": synthetic.prefix_prompts, "length": synthetic.prefix_length });
+                dataset.insert("prefix_prompts".into(), prefix);
+            }
+            if let Some(length) = synthetic.shared_system_prompt_length {
+                dataset.insert("prefix_prompts".into(), json!({ "shared_system_length": length }));
+            }
+        }
+        WorkloadConfig::Trace(trace) => {
+            dataset.insert("type".into(), json!("file"));
+            dataset.insert("path".into(), json!(trace.path));
+            dataset.insert("format".into(), json!("mooncake_trace"));
+            if let Some(seed) = args.input.random_seed {
+                dataset.insert("random_seed".into(), json!(seed));
+            }
+            if let Some(osl) = osl {
+                dataset.insert("osl".into(), osl);
+            }
+            if trace.speedup != 1.0 {
+                dataset.insert("synthesis".into(), json!({ "speedup_ratio": trace.speedup }));
+            }
+        }
+    }
+    Value::Object(dataset)
+}
+
+fn phases(args: &ProfileArgs, load: &Load) -> Vec<Value> {
+    let mut phases = Vec::new();
+    if let Some(warmup) = &load.warmup {
+        let mut phase = phase("warmup", warmup);
+        phase.insert("exclude_from_results".into(), json!(true));
+        phases.push(Value::Object(phase));
+    }
+    let mut profiling = phase("profiling", &load.profiling);
+    if let Some(requests) = args.load.request_count {
+        profiling.insert("requests".into(), json!(requests));
+    }
+    if let Some(start) = args.schedule.fixed_schedule_start_offset {
+        profiling.insert("start_offset".into(), json!(start));
+    }
+    if let Some(end) = args.schedule.fixed_schedule_end_offset {
+        profiling.insert("end_offset".into(), json!(end));
+    }
+    phases.push(Value::Object(profiling));
+    phases
+}
+
+fn phase(kind: &str, load: &PhaseLoad) -> Map<String, Value> {
+    let mut phase = Map::new();
+    phase.insert("name".into(), json!(kind));
+    phase.insert("kind".into(), json!(kind));
+    let cap = match &load.shape {
+        LoadShape::FixedSchedule { cap } => {
+            phase.insert("type".into(), json!("fixed_schedule"));
+            *cap
+        }
+        LoadShape::Closed { concurrency } => {
+            phase.insert("type".into(), json!("concurrency"));
+            Some(*concurrency)
+        }
+        LoadShape::Rate { process, cap } => {
+            phase.insert("type".into(), json!(process_name(process)));
+            match process.rate() {
+                Some(RateFunction::Constant(rate)) => phase.insert("rate".into(), json!(rate.per_second())),
+                Some(RateFunction::Sinusoid(wave)) => phase.insert("rate_sinusoid".into(), json!(wave.to_string())),
+                None => None,
+            };
+            *cap
+        }
+    };
+    if let Some(requests) = load.stop.requests {
+        phase.insert("requests".into(), json!(requests));
+    }
+    if let Some(duration) = load.stop.duration_ns {
+        phase.insert("duration".into(), json!(duration as f64 / 1e9));
+    }
+    if let Some(slots) = cap {
+        phase.insert("concurrency".into(), json!(slots));
+    }
+    phase
+}
+
+fn process_name(process: &ArrivalProcess) -> &'static str {
+    match process {
+        ArrivalProcess::Constant(_) => "constant",
+        ArrivalProcess::Poisson(_) => "poisson",
+        ArrivalProcess::Gamma { .. } => "gamma",
+        ArrivalProcess::Burst => "concurrency",
+        ArrivalProcess::FixedSchedule(_) => "fixed_schedule",
+    }
+}
+
+fn artifact_settings(args: &ProfileArgs, artifacts: &Artifacts) -> Value {
+    let mut settings = json!({ "dir": artifacts.dir, "auto_plot": false, "plot_required": false });
+    if let Some(prefix) = &args.output.profile_export_prefix {
+        settings["prefix"] = json!(prefix);
+    }
+    settings
+}
+
+/// `tag:value` pairs; what cannot be read is refused elsewhere.
+fn slos(args: &ProfileArgs) -> Option<Value> {
+    let pairs = args.load.goodput.as_deref()?.split_whitespace().filter_map(|pair| {
+        let (tag, value) = pair.split_once(':')?;
+        Some((tag.to_owned(), json!(value.parse::<f64>().ok()?)))
+    });
+    Some(Value::Object(pairs.collect()))
+}

@@ -1,0 +1,204 @@
+//! From flags to load: which shape, how much, for how long.
+
+use loadgen_run::{LoadShape, PhaseLoad};
+use loadgen_schedule::{ArrivalProcess, Rate, RateFunction, Sinusoid, Smoothness, StopCondition};
+
+use super::{Faults, nanoseconds};
+use crate::args::ProfileArgs;
+use crate::args::values::{Patience, word};
+
+/// Requests sent when nothing says how many.
+const DEFAULT_REQUESTS: u64 = 10;
+/// How long a run that ends by time waits for what is in flight.
+const DEFAULT_GRACE_NS: i64 = 30_000_000_000;
+
+/// The load of a run.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) warmup: Option<PhaseLoad>,
+    pub(super) profiling: PhaseLoad,
+}
+
+impl Load {
+    /// AIPerf's word for the load in a run's name.
+    pub(super) fn stimulus(&self) -> String {
+        let cap_of = |cap: Option<u32>| cap.map(|cap| format!("concurrency{cap}-")).unwrap_or_default();
+        match &self.profiling.shape {
+            LoadShape::FixedSchedule { .. } => "fixed_schedule".to_owned(),
+            LoadShape::Closed { concurrency } => format!("concurrency{concurrency}"),
+            LoadShape::Rate { process, cap } => match process.rate() {
+                Some(RateFunction::Constant(rate)) => {
+                    format!("{}request_rate{}", cap_of(*cap), python_float(rate.per_second()))
+                }
+                Some(RateFunction::Sinusoid(wave)) => {
+                    let (min, max) = (python_float(wave.min()), python_float(wave.max()));
+                    format!("{}request_rate{min}-{max}", cap_of(*cap))
+                }
+                None => format!("{}burst", cap_of(*cap)),
+            },
+        }
+    }
+}
+
+impl Load {
+    /// The load, for people.
+    pub(super) fn in_words(&self) -> String {
+        let cap_of = |cap: Option<u32>| cap.map(|cap| format!(", at most {cap} at once")).unwrap_or_default();
+        match &self.profiling.shape {
+            LoadShape::FixedSchedule { cap } => format!("at the trace's own times{}", cap_of(*cap)),
+            LoadShape::Closed { concurrency } => format!("{concurrency} at a time"),
+            LoadShape::Rate { process, cap } => {
+                let rate = match process.rate() {
+                    Some(RateFunction::Constant(rate)) => format!("{} requests/s", rate.per_second()),
+                    Some(RateFunction::Sinusoid(wave)) => {
+                        format!("{} to {} requests/s every {} s", wave.min(), wave.max(), wave.period_s())
+                    }
+                    None => "all at once".to_owned(),
+                };
+                let pattern = match process {
+                    ArrivalProcess::Constant(_) => ", evenly spaced",
+                    ArrivalProcess::Poisson(_) => ", Poisson",
+                    ArrivalProcess::Gamma { .. } => ", gamma",
+                    ArrivalProcess::Burst | ArrivalProcess::FixedSchedule(_) => "",
+                };
+                format!("{rate}{pattern}{}", cap_of(*cap))
+            }
+        }
+    }
+}
+
+/// A float as Python prints it: always with a point.
+pub(super) fn python_float(value: f64) -> String {
+    format!("{value:?}")
+}
+
+/// Resolves the load.
+pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
+    let fixed = is_fixed_schedule(args, faults);
+    let concurrency = args.load.concurrency.map(|slots| slots.min(u64::from(u32::MAX)) as u32);
+    let process = arrival_process(args, faults);
+    let shape = match (fixed, process) {
+        (true, _) => LoadShape::FixedSchedule { cap: concurrency },
+        (false, Some(process)) => LoadShape::Rate { process, cap: concurrency },
+        (false, None) => LoadShape::Closed { concurrency: concurrency.unwrap_or(1) },
+    };
+    let profiling = PhaseLoad { stop: stop(args, fixed), shape };
+    Load { warmup: warmup(args, &profiling, faults), profiling }
+}
+
+/// A trace whose type is named and that has times is replayed at them, unless told otherwise.
+fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
+    let schedule = &args.schedule;
+    if schedule.no_fixed_schedule {
+        return false;
+    }
+    let rate = args.load.request_rate.is_some() || args.load.request_rate_sinusoid.is_some();
+    if schedule.fixed_schedule {
+        if args.input.input_file.is_none() {
+            faults.add("--fixed-schedule", "needs a trace with timestamps: give --input-file");
+        }
+        if rate {
+            faults.add("--fixed-schedule", "follows the trace's own times: leave out --request-rate and its kin");
+        }
+        return true;
+    }
+    let offsets = schedule.fixed_schedule_start_offset.is_some()
+        || schedule.fixed_schedule_end_offset.is_some()
+        || schedule.fixed_schedule_auto_offset;
+    let Some(path) = &args.input.input_file else {
+        if offsets {
+            faults.add("--fixed-schedule-start-offset", "offsets belong to a trace: give --input-file");
+        }
+        return false;
+    };
+    let timed = args.input.custom_dataset_type.is_some() && super::workload::first_row_has_timestamp(path);
+    if timed && rate {
+        faults.add(
+            "--request-rate",
+            "the trace has times of its own and would be replayed at them: add --no-fixed-schedule to pace it by rate",
+        );
+    }
+    timed || offsets
+}
+
+fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalProcess> {
+    let load = &args.load;
+    let rate: Option<RateFunction> = match (&load.request_rate, &load.request_rate_sinusoid) {
+        (Some(rate), _) => faults.take("--request-rate", Rate::new(*rate)).map(RateFunction::from),
+        (None, Some(spec)) => {
+            faults.take("--request-rate-sinusoid", spec.parse::<Sinusoid>()).map(RateFunction::Sinusoid)
+        }
+        (None, None) => {
+            for (flag, given) in [
+                ("--arrival-pattern", load.arrival_pattern.is_some()),
+                ("--arrival-smoothness", load.arrival_smoothness.is_some()),
+            ] {
+                if given {
+                    faults.add(flag, "shapes a rate: give --request-rate too");
+                }
+            }
+            return None;
+        }
+    };
+    let pattern = load.arrival_pattern.as_deref().map(word);
+    let pattern = pattern.as_deref().unwrap_or(if load.arrival_smoothness.is_some() { "gamma" } else { "poisson" });
+    if load.arrival_smoothness.is_some() && pattern != "gamma" {
+        faults.add("--arrival-smoothness", format!("has no meaning with --arrival-pattern {pattern}: use gamma"));
+    }
+    match pattern {
+        "poisson" => rate.map(ArrivalProcess::Poisson),
+        "constant" => rate.map(ArrivalProcess::Constant),
+        "gamma" => {
+            let smoothness =
+                faults.take("--arrival-smoothness", Smoothness::new(load.arrival_smoothness.unwrap_or(1.0)))?;
+            rate.map(|rate| ArrivalProcess::Gamma { rate, smoothness })
+        }
+        _ => {
+            faults.add("--arrival-pattern", format!("{pattern:?} is not known: expected poisson, constant or gamma"));
+            None
+        }
+    }
+}
+
+/// When the measured load ends. A fixed schedule ends with its dataset, whatever the request count.
+fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
+    let load = &args.load;
+    let duration_ns = load.benchmark_duration.and_then(nanoseconds);
+    let requests = load.request_count.or(args.input.num_conversations);
+    let requests = match (fixed, requests, duration_ns) {
+        (true, ..) => None,
+        (false, None, None) => Some(DEFAULT_REQUESTS),
+        (false, requests, _) => requests,
+    };
+    let grace_ns = duration_ns.and(match load.benchmark_grace_period {
+        None => Some(DEFAULT_GRACE_NS),
+        Some(Patience::Until(grace)) => nanoseconds(grace),
+        Some(Patience::Forever) => None,
+    });
+    StopCondition { requests, duration_ns, grace_ns }
+}
+
+/// The warm-up inherits the measured load's shape; a fixed schedule's warms up in a closed loop.
+fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Option<PhaseLoad> {
+    let warmup = &args.warmup;
+    let requests = warmup.warmup_request_count.filter(|requests| *requests > 0)?;
+    let concurrency = warmup.warmup_concurrency.map(|slots| slots.min(u64::from(u32::MAX)) as u32);
+    let shape = match (&profiling.shape, warmup.warmup_request_rate) {
+        (LoadShape::Rate { cap, .. } | LoadShape::FixedSchedule { cap }, Some(rate)) => {
+            let rate = faults.take("--warmup-request-rate", Rate::new(rate))?;
+            LoadShape::Rate { process: ArrivalProcess::Poisson(rate.into()), cap: concurrency.or(*cap) }
+        }
+        (LoadShape::Closed { .. }, Some(rate)) => {
+            let rate = faults.take("--warmup-request-rate", Rate::new(rate))?;
+            LoadShape::Rate { process: ArrivalProcess::Poisson(rate.into()), cap: concurrency }
+        }
+        (LoadShape::Rate { process, cap }, None) => {
+            LoadShape::Rate { process: process.clone(), cap: concurrency.or(*cap) }
+        }
+        (LoadShape::FixedSchedule { cap }, None) => LoadShape::Closed { concurrency: concurrency.or(*cap).unwrap_or(1) },
+        (LoadShape::Closed { concurrency: inherited }, None) => {
+            LoadShape::Closed { concurrency: concurrency.unwrap_or(*inherited) }
+        }
+    };
+    Some(PhaseLoad { shape, stop: StopCondition::after_requests(requests) })
+}

@@ -1,0 +1,214 @@
+//! From flags to a [`RunPlan`]: everything the options mean together, decided once.
+//!
+//! Faults are collected and shown together, each naming its flag and how to mend it. Nothing is
+//! read from the network, and nothing is written.
+
+mod command_line;
+mod endpoint;
+mod faults;
+mod input_config;
+mod load;
+mod workload;
+
+use std::path::PathBuf;
+
+use loadgen_core::Seed;
+use loadgen_run::{Artifacts, LoadShape, Outputs, ReportPlan, RunPlan};
+use loadgen_tokens::{Resolver, TokenizerRequest, TokenizerSource};
+
+use crate::args::ProfileArgs;
+pub(crate) use faults::Faults;
+
+/// What the command line means.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) run: RunPlan,
+    /// Worth telling the user before the run.
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// Something the user should know about how the command was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// Good to know.
+    Info(String),
+    /// Something may not be as meant.
+    Warning(String),
+}
+
+/// The environment that the plan reads, read once.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) verify_tls: Option<bool>,
+    pub(crate) trust_env: Option<bool>,
+    pub(crate) ip_version: Option<String>,
+}
+
+impl Environment {
+    /// Reads it.
+    pub(crate) fn read() -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let switch = |name: &str, faults: &mut Faults| {
+            let text = std::env::var(name).ok()?;
+            faults.take(name, crate::args::values::switch(&text))
+        };
+        let environment = Self {
+            verify_tls: switch("AIPERF_HTTP_SSL_VERIFY", &mut faults),
+            trust_env: switch("AIPERF_HTTP_TRUST_ENV", &mut faults),
+            ip_version: std::env::var("AIPERF_HTTP_IP_VERSION").ok(),
+        };
+        faults.into_result(environment)
+    }
+}
+
+/// Where the servers are once the built-in mock server, if asked for, runs.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    pub(crate) urls: Vec<String>,
+    /// Whether they are the built-in mock server.
+    pub(crate) mock: bool,
+}
+
+/// Resolves the command line.
+pub(crate) fn resolve(
+    args: &ProfileArgs,
+    argv: &[std::ffi::OsString],
+    environment: &Environment,
+    servers: &Servers,
+) -> Result<Planned, Faults> {
+    let mut faults = Faults::default();
+    let mut notices = Vec::new();
+
+    let seed = args.input.random_seed.map_or_else(fresh_seed, Seed);
+    let endpoint = endpoint::endpoint(args, &mut faults);
+    let targets = endpoint::targets(servers, &mut faults);
+    let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
+    let load = load::load(args, &mut faults);
+    let workload = workload::workload(args, &load, &mut faults);
+    let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &mut notices));
+    if args.output.failed_request_threshold.is_some_and(|share| share > 1.0) {
+        faults.add("--failed-request-threshold", "expected a share from 0 to 1");
+    }
+    let records = match crate::args::values::word(&args.output.export_level).as_str() {
+        "records" => true,
+        "summary" => false,
+        _ => {
+            faults.add("--export-level", "expected summary or records");
+            true
+        }
+    };
+    warn_of_unpinned_lengths(args, &mut notices);
+
+    let (Some(endpoint), Some(connector), Some(workload), Some((tokenizer, tokenizer_name))) =
+        (endpoint, connector, workload, tokenizer)
+    else {
+        return Err(faults);
+    };
+    let endpoint_name = endpoint::name(endpoint.kind);
+    let dir = args.output.artifact_dir.clone().unwrap_or_else(|| {
+        let name = loadgen_run::run_name(&args.endpoint.models, endpoint_name, &load.stimulus());
+        PathBuf::from("artifacts").join(name)
+    });
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    let artifacts = Artifacts::new(dir, args.output.profile_export_prefix.as_deref());
+    let report = ReportPlan {
+        benchmark_id: benchmark_id(),
+        command_line: command_line::echo(argv),
+        input_config: input_config::input_config(args, &load, &workload, servers, &artifacts, &tokenizer_name),
+        random_seed: args.input.random_seed,
+        seed: seed.0,
+        models: args.endpoint.models.clone(),
+        load_in_words: load.in_words(),
+        workload_in_words: workload::in_words(&workload),
+        urls: servers.urls.iter().map(|url| loadgen_wire::redact_url(url).into_owned()).collect(),
+        endpoint: endpoint.kind,
+        streaming: endpoint.streaming,
+        goodput: args.load.goodput.clone(),
+        server_token_counts: args.endpoint.use_server_token_count,
+        fixed_schedule: matches!(load.profiling.shape, LoadShape::FixedSchedule { .. }),
+        tokenizer_file: match tokenizer {
+            TokenizerSource::Builtin => None,
+            TokenizerSource::File(path) => Some(path),
+        },
+        tokenizer_name,
+        failed_request_threshold: args.output.failed_request_threshold,
+        outputs: Outputs {
+            records,
+            parquet: !args.output.no_parquet,
+            html: !args.output.no_html,
+            gpu_sections: !args.output.no_gpu_telemetry,
+        },
+        artifacts,
+    };
+    if let Err(error) = report.metric_config() {
+        faults.add("--goodput", error);
+    }
+    for path in &args.output.attach {
+        if !path.is_file() {
+            faults.add("--attach", format!("{} is not a file", path.display()));
+        }
+    }
+    let run = RunPlan {
+        report,
+        endpoint,
+        targets,
+        connector,
+        workload,
+        warmup: load.warmup,
+        profiling: load.profiling,
+        workers: args.service.workers_max.map(|workers| workers as usize),
+        request_timeout_ns: nanoseconds(args.endpoint.request_timeout_seconds).filter(|timeout| *timeout > 0),
+        drain_on_interrupt_ns: args.service.drain_on_interrupt.and_then(nanoseconds).unwrap_or(0),
+        declarations: args.output.provenance.clone(),
+        attachments: args.output.attach.clone(),
+        server_kind: servers.mock.then(|| format!("loadgen mock server {}", env!("CARGO_PKG_VERSION"))),
+    };
+    faults.into_result(Planned { run, notices })
+}
+
+/// A duration as signed nanoseconds; `None` when it is longer than 292 years.
+fn nanoseconds(duration: std::time::Duration) -> Option<i64> {
+    i64::try_from(duration.as_nanos()).ok()
+}
+
+fn tokenizer(
+    args: &ProfileArgs,
+    mock: bool,
+    notices: &mut Vec<Notice>,
+) -> Result<(TokenizerSource, String), loadgen_tokens::TokenizerError> {
+    let resolver = Resolver::from_env(None);
+    let request = TokenizerRequest {
+        requested: args.tokenizer.tokenizer.as_deref(),
+        model: args.endpoint.models.first().map_or("", String::as_str),
+        mock,
+        revision: &args.tokenizer.tokenizer_revision,
+        offline: resolver.offline,
+    };
+    let resolved = resolver.resolve(&request)?;
+    notices.extend(resolved.notice.map(Notice::Info));
+    Ok((resolved.source, resolved.name))
+}
+
+/// `max_tokens` is a limit: without `ignore_eos` or `min_tokens` a server may stop sooner.
+fn warn_of_unpinned_lengths(args: &ProfileArgs, notices: &mut Vec<Notice>) {
+    let pinned = args.endpoint.extra_inputs.iter().any(|text| text.contains("ignore_eos") || text.contains("min_tokens"));
+    if args.lengths.osl.is_some() && !pinned {
+        notices.push(Notice::Warning(
+            "Using --osl without ignore_eos or min_tokens in --extra-inputs: answers may be shorter than asked for. \
+             Consider --extra-inputs ignore_eos:true"
+                .to_owned(),
+        ));
+    }
+}
+
+/// A seed nobody chose: from the operating system's entropy, by way of a random UUID.
+fn fresh_seed() -> Seed {
+    Seed(uuid::Uuid::new_v4().as_u64_pair().0)
+}
+
+/// Identifies a run: 12 hex digits, as AIPerf's.
+fn benchmark_id() -> String {
+    let mut id = uuid::Uuid::new_v4().simple().to_string();
+    id.truncate(12);
+    id
+}

@@ -1,0 +1,156 @@
+//! From flags to what is sent.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use loadgen_workload::{LengthDistribution, SyntheticConfig, TraceConfig, TraceFormat, WorkloadConfig};
+
+use super::Faults;
+use super::load::Load;
+use crate::args::ProfileArgs;
+use crate::args::values::word;
+
+/// Resolves the workload.
+pub(super) fn workload(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<WorkloadConfig> {
+    match &args.input.input_file {
+        Some(path) => trace(args, path, faults).map(WorkloadConfig::Trace),
+        None => synthetic(args, load, faults).map(WorkloadConfig::Synthetic),
+    }
+}
+
+fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<SyntheticConfig> {
+    let lengths = &args.lengths;
+    let isl = LengthDistribution {
+        mean: lengths.isl.map_or(SyntheticConfig::DEFAULT_ISL, |mean| mean as f64),
+        stddev: lengths.isl_stddev.unwrap_or(0.0),
+    };
+    if lengths.isl == Some(0) {
+        faults.add("--isl", "a prompt needs at least 1 token");
+    }
+    let (pool, length) = (args.prefix.num_prefix_prompts.unwrap_or(0), args.prefix.prefix_prompt_length.unwrap_or(0));
+    if length > 0 && pool == 0 {
+        faults.add("--prefix-prompt-length", "needs a pool to draw from: give --num-prefix-prompts");
+    }
+    if pool > 0 && length == 0 {
+        faults.add("--num-prefix-prompts", "prefixes need a length: give --prefix-prompt-length");
+    }
+    for (flag, given) in [
+        ("--synthesis-speedup-ratio", args.input.synthesis_speedup_ratio.is_some()),
+        ("--synthesis-max-isl", args.input.synthesis_max_isl.is_some()),
+        ("--synthesis-max-osl", args.input.synthesis_max_osl.is_some()),
+    ] {
+        if given {
+            faults.add(flag, "changes a trace: give --input-file");
+        }
+    }
+    let entries = args
+        .input
+        .num_dataset_entries
+        .or(args.input.num_conversations)
+        .or(load.profiling.stop.requests.filter(|_| args.load.request_count.is_some()))
+        .unwrap_or(u64::from(SyntheticConfig::DEFAULT_ENTRIES));
+    Some(SyntheticConfig {
+        isl,
+        osl: osl(args, faults),
+        entries: small(entries, "--num-dataset-entries", faults)?,
+        prefix_prompts: small(pool, "--num-prefix-prompts", faults)?,
+        prefix_length: small(length, "--prefix-prompt-length", faults)?,
+        shared_system_prompt_length: match args.prefix.shared_system_prompt_length {
+            Some(length) => Some(small(length, "--shared-system-prompt-length", faults)?),
+            None => None,
+        },
+        ..SyntheticConfig::default()
+    })
+}
+
+fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceConfig> {
+    let lengths = &args.lengths;
+    for (flag, given) in [
+        ("--isl", lengths.isl.is_some()),
+        ("--isl-stddev", lengths.isl_stddev.is_some()),
+        ("--num-prefix-prompts", args.prefix.num_prefix_prompts.is_some()),
+        ("--prefix-prompt-length", args.prefix.prefix_prompt_length.is_some()),
+        ("--shared-system-prompt-length", args.prefix.shared_system_prompt_length.is_some()),
+    ] {
+        if given {
+            faults.add(flag, "makes synthetic prompts, and --input-file brings its own: leave one of them out");
+        }
+    }
+    let format = match args.input.custom_dataset_type.as_deref().map(word).as_deref() {
+        None | Some("mooncake_trace") => TraceFormat::Mooncake,
+        Some(other) => {
+            faults.add("--custom-dataset-type", format!("{other} cannot be read yet: expected mooncake_trace"));
+            return None;
+        }
+    };
+    let schedule = &args.schedule;
+    let (start, end) = (schedule.fixed_schedule_start_offset, schedule.fixed_schedule_end_offset);
+    if let (Some(start), Some(end)) = (start, end) {
+        if start > end {
+            faults.add("--fixed-schedule-start-offset", format!("{start} is after --fixed-schedule-end-offset {end}"));
+        }
+    }
+    let limit = |value: Option<u64>| value.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
+    Some(TraceConfig {
+        block_size: match lengths.isl_block_size {
+            Some(size) => small(size, "--isl-block-size", faults)?,
+            None => format.default_block_size(),
+        },
+        start_offset_ms: start.map(|ms| ms as f64),
+        end_offset_ms: end.map(|ms| ms as f64),
+        auto_offset: start.is_none(),
+        speedup: args.input.synthesis_speedup_ratio.unwrap_or(1.0),
+        max_isl: limit(args.input.synthesis_max_isl),
+        max_osl: limit(args.input.synthesis_max_osl),
+        osl: osl(args, faults),
+        ..TraceConfig::mooncake(path)
+    })
+}
+
+/// What is sent, for people.
+pub(super) fn in_words(workload: &WorkloadConfig) -> String {
+    match workload {
+        WorkloadConfig::Synthetic(synthetic) => {
+            let spread = |length: &LengthDistribution| match length.stddev {
+                0.0 => length.mean.to_string(),
+                stddev => format!("{} ± {stddev}", length.mean),
+            };
+            let output = synthetic.osl.as_ref().map_or_else(|| "any number of".to_owned(), spread);
+            format!("{} tokens in, {output} tokens out, {} prompts", spread(&synthetic.isl), synthetic.entries)
+        }
+        WorkloadConfig::Trace(trace) => {
+            let name = trace.path.file_name().unwrap_or(trace.path.as_os_str()).to_string_lossy();
+            match trace.speedup {
+                1.0 => name.into_owned(),
+                speedup => format!("{name}, {speedup} times as fast"),
+            }
+        }
+    }
+}
+
+fn osl(args: &ProfileArgs, faults: &mut Faults) -> Option<LengthDistribution> {
+    let lengths = &args.lengths;
+    if lengths.osl.is_none() && lengths.osl_stddev.is_some_and(|stddev| stddev > 0.0) {
+        faults.add("--osl-stddev", "spreads around a mean: give --osl too");
+    }
+    let mean = lengths.osl? as f64;
+    Some(LengthDistribution { mean, stddev: lengths.osl_stddev.unwrap_or(0.0) })
+}
+
+fn small(value: u64, flag: &str, faults: &mut Faults) -> Option<u32> {
+    faults.take(flag, u32::try_from(value).map_err(|_| format!("{value} is too large")))
+}
+
+/// Whether the first row of a trace has a time. A file that cannot be read has none: loading it says
+/// why.
+pub(super) fn first_row_has_timestamp(path: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(path) else { return false };
+    let reader: Box<dyn Read> = match path.extension() {
+        Some(extension) if extension == "gz" => Box::new(flate2::read::MultiGzDecoder::new(file)),
+        _ => Box::new(file),
+    };
+    let mut lines = BufReader::new(reader).lines().map_while(Result::ok);
+    let first = lines.find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let row: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&first).ok();
+    row.is_some_and(|row| row.get("timestamp").is_some_and(|timestamp| !timestamp.is_null()))
+}

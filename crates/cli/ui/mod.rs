@@ -1,0 +1,105 @@
+//! What the user sees while a run goes on: a bar on a terminal, a line now and then in a log, or
+//! nothing. It goes to standard error; results go to standard output.
+
+mod bar;
+mod lines;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadgen_run::{Level, Live, Progress};
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ui {
+    /// A bar on a terminal, else lines.
+    Auto,
+    /// Nothing but warnings.
+    None,
+}
+
+/// How often a log gets a line.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Ui {
+    /// The watcher for this choice, here.
+    pub(crate) fn progress(self, verbose: bool) -> Arc<dyn Progress> {
+        let floor = match (self, verbose) {
+            (_, true) => Level::Debug,
+            (Self::Auto, false) => Level::Info,
+            (Self::None, false) => Level::Warning,
+        };
+        match self {
+            Self::Auto if std::io::stderr().is_terminal() => Arc::new(bar::Bar::new(floor)),
+            Self::Auto => Arc::new(lines::Lines::new(Some(LINE_INTERVAL), floor)),
+            Self::None => Arc::new(lines::Lines::new(None, floor)),
+        }
+    }
+}
+
+/// Prints an error and its causes: one line each, no backtrace.
+pub(crate) fn error(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+}
+
+fn label(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "note",
+        Level::Warning => "warning",
+    }
+}
+
+/// `12 ok, 1 failed, 3 in flight`, and what else there is to say.
+fn state(live: &Live) -> String {
+    let counts = &live.counts;
+    let mut parts = vec![format!("{} ok", counts.ok)];
+    let mut add = |count: u64, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    };
+    add(counts.failed, "failed");
+    add(counts.cancelled, "cancelled");
+    add(counts.aborted, "aborted");
+    add(counts.in_flight(), "in flight");
+    add(counts.skipped, "ticks skipped");
+    if live.stopping {
+        parts.push("stopping".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// Requests finished per second so far.
+fn rate(live: &Live) -> f64 {
+    live.counts.finished() as f64 * 1e9 / live.elapsed_ns.max(1) as f64
+}
+
+/// `m:ss`.
+fn clock(nanoseconds: i64) -> String {
+    let seconds = nanoseconds.max(0) / 1_000_000_000;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use loadgen_core::Phase;
+    use loadgen_engine::PhaseCounts;
+    use loadgen_run::PhaseOutline;
+
+    use super::*;
+
+    #[test]
+    fn a_state_names_only_what_there_is() {
+        let outline = PhaseOutline { phase: Phase::Profiling, requests: Some(10), duration_ns: None };
+        let counts = PhaseCounts { sent: 5, ok: 2, failed: 1, ..PhaseCounts::default() };
+        let live = Live { outline, elapsed_ns: 61_000_000_000, counts, stopping: false };
+        assert_eq!(state(&live), "2 ok, 1 failed, 2 in flight");
+        assert_eq!(clock(live.elapsed_ns), "1:01");
+        assert!((live.fraction().unwrap_or_default() - 0.3).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,273 @@
+//! Token counting: turns what a worker saw into the record that is kept.
+//!
+//! Invariant: the chunks' token counts sum to output plus reasoning tokens. A token belongs to the
+//! chunk that brought its last byte.
+
+use loadgen_core::{Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Rope, TokenCounts, Usage};
+
+/// Where token counts come from.
+pub(crate) enum TokenPolicy<'a> {
+    /// Text is counted by the client's tokenizer.
+    Client(&'a dyn CountTokens),
+    /// The server's usage is believed. Chunks share the output by their bytes.
+    Server,
+}
+
+/// Counts the tokens of a raw record.
+pub(crate) fn count(raw: RawRecord, policy: &TokenPolicy<'_>) -> RequestRecord {
+    let (tokens, chunk_tokens) = match policy {
+        TokenPolicy::Client(counter) => client_counts(&raw, *counter),
+        TokenPolicy::Server => server_counts(&raw),
+    };
+    let RawChunks { offset_ns, uncertainty_ns, read_lag_ns, kind, bytes, .. } = raw.chunks;
+    RequestRecord {
+        identity: raw.identity,
+        instants: raw.instants,
+        connection: raw.connection,
+        status: raw.status,
+        outcome: raw.outcome,
+        error: raw.error,
+        finish_reason: raw.finish_reason,
+        tokens,
+        stamps: raw.stamps,
+        chunks: Chunks { offset_ns, uncertainty_ns, read_lag_ns, tokens: chunk_tokens, bytes, kind },
+        good: None,
+        degraded: raw.degraded,
+        cancelled_at: raw.cancelled_at,
+    }
+}
+
+fn client_counts(raw: &RawRecord, counter: &dyn CountTokens) -> (TokenCounts, Vec<i32>) {
+    let chunks = &raw.chunks;
+    let mut chunk_tokens = vec![0; chunks.len()];
+    let output = attribute(&chunks.output, &chunks.output_end, counter, &mut chunk_tokens);
+    let reasoning = attribute(&chunks.reasoning, &chunks.reasoning_end, counter, &mut chunk_tokens);
+    let counts = TokenCounts {
+        requested_output: raw.requested_output_tokens.map(i64::from),
+        input: input_tokens(&raw.input_tokens, counter),
+        output: (!chunks.output.is_empty()).then_some(output),
+        reasoning: (!chunks.reasoning.is_empty()).then_some(reasoning),
+        usage: raw.usage.clone(),
+    };
+    (counts, chunk_tokens)
+}
+
+/// Tokens of one text, added to the chunk that brought each token's last byte.
+fn attribute(escaped: &[u8], ends: &[u32], counter: &dyn CountTokens, chunk_tokens: &mut [i32]) -> i64 {
+    if escaped.is_empty() {
+        return 0;
+    }
+    let (text, ends) = unescape(escaped, ends);
+    let token_ends = counter.token_ends(&text);
+    let mut chunk = 0;
+    for token_end in &token_ends {
+        while chunk + 1 < ends.len() && ends[chunk] < *token_end {
+            chunk += 1;
+        }
+        if let Some(tokens) = chunk_tokens.get_mut(chunk) {
+            *tokens += 1;
+        }
+    }
+    token_ends.len() as i64
+}
+
+fn input_tokens(input: &InputTokens, counter: &dyn CountTokens) -> Option<i64> {
+    match input {
+        InputTokens::Exact(tokens) => Some(i64::from(*tokens)),
+        InputTokens::Count(ropes) => {
+            let texts: Vec<String> = ropes.iter().map(rope_text).collect();
+            Some(counter.count(&texts.join(" ")) as i64)
+        }
+        InputTokens::CountJson(json) => {
+            let body = serde_json::from_slice(json).ok()?;
+            let texts = body_texts(&body);
+            (!texts.is_empty()).then(|| counter.count(&texts.join(" ")) as i64)
+        }
+        InputTokens::Unknown => None,
+    }
+}
+
+fn rope_text(rope: &Rope) -> String {
+    let escaped: Vec<u8> = rope.pieces().concat();
+    unescape(&escaped, &[]).0
+}
+
+/// The text parts of a request body or of an array of messages, in order.
+fn body_texts(value: &serde_json::Value) -> Vec<&str> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(body_texts).collect(),
+        Value::Object(fields) => ["messages", "prompt", "input", "content", "text"]
+            .iter()
+            .filter_map(|name| fields.get(*name))
+            .flat_map(body_texts)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn server_counts(raw: &RawRecord) -> (TokenCounts, Vec<i32>) {
+    let usage = raw.usage.clone().unwrap_or_default();
+    let Usage { prompt_tokens, completion_tokens, reasoning_tokens, .. } = usage;
+    let output = completion_tokens.map(|all| (all - reasoning_tokens.unwrap_or(0)).max(0));
+    let counts = TokenCounts {
+        requested_output: raw.requested_output_tokens.map(i64::from),
+        input: prompt_tokens,
+        output,
+        reasoning: reasoning_tokens,
+        usage: raw.usage.clone(),
+    };
+    let total = counts.output_sequence().unwrap_or(0);
+    let ends = raw.chunks.output_end.iter().zip(&raw.chunks.reasoning_end).map(|(a, b)| i64::from(*a) + i64::from(*b));
+    (counts, apportion(total, &ends.collect::<Vec<_>>()))
+}
+
+/// Shares `total` out over slices of a text with these cumulative ends, in proportion to their
+/// lengths, so that the shares sum to `total`.
+fn apportion(total: i64, ends: &[i64]) -> Vec<i32> {
+    let length = ends.last().copied().unwrap_or(0).max(1);
+    let mut given = 0;
+    let last = ends.len().saturating_sub(1);
+    ends.iter()
+        .enumerate()
+        .map(|(index, end)| {
+            let due = if index == last { total } else { total * end / length };
+            let share = due - given;
+            given = due;
+            i32::try_from(share).unwrap_or(i32::MAX)
+        })
+        .collect()
+}
+
+/// Undoes JSON's escapes, and moves `ends` (offsets into the escaped text) to the plain text.
+///
+/// An end within an escape, or between the halves of a surrogate pair, moves to before that
+/// character: the piece that brings the rest brings the character. A lone surrogate becomes U+FFFD.
+fn unescape(escaped: &[u8], ends: &[u32]) -> (String, Vec<usize>) {
+    let mut plain = Vec::with_capacity(escaped.len());
+    let mut moved = Vec::with_capacity(ends.len());
+    let mut at = 0;
+    while at < escaped.len() {
+        let (character, next) = step(escaped, at);
+        while moved.len() < ends.len() && (ends[moved.len()] as usize) < next {
+            moved.push(plain.len());
+        }
+        match character {
+            Step::Plain => plain.push(escaped[at]),
+            Step::Character(character) => plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        at = next;
+    }
+    moved.resize(ends.len(), plain.len());
+    (String::from_utf8(plain).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()), moved)
+}
+
+enum Step {
+    Plain,
+    Character(char),
+}
+
+/// The character that begins at `at`, and where the next one begins.
+fn step(escaped: &[u8], at: usize) -> (Step, usize) {
+    if escaped[at] != b'\\' {
+        return (Step::Plain, at + 1);
+    }
+    let Some(letter) = escaped.get(at + 1) else { return (Step::Plain, at + 1) };
+    let character = match letter {
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'u' => return unicode(escaped, at),
+        other => char::from(*other),
+    };
+    (Step::Character(character), at + 2)
+}
+
+fn unicode(escaped: &[u8], at: usize) -> (Step, usize) {
+    let Some(unit) = code_unit(escaped, at) else { return (Step::Plain, at + 1) };
+    let after = at + 6;
+    if (0xD800..0xDC00).contains(&unit) {
+        if let Some(low @ 0xDC00..0xE000) = code_unit(escaped, after) {
+            let scalar = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+            return (Step::Character(char::from_u32(scalar).unwrap_or('\u{FFFD}')), after + 6);
+        }
+    }
+    (Step::Character(char::from_u32(unit).unwrap_or('\u{FFFD}')), after)
+}
+
+/// The UTF-16 code unit of a `\uXXXX` escape at `at`.
+fn code_unit(escaped: &[u8], at: usize) -> Option<u32> {
+    let digits = escaped.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Counts words: a token ends where a word does.
+    struct Words;
+
+    impl CountTokens for Words {
+        fn count(&self, text: &str) -> usize {
+            self.token_ends(text).len()
+        }
+
+        fn token_ends(&self, text: &str) -> Vec<usize> {
+            let mut ends: Vec<usize> =
+                text.char_indices().skip(1).filter(|(_, c)| *c == ' ').map(|(at, _)| at).collect();
+            ends.push(text.len());
+            ends
+        }
+    }
+
+    #[test]
+    fn a_token_belongs_to_the_chunk_that_brought_its_last_byte() {
+        // "one| two th|ree": "three" ends in the last chunk, "two" in the middle one.
+        let mut tokens = vec![0; 3];
+        assert_eq!(attribute(b"one two three", &[3, 10, 13], &Words, &mut tokens), 3);
+        assert_eq!(tokens, [1, 1, 1]);
+    }
+
+    #[test]
+    fn escapes_are_undone_and_ends_follow() {
+        let (text, ends) = unescape(br#"a\n\"b\u00e9"#, &[1, 3, 12]);
+        assert_eq!(text, "a\n\"b\u{e9}");
+        assert_eq!(ends, [1, 2, 6]);
+    }
+
+    #[test]
+    fn a_surrogate_pair_split_over_two_chunks_belongs_to_the_second() {
+        let (text, ends) = unescape(br"x\ud83d\ude00", &[7, 13]);
+        assert_eq!(text, "x\u{1F600}");
+        assert_eq!(ends, [1, 5]);
+    }
+
+    #[test]
+    fn broken_escapes_never_panic() {
+        for broken in [&br"\"[..], br"\u12", br"\ud83d", br"\uZZZZ", b"\xff\\"] {
+            let (text, _) = unescape(broken, &[1]);
+            assert!(!text.is_empty());
+        }
+    }
+
+    #[test]
+    fn shares_sum_to_the_whole() {
+        assert_eq!(apportion(7, &[1, 2, 3]), [2, 2, 3]);
+        assert_eq!(apportion(5, &[0, 0]).iter().sum::<i32>(), 5);
+        assert!(apportion(5, &[]).is_empty());
+    }
+
+    #[test]
+    fn text_parts_of_a_body_are_found_in_order() {
+        let body = serde_json::json!({"messages": [
+            {"role": "system", "content": "be"},
+            {"role": "user", "content": [{"type": "text", "text": "brief"}, {"type": "image_url"}]},
+        ]});
+        assert_eq!(body_texts(&body), ["be", "brief"]);
+    }
+}

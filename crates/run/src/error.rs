@@ -1,0 +1,91 @@
+//! Why a run could not be done or reported.
+
+use std::io;
+use std::path::PathBuf;
+
+use loadgen_engine::EngineError;
+use loadgen_metrics::SloError;
+use loadgen_record::RecordError;
+use loadgen_tokens::TokenizerError;
+use loadgen_wire::EndpointError;
+use loadgen_workload::WorkloadError;
+use thiserror::Error;
+
+/// Why a run could not be done or reported. Failures of requests are not among them: those are data.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The result folder, or a file in it, cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder holds no run.
+    #[error("{dir} holds no journal: give the folder of a run, the one with the folder `journal` in it")]
+    NoJournal {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The journal lost its head.
+    #[error("{journal} is too damaged: no copy of its header can be read")]
+    NoHeader {
+        /// The journal's folder.
+        journal: PathBuf,
+    },
+    /// The journal was written by another version.
+    #[error("the plan in {journal} cannot be read by this version of loadgen: {source}")]
+    Plan {
+        /// The journal's folder.
+        journal: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The dataset has no times, and the schedule was to follow them.
+    #[error("--fixed-schedule: the trace has no timestamps to follow; leave it out, or add --no-fixed-schedule")]
+    NoTimestamps,
+    /// The dataset is empty.
+    #[error("nothing is left to send: the trace has no rows within --fixed-schedule-start-offset, --fixed-schedule-end-offset and --synthesis-max-isl")]
+    NothingToSend,
+    /// The dataset cannot be used.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// The tokenizer cannot be used.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The endpoint cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Records could not be kept.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The objectives cannot be used.
+    #[error(transparent)]
+    Slo(#[from] SloError),
+}
+
+impl RunError {
+    /// Names the file that could not be written.
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Write { path, source }
+    }
+
+    /// Names the file that could not be read.
+    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Read { path, source }
+    }
+}

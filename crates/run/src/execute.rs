@@ -1,0 +1,273 @@
+//! One run: prepare the folder and the dataset, drive the load, finish.
+
+use std::fs;
+use std::io::BufWriter;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use loadgen_core::{Phase, RecordSink, RequestSource, SystemClock};
+use loadgen_engine::{
+    Cap, EngineConfig, EngineReport, Load, OnFull, PhaseCounts, PhasePlan, RunStats, StopSignal, default_workers,
+};
+use loadgen_metrics::HostFacts;
+use loadgen_record::{Journal, JournalHeader};
+use loadgen_report::InputsJson;
+use loadgen_schedule::{ArrivalProcess, FixedOffsets, Schedule, StopCondition};
+use loadgen_tokens::Tokenizer;
+use loadgen_wire::Endpoint;
+use loadgen_workload::{Dataset, Origin, WorkloadConfig};
+
+use crate::error::RunError;
+use crate::finish::{RunResult, finish};
+use crate::host::{CpuTimes, HostFacts as Host};
+use crate::notes::{ENDED, Ended, PROVENANCE};
+use crate::observe;
+use crate::plan::{LoadShape, PhaseLoad, RunPlan};
+use crate::progress::{Level, Live, PhaseOutline, Progress};
+
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(100);
+/// Version of what this crate keeps in a journal.
+const NOTES_VERSION: u32 = 1;
+
+/// Runs `plan` to its end, or until `stop` is given, and writes its results.
+pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result<RunResult, RunError> {
+    let clock = SystemClock::start();
+    let dataset = load_dataset(plan, progress)?;
+    let endpoint = Arc::new(Endpoint::new(plan.endpoint.clone())?);
+    let phases = Phases::of(plan, &dataset)?;
+    prepare_folder(plan)?;
+    let writes_inputs = matches!(plan.workload, WorkloadConfig::Synthetic(_));
+    if writes_inputs {
+        write_inputs(plan, &dataset, &endpoint)?;
+    }
+
+    let mut provenance = observe::before(plan, &dataset, clock)?;
+    let workers = default_workers(plan.workers.and_then(NonZeroUsize::new));
+    let header = JournalHeader {
+        schema_version: NOTES_VERSION,
+        loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
+        clock_anchor: clock.anchor(),
+        plan: serde_json::to_string(&plan.report).expect("a plan is plain data"),
+    };
+    let (journal, sinks) = Journal::create(&plan.report.artifacts.journal(), &header, workers.get())?;
+    journal.note(PROVENANCE, &provenance.render());
+
+    let config = EngineConfig {
+        workers,
+        targets: plan.targets.clone(),
+        endpoint: Arc::clone(&endpoint),
+        connector: plan.connector.clone(),
+        request_timeout_ns: plan.request_timeout_ns,
+        drain_on_interrupt_ns: plan.drain_on_interrupt_ns,
+        seed: plan.report.root(),
+    };
+    let sinks = sinks.into_iter().map(|sink| Box::new(sink) as Box<dyn RecordSink>).collect();
+    let before = CpuTimes::read();
+    let report = drive(config, &phases, sinks, clock, stop, progress)?;
+    let cpu = (before, CpuTimes::read());
+
+    observe::after(&mut provenance, plan, &phases, &endpoint, &report, clock);
+    journal.note(PROVENANCE, &provenance.render());
+    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), capped: phases.capped, engine: report };
+    journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
+    let stats = journal.close()?;
+    if stats.degraded > 0 {
+        progress.note(
+            Level::Warning,
+            &format!("{} records lost their chunk lists: the disk could not keep up", stats.degraded),
+        );
+    }
+    finish(&plan.report.artifacts.dir, progress)
+}
+
+fn load_dataset(plan: &RunPlan, progress: &dyn Progress) -> Result<Dataset, RunError> {
+    let tokenizer = Tokenizer::load(&plan.report.tokenizer())?;
+    let origin = Origin { seed: plan.report.root(), is_given: plan.report.random_seed.is_some() };
+    let models: Vec<Arc<str>> = plan.report.models.iter().map(|model| Arc::from(model.as_str())).collect();
+    let dataset = Dataset::load(&plan.workload, &tokenizer, origin, &models)?;
+    for warning in dataset.warnings() {
+        progress.note(Level::Warning, &warning);
+    }
+    Ok(dataset)
+}
+
+/// The phases of a run, ready to be driven.
+pub(crate) struct Phases {
+    pub(crate) plans: Vec<PhasePlan>,
+    pub(crate) source: Arc<dyn RequestSource>,
+    /// Whether arrivals wait for slots.
+    pub(crate) capped: bool,
+}
+
+impl Phases {
+    fn of(plan: &RunPlan, dataset: &Dataset) -> Result<Self, RunError> {
+        let warmup_sessions = plan.warmup.as_ref().and_then(|warmup| warmup.stop.requests).unwrap_or(0);
+        let mut plans = Vec::new();
+        if let Some(warmup) = &plan.warmup {
+            let load = open_or_closed(warmup, plan);
+            plans.push(PhasePlan { phase: Phase::Warmup, index: 0, load });
+        }
+        let index = plans.len() as i32;
+        let mut capped = false;
+        let (load, source) = match &plan.profiling.shape {
+            LoadShape::FixedSchedule { cap } => {
+                capped = cap.is_some();
+                if !dataset.has_times() {
+                    return Err(RunError::NoTimestamps);
+                }
+                let timetable = dataset.timetable(warmup_sessions)?;
+                let offsets = FixedOffsets::new(timetable.offsets_ns).expect("a timetable is in order");
+                let schedule = Schedule::new(
+                    ArrivalProcess::FixedSchedule(offsets),
+                    StopCondition { requests: None, ..plan.profiling.stop },
+                    plan.report.root(),
+                );
+                let cap = slots(*cap, OnFull::Wait);
+                (Load::Open { schedule, cap }, timetable.source)
+            }
+            _ => (open_or_closed(&plan.profiling, plan), dataset.source()),
+        };
+        plans.push(PhasePlan { phase: Phase::Profiling, index, load });
+        Ok(Self { plans, source, capped })
+    }
+}
+
+/// The engine's load for a shape that does not need the dataset's times.
+fn open_or_closed(load: &PhaseLoad, plan: &RunPlan) -> Load {
+    match &load.shape {
+        LoadShape::Rate { process, cap } => Load::Open {
+            schedule: Schedule::new(process.clone(), load.stop, plan.report.root()),
+            cap: slots(*cap, OnFull::SkipTick),
+        },
+        LoadShape::Closed { concurrency } | LoadShape::FixedSchedule { cap: Some(concurrency) } => {
+            Load::Closed { concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN), stop: load.stop }
+        }
+        LoadShape::FixedSchedule { cap: None } => Load::Closed { concurrency: NonZeroU32::MIN, stop: load.stop },
+    }
+}
+
+fn slots(cap: Option<u32>, on_full: OnFull) -> Option<Cap> {
+    cap.and_then(NonZeroU32::new).map(|slots| Cap { slots, on_full })
+}
+
+/// Makes the folder, and takes away what an earlier run of the same name left there.
+fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
+    let artifacts = &plan.report.artifacts;
+    fs::create_dir_all(&artifacts.dir).map_err(RunError::write(&artifacts.dir))?;
+    for path in [
+        artifacts.ready_marker(),
+        artifacts.summary_json(),
+        artifacts.summary_csv(),
+        artifacts.records_jsonl(),
+        artifacts.parquet(),
+        artifacts.console_txt(),
+        artifacts.inputs_json(),
+        artifacts.measurement_quality(),
+        artifacts.provenance(),
+        artifacts.html(),
+    ] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(RunError::write(&path)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The request bodies of a made-up dataset, as they would be sent, without history.
+fn write_inputs(plan: &RunPlan, dataset: &Dataset, endpoint: &Endpoint) -> Result<(), RunError> {
+    let path = plan.report.artifacts.inputs_json();
+    let file = fs::File::create(&path).map_err(RunError::write(&path))?;
+    let mut inputs = InputsJson::new(BufWriter::new(file)).map_err(RunError::write(&path))?;
+    for entry in dataset.entries() {
+        let bodies: Vec<_> =
+            entry.turns.iter().map(|turn| Ok(endpoint.body(turn)?.to_bytes())).collect::<Result<_, RunError>>()?;
+        let payloads = bodies.iter().map(|body| &body[..]);
+        inputs.session(&entry.session_id, payloads).map_err(RunError::write(&path))?;
+    }
+    inputs.finish().map_err(RunError::write(&path))?;
+    Ok(())
+}
+
+/// Runs the engine, and tells how it stands until it is done.
+fn drive(
+    config: EngineConfig,
+    phases: &Phases,
+    sinks: Vec<Box<dyn RecordSink>>,
+    clock: SystemClock,
+    stop: &StopSignal,
+    progress: &dyn Progress,
+) -> Result<EngineReport, RunError> {
+    let stats = Arc::new(RunStats::new(phases.plans.len(), config.workers.get()));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watching = thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn_scoped(scope, || watch(&phases.plans, &stats, stop, &done, progress))
+            .is_ok();
+        let source = Arc::clone(&phases.source);
+        let report = loadgen_engine::run(config, &phases.plans, source, sinks, clock, Arc::clone(&stats), stop);
+        done.store(true, Ordering::Release);
+        if !watching {
+            progress.note(Level::Debug, "no thread could be had to show progress");
+        }
+        Ok(report?)
+    })
+}
+
+/// Tells how the run stands: the phase that is under way is the last one that has begun.
+fn watch(plans: &[PhasePlan], stats: &RunStats, stop: &StopSignal, done: &AtomicBool, progress: &dyn Progress) {
+    for (position, plan) in plans.iter().enumerate() {
+        let outline = outline(plan);
+        let begun = std::time::Instant::now();
+        progress.phase_started(&outline);
+        loop {
+            let is_done = done.load(Ordering::Acquire);
+            let counts = stats.phase(position);
+            let next_began = stats.phase(position + 1) != PhaseCounts::default();
+            let elapsed_ns = begun.elapsed().as_nanos() as i64;
+            let live = Live { outline, elapsed_ns, counts, stopping: stop.is_interrupted() };
+            if is_done || next_began {
+                progress.phase_ended(&live);
+                break;
+            }
+            progress.tick(&live);
+            thread::sleep(TICK);
+        }
+    }
+}
+
+fn outline(plan: &PhasePlan) -> PhaseOutline {
+    let (requests, duration_ns) = match &plan.load {
+        Load::Open { schedule, .. } => {
+            (schedule.total().or(schedule.stop.requests), schedule.expected_duration_ns())
+        }
+        Load::Closed { stop, .. } => (stop.requests, stop.duration_ns),
+    };
+    PhaseOutline { phase: plan.phase, requests, duration_ns }
+}
+
+/// How the host was during the run.
+fn host_facts(report: &EngineReport, workers: usize, (before, after): &(CpuTimes, CpuTimes)) -> HostFacts {
+    let start = report.phases.first().map(|phase| phase.start);
+    let end = report.phases.last().map(|phase| phase.end);
+    let wall_ns = start.zip(end).map_or(0, |(start, end)| end.since(start));
+    let machine = after.machine_since(before);
+    HostFacts {
+        wall_seconds: wall_ns as f64 / 1e9,
+        cores: Host::read().cores.unwrap_or(workers) as u32,
+        process_cpu_seconds: after.process_since(before).map(|ns| ns as f64 / 1e9),
+        machine_busy_share: machine.map(|(busy, _)| busy),
+        steal_share: machine.map(|(_, steal)| steal),
+        worker_busy_shares: report
+            .workers
+            .iter()
+            .filter_map(|worker| Some(worker.busy_ns? as f64 / worker.wall_ns.max(1) as f64))
+            .collect(),
+        ..HostFacts::default()
+    }
+}

@@ -1,0 +1,161 @@
+//! What a run is to do, resolved: every choice made, nothing left to look up.
+
+use std::path::PathBuf;
+
+use loadgen_core::Seed;
+use loadgen_metrics::{MetricConfig, SloSet};
+use loadgen_schedule::{ArrivalProcess, StopCondition};
+use loadgen_tokens::TokenizerSource;
+use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Target};
+use loadgen_workload::WorkloadConfig;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::artifacts::Artifacts;
+
+/// A run, resolved.
+#[derive(Debug)]
+pub struct RunPlan {
+    /// The part that outlives the run: what reporting it needs.
+    pub report: ReportPlan,
+    /// How requests are made. Holds secrets; never stored.
+    pub endpoint: EndpointConfig,
+    /// The servers; requests of a session stay with one.
+    pub targets: Vec<Target>,
+    /// How connections are made.
+    pub connector: ConnectorConfig,
+    /// What is sent.
+    pub workload: WorkloadConfig,
+    /// Load before the measured one, if any.
+    pub warmup: Option<PhaseLoad>,
+    /// The measured load.
+    pub profiling: PhaseLoad,
+    /// At most this many workers; `None`: one for each core available.
+    pub workers: Option<usize>,
+    /// Requests are given up after this long, ns; `None` never.
+    pub request_timeout_ns: Option<i64>,
+    /// How long an interrupted run waits for what is in flight, ns.
+    pub drain_on_interrupt_ns: i64,
+    /// Facts that the user declares.
+    pub declarations: Vec<(String, String)>,
+    /// Files that describe the deployment.
+    pub attachments: Vec<PathBuf>,
+    /// What the server is, where the plan knows (the built-in mock server).
+    pub server_kind: Option<String>,
+}
+
+/// Load of one phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseLoad {
+    /// How it is offered.
+    pub shape: LoadShape,
+    /// When it ends.
+    pub stop: StopCondition,
+}
+
+/// How load is offered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadShape {
+    /// At the dataset's own times.
+    FixedSchedule {
+        /// At most so many sessions at once; the others wait.
+        cap: Option<u32>,
+    },
+    /// By an arrival process.
+    Rate {
+        /// Which.
+        process: ArrivalProcess,
+        /// At most so many sessions at once; ticks that find no room are skipped.
+        cap: Option<u32>,
+    },
+    /// So many at a time, each followed by the next.
+    Closed {
+        /// How many.
+        concurrency: u32,
+    },
+}
+
+/// What reporting a run needs: kept in the journal, so that a report can be made again from the
+/// folder alone. Holds no secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReportPlan {
+    /// Where the files are.
+    pub artifacts: Artifacts,
+    /// Identifies the run: 12 hex digits.
+    pub benchmark_id: String,
+    /// The command line, secrets removed.
+    pub command_line: String,
+    /// The configuration as AIPerf echoes it.
+    pub input_config: Value,
+    /// The seed that the user gave.
+    pub random_seed: Option<u64>,
+    /// The seed that was used.
+    pub seed: u64,
+    /// Models asked.
+    pub models: Vec<String>,
+    /// The servers, secrets removed.
+    pub urls: Vec<String>,
+    /// The load, for people: `20 requests/s, poisson` and the like.
+    pub load_in_words: String,
+    /// What is sent, for people.
+    pub workload_in_words: String,
+    /// Which endpoint.
+    pub endpoint: EndpointKind,
+    /// Whether responses were asked for as streams.
+    pub streaming: bool,
+    /// Targets of good requests, as the user wrote them.
+    pub goodput: Option<String>,
+    /// Whether the server's token counts are used.
+    pub server_token_counts: bool,
+    /// Whether the dataset's own times are followed.
+    pub fixed_schedule: bool,
+    /// The tokenizer's file; `None` is the builtin one.
+    pub tokenizer_file: Option<PathBuf>,
+    /// The tokenizer's name.
+    pub tokenizer_name: String,
+    /// The share of failed requests above which the run is a failure.
+    pub failed_request_threshold: Option<f64>,
+    /// Which files are wanted.
+    pub outputs: Outputs,
+}
+
+/// Which files are wanted beside the summaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outputs {
+    /// The per-request lines.
+    pub records: bool,
+    /// The Parquet file.
+    pub parquet: bool,
+    /// The page.
+    pub html: bool,
+    /// AIPerf's (empty) GPU sections.
+    pub gpu_sections: bool,
+}
+
+impl ReportPlan {
+    /// The root of everything random.
+    pub fn root(&self) -> Seed {
+        Seed(self.seed)
+    }
+
+    /// Where the tokenizer comes from.
+    pub fn tokenizer(&self) -> TokenizerSource {
+        self.tokenizer_file.clone().map_or(TokenizerSource::Builtin, TokenizerSource::File)
+    }
+
+    /// Which metrics the run can have.
+    pub fn metric_config(&self) -> Result<MetricConfig, loadgen_metrics::SloError> {
+        let mut config = MetricConfig {
+            streaming: self.streaming,
+            produces_tokens: true,
+            tokenizes_input: true,
+            server_token_counts: self.server_token_counts,
+            fixed_schedule: self.fixed_schedule,
+            slos: SloSet::default(),
+        };
+        if let Some(goodput) = &self.goodput {
+            config.slos = SloSet::parse(goodput, &config)?;
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,69 @@
+//! What a run tells whoever watches it.
+
+use loadgen_core::Phase;
+use loadgen_engine::PhaseCounts;
+
+/// Watches a run. Every call must return quickly; none comes from a worker's thread.
+pub trait Progress: Send + Sync {
+    /// Something worth knowing.
+    fn note(&self, level: Level, message: &str);
+
+    /// A phase has begun.
+    fn phase_started(&self, outline: &PhaseOutline);
+
+    /// How the phase stands, several times a second.
+    fn tick(&self, live: &Live);
+
+    /// A phase has ended.
+    fn phase_ended(&self, live: &Live);
+
+    /// The load is over; results are being computed: so many of so many records are done.
+    fn finishing(&self, done: u64, total: u64);
+
+    /// Everything is written.
+    fn finished(&self);
+}
+
+/// How much a note matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For those who asked for more.
+    Debug,
+    /// Good to know.
+    Info,
+    /// Something may not be as meant.
+    Warning,
+}
+
+/// What a phase will do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PhaseOutline {
+    /// Which.
+    pub phase: Phase,
+    /// How many requests, where that is known beforehand.
+    pub requests: Option<u64>,
+    /// How long it sends, ns, where that is known beforehand.
+    pub duration_ns: Option<i64>,
+}
+
+/// A phase as it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Live {
+    /// What it will do.
+    pub outline: PhaseOutline,
+    /// Since its start, ns.
+    pub elapsed_ns: i64,
+    /// Its counters.
+    pub counts: PhaseCounts,
+    /// Whether it was interrupted.
+    pub stopping: bool,
+}
+
+impl Live {
+    /// How far the phase is, 0 to 1: by requests where their number is known, else by time.
+    pub fn fraction(&self) -> Option<f64> {
+        let by_count = self.outline.requests.map(|total| self.counts.finished() as f64 / total.max(1) as f64);
+        let by_time = self.outline.duration_ns.map(|total| self.elapsed_ns as f64 / total.max(1) as f64);
+        Some(by_count.or(by_time)?.clamp(0.0, 1.0))
+    }
+}

@@ -1,0 +1,189 @@
+//! What the tests share: a folder of their own, the program, a mock server, and readers of results.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A folder of its own for one test, and the program run in it.
+pub(crate) struct Workspace {
+    folder: tempfile::TempDir,
+}
+
+impl Workspace {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file and gives its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The program, to be run in the folder, with no environment that changes what it does.
+    pub(crate) fn loadgen(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        command.current_dir(self.folder.path()).env_remove("OPENAI_API_KEY").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        Finished(self.loadgen().args(arguments).output().unwrap())
+    }
+
+    /// Runs `profile` against `mock` with quiet progress, results in `out`.
+    pub(crate) fn profile(&self, mock: &Mock, arguments: &[&str]) -> Finished {
+        self.run(&[&["profile", "-m", "demo", "--url", &mock.url, "--artifact-dir", "out", "--ui", "none", "--tokenizer", "builtin"], arguments].concat())
+    }
+
+    pub(crate) fn results(&self, folder: &str) -> Results {
+        Results { folder: self.path(folder) }
+    }
+}
+
+/// A run of the program that has ended.
+pub(crate) struct Finished(Output);
+
+impl Finished {
+    pub(crate) fn code(&self) -> i32 {
+        self.0.status.code().unwrap_or(-1)
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code(), code, "stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+        self
+    }
+}
+
+/// Files of a finished run.
+pub(crate) struct Results {
+    pub(crate) folder: PathBuf,
+}
+
+impl Results {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub(crate) fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.text(name)).unwrap()
+    }
+
+    /// The summary.
+    pub(crate) fn summary(&self) -> Value {
+        self.json("profile_export_aiperf.json")
+    }
+
+    /// The lines of the per-request file.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        self.text("profile_export.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The rows of the Parquet file.
+    pub(crate) fn rows(&self) -> Vec<loadgen_core::RequestRecord> {
+        parquet_rows(&self.path("profile_export.parquet"))
+    }
+
+    /// Every file below the folder, by its name there, with its bytes; the journal left out.
+    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.strip_prefix(&self.folder).unwrap().to_string_lossy().into_owned();
+                if path.is_dir() {
+                    if name != "journal" {
+                        folders.push(path);
+                    }
+                } else {
+                    found.push((name, std::fs::read(&path).unwrap()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// All rows of a Parquet file of records.
+pub(crate) fn parquet_rows(path: &Path) -> Vec<loadgen_core::RequestRecord> {
+    let reader = loadgen_record::RecordReader::open(path).unwrap();
+    reader.map(|row| row.unwrap().record).collect()
+}
+
+/// A mock server in a process of its own. Dropping it stops it.
+pub(crate) struct Mock {
+    child: Child,
+    pub(crate) url: String,
+    truth_log: PathBuf,
+}
+
+impl Mock {
+    /// Starts one with this profile; its truth log goes to the test's folder.
+    pub(crate) fn start(workspace: &Workspace, profile: &str) -> Self {
+        let truth_log = workspace.path("truth.jsonl");
+        let mut child = workspace
+            .loadgen()
+            .args(["mock-server", "--port", "0", "--until-stdin-closes", "--profile", profile, "--truth-log"])
+            .arg(&truth_log)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("mock said {line:?}")).to_owned();
+        Self { child, url, truth_log }
+    }
+
+    /// Stops the server and gives the requests of its truth log.
+    pub(crate) fn truth(mut self) -> Vec<Value> {
+        self.stop();
+        let text = std::fs::read_to_string(&self.truth_log).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["kind"] == "request").collect()
+    }
+
+    fn stop(&mut self) {
+        drop(self.child.stdin.take());
+        if let Some(mut rest) = self.child.stdout.take() {
+            // Whatever it still says goes nowhere.
+            let _ = rest.read_to_end(&mut Vec::new());
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// An address that nothing listens on.
+pub(crate) fn closed_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
