@@ -5,43 +5,19 @@
 
 use crate::faults::{Fault, FaultKind};
 use crate::perf::{FixedConfig, Timing};
+use crate::plan::{Details, Plan};
 
 /// Most tokens that a golden answer has.
 const MAX_TOKENS: u32 = 64;
 /// Tokens of an answer for which no number was asked.
-pub(crate) const USUAL_TOKENS: u32 = 8;
+const USUAL_TOKENS: u32 = 8;
 /// Tokens before a fault inside an answer.
 const FAULT_AFTER: u32 = 3;
 
-/// What a model's name makes of a request.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Behaviour {
-    /// Spoils the answer.
-    pub(crate) fault: Option<Fault>,
-    /// When its tokens come.
-    pub(crate) timing: Timing,
-    /// Tokens of content.
-    pub(crate) output_tokens: u32,
-    /// Tokens that usage reports; more than are said where the stream stays empty.
-    pub(crate) reported_tokens: u32,
-    /// How many of the first tokens are reasoning.
-    pub(crate) reasoning_tokens: u32,
-    /// Whether usage has details: half of the prompt cached, and the reasoning tokens.
-    pub(crate) details: bool,
-    /// Whether the stream begins with a chunk that names the role.
-    pub(crate) role: bool,
-    /// Before which token an empty chunk takes a gap of its own.
-    pub(crate) hole: Option<u32>,
-    /// Whether there is a usage object.
-    pub(crate) usage: bool,
-    /// Whether the stream ends with `[DONE]`.
-    pub(crate) done: bool,
-}
-
 /// What the `number`-th request to `model` meets. `asked` is the number of tokens it asks for.
-pub(crate) fn behaviour(number: u64, model: &str, asked: Option<u32>, stream: bool) -> Behaviour {
+pub(crate) fn plan(number: u64, model: &str, asked: Option<u32>, stream: bool) -> Plan {
     let is = |part: &str| model.contains(part);
-    let output_tokens = if is("one") { 1 } else { asked.unwrap_or(USUAL_TOKENS).min(MAX_TOKENS) };
+    let asked = asked.unwrap_or(USUAL_TOKENS).min(MAX_TOKENS);
     let usual = FixedConfig::golden();
     let mut timing = Timing { ttft_ns: usual.ttft_ns, itl_ns: usual.itl_ns, role_ns: usual.role_ns };
     if is("slow") {
@@ -51,21 +27,21 @@ pub(crate) fn behaviour(number: u64, model: &str, asked: Option<u32>, stream: bo
         // An answer in one piece takes a gap for each token, the first included.
         timing.ttft_ns += timing.itl_ns;
     }
-    let reported_tokens = output_tokens;
-    let reasoning_tokens =
-        if is("reason") { asked.unwrap_or(USUAL_TOKENS).min(MAX_TOKENS) / 2 } else { 0 };
-    let output_tokens = if is("emptystream") && stream { 0 } else { output_tokens };
-    Behaviour {
+    let reported_tokens = if is("one") { 1 } else { asked };
+    let output_tokens = if is("emptystream") && stream { 0 } else { reported_tokens };
+    Plan {
         fault: fault(&is, number % 3 == 1),
-        timing,
+        timing: Some(timing),
+        first_word: 0,
         output_tokens,
         reported_tokens,
-        reasoning_tokens,
-        details: is("cache") || is("reason"),
+        reasoning_tokens: if is("reason") { asked / 2 } else { 0 },
+        details: if is("cache") || is("reason") { Details::HalfCached } else { Details::None },
         role: !is("norole"),
         hole: (is("hole") && output_tokens > 2).then_some(2),
         usage: !is("nousage"),
         done: !is("nodone"),
+        finish_reason: "stop",
     }
 }
 
@@ -105,34 +81,33 @@ fn fault(is: &dyn Fn(&str) -> bool, third: bool) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn a_plain_model_answers_plainly() {
-        let plain = behaviour(1, "mock-model", None, true);
+        let plain = plan(1, "mock-model", None, true);
         assert_eq!((plain.fault, plain.output_tokens, plain.role, plain.done), (None, 8, true, true));
-        assert_eq!(behaviour(0, "mock-model", Some(1000), true).output_tokens, 64);
+        assert_eq!(plan(0, "mock-model", Some(1000), true).output_tokens, 64);
     }
 
     #[test]
     fn some_faults_strike_every_third_from_the_second() {
         for model in ["somefail", "fail429", "badjson", "ctxover", "miderr", "midjson", "cut"] {
             let hit: Vec<u64> =
-                (0..7).filter(|n| behaviour(*n, model, None, true).fault.is_some()).collect();
+                (0..7).filter(|n| plan(*n, model, None, true).fault.is_some()).collect();
             assert_eq!(hit, [1, 4], "{model}");
         }
-        assert!((0..7).all(|n| behaviour(n, "allfail", None, true).fault.is_some()));
+        assert!((0..7).all(|n| plan(n, "allfail", None, true).fault.is_some()));
     }
 
     #[test]
     fn names_shape_the_answer() {
-        let of = |model| behaviour(0, model, Some(10), true);
-        assert_eq!((of("reason").reasoning_tokens, of("reason").details), (5, true));
+        let of = |model| plan(0, model, Some(10), true);
+        assert_eq!((of("reason").reasoning_tokens, of("reason").details), (5, Details::HalfCached));
         assert_eq!((of("emptystream").output_tokens, of("emptystream").reported_tokens), (0, 10));
         assert_eq!(of("one").output_tokens, 1);
         assert_eq!(of("hole").hole, Some(2));
         assert!(!of("norole").role && !of("nousage").usage && !of("nodone").done);
-        assert_eq!(of("slow").timing.ttft_ns, 500_000_000);
+        assert_eq!(of("slow").timing.map(|timing| timing.ttft_ns), Some(500_000_000));
     }
 }

@@ -12,15 +12,20 @@
 //! that no bug of a shared codec can hide on both sides.
 
 mod config;
+mod connection;
 mod faults;
 mod golden;
+mod http;
 mod perf;
+mod plan;
 mod prefix_cache;
 mod profile;
 mod prompt;
 mod server;
+mod shard;
 mod text;
 mod timer;
+mod truth_log;
 mod units;
 
 pub use config::{MockConfig, MockError, ServeReport};

@@ -1,26 +1,56 @@
-//! The listening server: sockets in, threads, shutdown.
+//! The listening server: sockets, threads, shutdown.
+//!
+//! Each server thread has a listener of its own on the same address, a current-thread runtime, and a
+//! shard; they meet only in the numbers of requests and in the truth log.
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use loadgen_core::Clock;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{oneshot, watch};
+use tokio::task::spawn_local;
 
 use crate::config::{MockConfig, MockError, ServeReport};
+use crate::connection::{Watch, WatchedSocket, reset};
+use crate::http;
+use crate::perf;
+use crate::shard::{Common, Shard, raise_open_files};
+use crate::truth_log::{self, Line, TruthLog};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 8192;
 
 /// A server that listens, and answers once [`MockServer::serve`] runs.
 #[derive(Debug)]
 pub struct MockServer {
     addr: SocketAddr,
-    listener: std::net::TcpListener,
+    listeners: Vec<std::net::TcpListener>,
     config: MockConfig,
 }
 
 impl MockServer {
     /// Starts listening; connections queue until [`MockServer::serve`].
     pub fn bind(config: MockConfig) -> Result<Self, MockError> {
-        let addr = SocketAddr::new(config.host, config.port);
-        let listener =
-            std::net::TcpListener::bind(addr).map_err(|source| MockError::Bind { addr, source })?;
-        let addr = listener.local_addr()?;
-        Ok(Self { addr, listener, config })
+        // What the profile cannot do is said before anything listens.
+        perf::build(&config.profile.perf, loadgen_core::Seed(config.seed), 0)?;
+        let mut addr = SocketAddr::new(config.host, config.port);
+        let mut listeners = Vec::new();
+        for _ in 0..config.threads.max(1) {
+            let listener = listen(addr, config.threads > 1).map_err(|source| MockError::Bind { addr, source })?;
+            // The first one settles the port.
+            addr = listener.local_addr()?;
+            listeners.push(listener);
+        }
+        Ok(Self { addr, listeners, config })
     }
 
     /// The address it listens on, with the port that was taken.
@@ -30,19 +60,64 @@ impl MockServer {
 
     /// Serves until `shutdown` is ready. Blocks the calling thread, on which it runs a runtime of its
     /// own (`shutdown` is polled there, so tokio's signals and pipes work in it); further threads are
-    /// started as configured. Requests in flight at the end are dropped, and logged as such.
+    /// started as configured. Requests in flight at the end are dropped, and logged as such; when it
+    /// returns, the truth log is complete.
     pub fn serve(self, shutdown: impl Future<Output = ()>) -> Result<ServeReport, MockError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(shutdown);
-        drop((self.listener, self.config));
-        Ok(ServeReport::default())
+        // Where the limit stays low, accepting waits for descriptors instead.
+        let _ = raise_open_files();
+        let common = Arc::new(Common::new(&self.config));
+        let (log, writer) = match &self.config.truth_log {
+            Some(path) => truth_log::open(path).map(|(log, writer)| (Some(log), Some(writer)))?,
+            None => (None, None),
+        };
+        if let Some(log) = &log {
+            log.note(Line::Server {
+                format: 1,
+                addr: self.addr,
+                profile: self.config.profile.to_string(),
+                seed: self.config.seed,
+                threads: self.listeners.len(),
+                started_ns: common.clock.anchor().0,
+            });
+        }
+        let (stop, stopped) = watch::channel(());
+        let mut listeners = self.listeners.into_iter().enumerate();
+        let first = listeners.next().map(|(_, listener)| listener);
+        let mut threads: Vec<JoinHandle<Result<ServeReport, MockError>>> = Vec::new();
+        for (replica, listener) in listeners {
+            let (common, log, mut stopped) = (Arc::clone(&common), log.clone(), stopped.clone());
+            let thread = std::thread::Builder::new().name(format!("mock-{replica}"));
+            threads.push(thread.spawn(move || {
+                serve_shard(listener, common, log, replica, async move {
+                    // An error means that the sender is gone, which is the sign to stop.
+                    let _ = stopped.changed().await;
+                })
+            })?);
+        }
+        let mut outcome = first.map_or(Ok(ServeReport::default()), |listener| {
+            serve_shard(listener, Arc::clone(&common), log.clone(), 0, shutdown)
+        });
+        drop(stop);
+        for thread in threads {
+            let other = thread.join().expect("a server thread does not panic");
+            outcome = outcome.and_then(|mut report| {
+                report.absorb(other?);
+                Ok(report)
+            });
+        }
+        let report = outcome?;
+        if let Some(log) = log {
+            log.note(Line::Summary(report.clone()));
+        }
+        writer.map_or(Ok(()), truth_log::Writer::close)?;
+        Ok(report)
     }
 
     /// Binds, and serves on a thread of its own.
     pub fn spawn(config: MockConfig) -> Result<RunningMock, MockError> {
         let server = Self::bind(config)?;
         let addr = server.addr();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("mock".to_owned()).spawn(move || {
             server.serve(async {
                 // A dropped sender stops the server as well.
@@ -57,8 +132,8 @@ impl MockServer {
 #[derive(Debug)]
 pub struct RunningMock {
     addr: SocketAddr,
-    stop: tokio::sync::oneshot::Sender<()>,
-    thread: std::thread::JoinHandle<Result<ServeReport, MockError>>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Result<ServeReport, MockError>>,
 }
 
 impl RunningMock {
@@ -72,4 +147,75 @@ impl RunningMock {
         drop(self.stop);
         self.thread.join().expect("the server thread does not panic")
     }
+}
+
+fn listen(addr: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Runs one server thread until `shutdown` is ready.
+fn serve_shard(
+    listener: std::net::TcpListener,
+    common: Arc<Common>,
+    log: Option<TruthLog>,
+    replica: usize,
+    shutdown: impl Future<Output = ()>,
+) -> Result<ServeReport, MockError> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let shard = runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        let shard = Shard::new(common, log, replica)?;
+        tokio::select! {
+            () = shutdown => {}
+            () = shard.drive() => {}
+            () = accept(&listener, &shard) => {}
+        }
+        Ok::<_, MockError>(shard)
+    })?;
+    // Open connections end with the runtime, each logging its request on the way.
+    shard.stop();
+    drop(runtime);
+    let report = shard.report().clone();
+    Ok(report)
+}
+
+/// Accepts connections for ever.
+async fn accept(listener: &TcpListener, shard: &Rc<Shard>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, mostly; the connection stays in the queue until there are some.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let accepted_ns = shard.clock().now().0;
+        let number = shard.common().next_connection();
+        shard.report().connections += 1;
+        if shard.common().faults.refuses(number) {
+            reset(&stream);
+            shard.count_fault("refuse");
+            if let Some(log) = shard.log() {
+                log.note(Line::Refused { connection: number, accepted_ns });
+            }
+            continue;
+        }
+        spawn_local(converse(stream, Watch::new(Rc::clone(shard), number, accepted_ns), Rc::clone(shard)));
+    }
+}
+
+/// Answers what comes on one connection.
+async fn converse(stream: TcpStream, watch: Rc<Watch>, shard: Rc<Shard>) {
+    // Each token is to leave at once; where that cannot be set, the connection is gone.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let socket = WatchedSocket::new(stream, Rc::clone(&watch));
+    let service = service_fn(|request| http::handle(Rc::clone(&shard), Rc::clone(&watch), request));
+    // A connection's failure is its client's, or a planned one; the truth log has both.
+    let _ = http1::Builder::new().header_read_timeout(None).serve_connection(socket, service).await;
 }

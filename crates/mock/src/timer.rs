@@ -44,6 +44,11 @@ mod linux {
 
     impl Timer {
         /// A timer without a deadline. Must be made inside a runtime.
+        #[allow(
+            deprecated,
+            reason = "the function that replaces it is unsafe, since a type could change its descriptor; this one \
+                owns the same one for life"
+        )]
         pub(crate) fn new() -> io::Result<Self> {
             let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
             let fd = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
