@@ -35,12 +35,12 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Vec<[Vec<u8>; 3]
     Some(events)
 }
 
-/// A response of `/v1/chat/completions`; see [`response`].
+/// A response of `/v1/chat/completions`, as `response` checks it.
 pub fn chat(data: &[u8]) {
     response(EndpointKind::Chat, data);
 }
 
-/// A response of `/v1/completions`; see [`response`].
+/// A response of `/v1/completions`, as `response` checks it.
 pub fn completions(data: &[u8]) {
     response(EndpointKind::Completions, data);
 }
@@ -116,7 +116,10 @@ pub fn sinusoid(data: &[u8]) {
     for expected in [0.0, 1e-9, 1.0, 2.0, 1e3, 1e6, 1e9, 1e15] {
         let time_s = wave.time_of(expected);
         // A root is settled to a hundredth of a nanosecond; two that lie closer may swap.
-        assert!(time_s >= last - 2e-11, "{wave}: the inverse goes back, from {last} to {time_s} at {expected}");
+        assert!(
+            time_s >= last - 2e-11,
+            "{wave}: the inverse goes back, from {last} to {time_s} at {expected}"
+        );
         last = time_s.max(last);
     }
 }
