@@ -16,7 +16,8 @@ impl<T> Keyed<T> {
     /// The pairs whose keys are in `first`, in that order, and the rest in theirs.
     pub(crate) fn split(self, first: &[&str]) -> (Self, Self) {
         let rank = |key: &str| first.iter().position(|other| *other == key);
-        let (mut named, rest): (Vec<_>, Vec<_>) = self.0.into_iter().partition(|(key, _)| rank(key).is_some());
+        let (mut named, rest): (Vec<_>, Vec<_>) =
+            self.0.into_iter().partition(|(key, _)| rank(key).is_some());
         named.sort_by_key(|(key, _)| rank(key));
         (Self(named), Self(rest))
     }

@@ -90,11 +90,9 @@ pub(crate) struct SummaryFile<'a> {
 }
 
 /// One metric's figures in its display unit; which of them exist depends on the metric.
-#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct MetricFigures {
     /// The display unit.
-    #[schemars(required)]
     unit: &'static str,
     /// Mean, or the figure itself.
     #[serde(skip_serializing_if = "Option::is_none")]

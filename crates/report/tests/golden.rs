@@ -6,7 +6,10 @@
 use std::collections::BTreeSet;
 
 use loadgen_core::{ErrorDetail, Nanos};
-use loadgen_metrics::{Metric, MetricSummary, OutcomeCounts, PERCENTILES, REGISTRY, SloSet, Stats, Summary, Window};
+use loadgen_metrics::{
+    Aggregator, Metric, MetricConfig, MetricSummary, PERCENTILES, REGISTRY, SloSet, Stats, Summary, Window,
+    Windows,
+};
 use loadgen_report::{Report, RunInfo, TimeZone, console, summary_csv, summary_json};
 use serde_json::{Map, Value};
 
@@ -52,17 +55,12 @@ impl Case {
             };
             (error, group["count"].as_u64().unwrap())
         });
-        Summary {
-            metrics: metrics.collect(),
-            warmup_metrics: Vec::new(),
-            error_summary: errors.collect(),
-            ungrouped_errors: 0,
-            counts: OutcomeCounts::default(),
-            warmup_counts: OutcomeCounts::default(),
-            window: Window { start: instant(&file, "start_time"), end: instant(&file, "end_time") },
-            distributions: Vec::new(),
-            goodput_curve: None,
-        }
+        let window = Window { start: instant(&file, "start_time"), end: instant(&file, "end_time") };
+        let windows = Windows { profiling: window, warmup: None };
+        let mut summary = Aggregator::new(MetricConfig::default()).finish(&windows);
+        summary.metrics = metrics.collect();
+        summary.error_summary = errors.collect();
+        summary
     }
 
     fn info(&self) -> RunInfo {
@@ -117,7 +115,10 @@ fn the_summary_json_equals_aiperfs_key_for_key() {
         }
         let extra: Vec<&String> = ours.keys().filter(|key| !theirs.contains_key(*key)).collect();
         assert_eq!(extra, ["loadgen_version"]);
-        assert_eq!(ours["telemetry_data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["summary", "endpoints", "error_summary"]);
+        assert_eq!(
+            ours["telemetry_data"].as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["summary", "endpoints", "error_summary"]
+        );
         assert!(text.starts_with("{\n  \"schema_version\": \"1.4\",\n") && text.ends_with("\n  }\n}"));
     }
 }
@@ -158,7 +159,8 @@ fn rows(text: &str, title: &str) -> Vec<String> {
 fn the_console_tables_equal_aiperfs_line_for_line() {
     for case in CASES {
         let (summary, info, slos) = (case.summary(), case.info(), SloSet::default());
-        let report = Report { info: &info, summary: &summary, slos: &slos, quality: None, timeline: None, files: &[] };
+        let report =
+            Report { info: &info, summary: &summary, slos: &slos, quality: None, timeline: None, files: &[] };
         let ours = console::blocks(&report, console::Options::file(false));
         for title in ["| LLM Metrics", "| LLM Metrics: Usage"] {
             assert_eq!(rows(&ours, title), rows(case.console, title));
@@ -181,7 +183,8 @@ fn every_metric_of_aiperfs_is_known_by_its_name() {
     for case in CASES {
         let file = case.value();
         let metrics = file.iter().filter(|(_, value)| value.get("unit").is_some());
-        let unknown: Vec<&String> = metrics.map(|(tag, _)| tag).filter(|tag| Metric::of(tag).is_none()).collect();
+        let unknown: Vec<&String> =
+            metrics.map(|(tag, _)| tag).filter(|tag| Metric::of(tag).is_none()).collect();
         assert!(unknown.is_empty(), "{unknown:?}");
     }
 }
@@ -198,7 +201,8 @@ fn what_is_not_finite_never_reaches_a_file() {
     }
     let info = CASES[0].info();
     let slos = SloSet::default();
-    let report = Report { info: &info, summary: &summary, slos: &slos, quality: None, timeline: None, files: &[] };
+    let report =
+        Report { info: &info, summary: &summary, slos: &slos, quality: None, timeline: None, files: &[] };
     let texts = [
         summary_json(&summary, &info),
         summary_csv(&summary, true),
@@ -207,7 +211,9 @@ fn what_is_not_finite_never_reaches_a_file() {
     ];
     for text in texts {
         let words = text.split(|c: char| !c.is_ascii_alphabetic());
-        let bad: Vec<&str> = words.filter(|word| ["nan", "inf", "infinity", "null"].contains(&word.to_lowercase().as_str())).collect();
+        let bad: Vec<&str> = words
+            .filter(|word| ["nan", "inf", "infinity", "null"].contains(&word.to_lowercase().as_str()))
+            .collect();
         assert!(bad.is_empty(), "{bad:?} in {text}");
     }
 }

@@ -1,5 +1,7 @@
 //! The lines below the tables: what was run, for how long, and where the results are.
 
+use std::fmt::Write as _;
+
 use super::table::wrap;
 use crate::info::Report;
 
@@ -13,9 +15,10 @@ pub(super) fn footer(report: &Report<'_>, width: usize) -> String {
     // Scripts read this line. It is the metric's figure, not the longer window that rates divide by.
     let seconds = report.figure("benchmark_duration").unwrap_or_else(|| summary.window.seconds());
     let early = if info.was_cancelled { " (cancelled early)" } else { "" };
-    out.push_str(&format!("Benchmark Duration: {seconds:.2} sec{early}\n"));
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "Benchmark Duration: {seconds:.2} sec{early}");
     for (label, path) in report.files {
-        out.push_str(&format!("{label}: {}\n", path.display()));
+        let _ = writeln!(out, "{label}: {}", path.display());
     }
     if info.was_cancelled {
         out.push_str("The run was cancelled early: the results are those of its first part.\n");

@@ -9,11 +9,16 @@ use crate::info::Report;
 /// with a discrepancy.
 const USAGE_DIFFERENCE_PERCENT: u32 = 10;
 
+/// Rows of the error table; what lies beyond is summed up in one more.
+const MOST_ERRORS: usize = 25;
+
 /// Says that the results are not those of the whole run.
 pub(super) fn incomplete(report: &Report<'_>, paint: Paint) -> Option<String> {
     let reason = report.info.incomplete_reason.as_deref()?;
     let title = paint.apply(Style::Bad, "loadgen | INCOMPLETE RESULTS");
-    Some(format!("{title}\n{reason}\nThese figures are of a part of the run: do not compare them with those of a whole one.\n"))
+    Some(format!(
+        "{title}\n{reason}\nThese figures are of a part of the run: do not compare them with those of a whole one.\n"
+    ))
 }
 
 /// The table of errors, most frequent first.
@@ -26,13 +31,15 @@ pub(super) fn error_summary(report: &Report<'_>, width: usize, paint: Paint) -> 
         "loadgen | Error Summary",
         [("Code", Align::Right), ("Type", Align::Right), ("Message", Align::Left), ("Count", Align::Right)],
     );
-    for (error, count) in &summary.error_summary {
+    for (error, count) in summary.error_summary.iter().take(MOST_ERRORS) {
         let code = error.code.map_or_else(|| MISSING.to_owned(), |code| code.to_string());
         table.row(vec![code, error.error_type.clone(), error.message.clone(), count.to_string()]);
     }
-    if summary.ungrouped_errors > 0 {
-        let message = "further errors, each unlike those above".to_owned();
-        table.row(vec![MISSING.to_owned(), MISSING.to_owned(), message, summary.ungrouped_errors.to_string()]);
+    let beyond: u64 = summary.error_summary.iter().skip(MOST_ERRORS).map(|(_, count)| count).sum();
+    let others = beyond + summary.ungrouped_errors;
+    if others > 0 {
+        let missing = || MISSING.to_owned();
+        table.row(vec![missing(), missing(), "other errors, each kind rarer".to_owned(), others.to_string()]);
     }
     Some(table.draw(width, paint))
 }

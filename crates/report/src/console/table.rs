@@ -24,7 +24,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(title: impl Into<String>, head: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
+    pub(super) fn new(
+        title: impl Into<String>,
+        head: impl IntoIterator<Item = (&'static str, Align)>,
+    ) -> Self {
         let head = head.into_iter().map(|(name, align)| (name.to_owned(), align)).collect();
         Self { title: title.into(), head, rows: Vec::new() }
     }
@@ -70,8 +73,16 @@ impl Table {
         widths
     }
 
-    fn lines(&self, out: &mut String, cells: &[String], widths: &[usize], (bar, style): (&str, Style), paint: Paint) {
-        let wrapped: Vec<Vec<String>> = cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
+    fn lines(
+        &self,
+        out: &mut String,
+        cells: &[String],
+        widths: &[usize],
+        (bar, style): (&str, Style),
+        paint: Paint,
+    ) {
+        let wrapped: Vec<Vec<String>> =
+            cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
         let bar = paint.apply(Style::Rule, bar);
         for line in 0..height {
@@ -105,7 +116,12 @@ pub(super) fn panel(title: &str, body: &str, width: usize, paint: Paint) -> Stri
     out.push('\n');
     for line in lines {
         let gap = blank(inner - 2 - line.width());
-        out.push_str(&format!("{}  {line}{gap}{}\n", rule("│".to_owned()), rule("│".to_owned())));
+        out.push_str(&rule("│".to_owned()));
+        out.push_str("  ");
+        out.push_str(&line);
+        out.push_str(&gap);
+        out.push_str(&rule("│".to_owned()));
+        out.push('\n');
     }
     out.push_str(&rule(format!("╰{}╯", "─".repeat(inner))));
     out.push('\n');

@@ -47,7 +47,8 @@ pub(crate) fn goodput_statement(report: &Report<'_>) -> Option<String> {
         return None;
     }
     let figure = |tag| report.figure(tag).unwrap_or(0.0);
-    let (good, share, rate) = (figure("good_request_count"), figure("good_request_fraction"), figure("goodput"));
+    let (good, share, rate) =
+        (figure("good_request_count"), figure("good_request_fraction"), figure("goodput"));
     let completed = report.summary.counts.ok + report.summary.counts.errors();
     Some(format!(
         "{:.1}% of requests ({good:.0} of {completed}, {rate:.2} requests/sec) met {}",

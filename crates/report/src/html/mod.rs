@@ -6,6 +6,7 @@
 
 mod charts;
 mod sections;
+mod spreads;
 mod style;
 
 use std::fmt::Write as _;
@@ -36,7 +37,7 @@ pub fn page(report: &Report<'_>) -> String {
         sections::key_figures(report),
         section("Goodput", "goodput", sections::goodput(report)),
         section("Over time", "time", charts::over_time(report)),
-        section("Distributions", "distributions", charts::distributions(report)),
+        section("Distributions", "distributions", spreads::distributions(report)),
         section("Figures", "figures", sections::figures(report)),
         section("Errors", "errors", sections::errors(report)),
         section("Measurement quality", "quality", sections::quality(report)),

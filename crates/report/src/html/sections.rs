@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use loadgen_metrics::{ConsoleGroup, LagStats, MetricSummary, Quality};
 
-use super::charts;
+use super::spreads;
 use crate::console::{
     MISSING, console_rows, figure, figures as row_figures, goodput_statement, grouped, outcome_statement,
     quality_statement,
@@ -82,7 +82,8 @@ pub(super) fn key_figures(report: &Report<'_>) -> String {
         }
     }
     if let Some(rate) = avg("output_token_throughput") {
-        let total = avg("total_osl").map_or_else(String::new, |n| format!("{} tokens", grouped(&format!("{n:.0}"))));
+        let total =
+            avg("total_osl").map_or_else(String::new, |n| format!("{} tokens", grouped(&format!("{n:.0}"))));
         card(&mut out, "Output throughput", &brief(rate), "tokens/s", &total);
     }
     if let Some(rate) = avg("request_throughput") {
@@ -103,7 +104,7 @@ fn card(out: &mut String, name: &str, value: &str, unit: &str, more: &str) {
 
 pub(super) fn goodput(report: &Report<'_>) -> String {
     let Some(statement) = goodput_statement(report) else { return String::new() };
-    let curve = report.summary.goodput_curve.as_ref().map(charts::goodput_curve).unwrap_or_default();
+    let curve = report.summary.goodput_curve.as_ref().map(spreads::goodput_curve).unwrap_or_default();
     format!("<p>{}.</p>\n{curve}", Escaped(&statement))
 }
 
@@ -178,7 +179,8 @@ pub(super) fn errors(report: &Report<'_>) -> String {
         );
     }
     out.push_str("</tbody></table></div>");
-    let left = errors.iter().skip(MOST).map(|(_, count)| count).sum::<u64>() + report.summary.ungrouped_errors;
+    let left =
+        errors.iter().skip(MOST).map(|(_, count)| count).sum::<u64>() + report.summary.ungrouped_errors;
     if left > 0 {
         let _ = write!(out, "<p>{left} more errors are in profile_export.jsonl.</p>");
     }
@@ -188,8 +190,8 @@ pub(super) fn errors(report: &Report<'_>) -> String {
 pub(super) fn quality(report: &Report<'_>) -> String {
     let Some(quality) = report.quality else { return String::new() };
     let mut out = String::from(
-        "<p>How late the client itself was. Latencies count from when work on a request began; arrivals are stamped \
-         as the table's last lines say.</p>\n<div class=\"sheet\"><table><thead><tr><th>Lag of the client</th>\
+        "<p>How late the client itself was. Latencies count from when work on a request began; how \
+         arrivals were stamped stands below.</p>\n<div class=\"sheet\"><table><thead><tr><th>Lag of the client</th>\
          <th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr></thead><tbody>",
     );
     lag(&mut out, "Due to first byte written", quality.send_lag.as_ref());
@@ -221,7 +223,15 @@ fn quality_facts(quality: &Quality) -> Vec<(&'static str, String)> {
     let source = source.as_ref().and_then(|v| v.as_str()).unwrap_or("unknown").to_owned();
     let mut facts = vec![
         ("Arrivals stamped by", source),
-        ("Uncertain chunks", format!("{} of {} ({})", chunks.uncertain, chunks.chunks, percent(chunks.share))),
+        (
+            "Uncertain chunks",
+            format!(
+                "{} of {} ({})",
+                grouped_count(chunks.uncertain),
+                grouped_count(chunks.chunks),
+                percent(chunks.share)
+            ),
+        ),
     ];
     facts.extend(quality.requested_rate.map(|r| ("Due", rate(r))));
     facts.extend(quality.achieved_rate.map(|r| ("Sent", rate(r))));
@@ -268,7 +278,8 @@ pub(super) fn run(report: &Report<'_>) -> String {
     if let Ok(config) = serde_json::to_string_pretty(&info.input_config)
         && !info.input_config.is_empty()
     {
-        let _ = write!(out, "<details><summary>Configuration</summary><pre>{}</pre></details>", Escaped(&config));
+        let _ =
+            write!(out, "<details><summary>Configuration</summary><pre>{}</pre></details>", Escaped(&config));
     }
     out
 }
@@ -288,9 +299,13 @@ fn brief(value: f64) -> String {
         a if a >= 1000.0 => grouped(&format!("{value:.0}")),
         a if a >= 99.95 => format!("{value:.0}"),
         a if a >= 9.995 => format!("{value:.1}"),
-        a if a == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         _ => format!("{value:.2}"),
     }
+}
+
+fn grouped_count(count: u64) -> String {
+    grouped(&count.to_string())
 }
 
 fn capitalized(text: &str) -> String {

@@ -76,7 +76,8 @@ impl Axis {
 
     fn span(&self, values: impl Iterator<Item = f64>) -> (f64, f64) {
         let usable = values.filter(|v| v.is_finite() && (self.scale != Scale::Log || *v > 0.0));
-        let (mut low, mut high) = usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (mut low, mut high) =
+            usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         if low > high {
             return if self.scale == Scale::Log { (1.0, 10.0) } else { (0.0, 1.0) };
         }
@@ -115,8 +116,8 @@ impl Fitted {
 
     fn time(low: f64, high: f64, wanted: usize) -> Self {
         const STEPS: [f64; 17] = [
-            1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0,
-            21600.0, 43200.0,
+            1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0,
+            14400.0, 21600.0, 43200.0,
         ];
         let rough = (high - low) / wanted.max(1) as f64;
         let step = if rough < 1.0 {
@@ -246,7 +247,10 @@ mod tests {
     #[test]
     fn time_ticks_are_seconds_then_clock_times() {
         assert_eq!(texts(&Axis::time("t"), &[0.0, 58.0], 6), ["0", "10", "20", "30", "40", "50"]);
-        assert_eq!(texts(&Axis::time("t"), &[0.0, 600.0], 5), ["0:00", "2:00", "4:00", "6:00", "8:00", "10:00"]);
+        assert_eq!(
+            texts(&Axis::time("t"), &[0.0, 600.0], 5),
+            ["0:00", "2:00", "4:00", "6:00", "8:00", "10:00"]
+        );
         assert_eq!(texts(&Axis::time("t"), &[0.0, 7200.0], 2), ["0:00", "1:00:00", "2:00:00"]);
     }
 

@@ -135,8 +135,11 @@ mod tests {
 
     #[test]
     fn an_empty_picture_says_so() {
-        let plot = Plot::new("nothing", Axis::linear("x"), Axis::linear("y"))
-            .layer("", Colour::Grey, Mark::Level(1.0, "limit".into()));
+        let plot = Plot::new("nothing", Axis::linear("x"), Axis::linear("y")).layer(
+            "",
+            Colour::Grey,
+            Mark::Level(1.0, "limit".into()),
+        );
         assert!(plot.is_empty());
         assert!(plot.to_svg().contains("no data"));
         assert!(!sample().is_empty());

@@ -74,7 +74,9 @@ pub enum Mark {
 impl Mark {
     pub(super) fn xs(&self) -> Vec<f64> {
         match self {
-            Self::Line(p) | Self::Dashed(p) | Self::Area(p) | Self::Dots(p) => p.iter().map(|p| p.0).collect(),
+            Self::Line(p) | Self::Dashed(p) | Self::Area(p) | Self::Dots(p) => {
+                p.iter().map(|p| p.0).collect()
+            }
             Self::Band(p) => p.iter().map(|p| p.0).collect(),
             Self::Bars(b) => b.iter().flat_map(|b| [b.0, b.1]).collect(),
             Self::At(x, _) => vec![*x],
@@ -84,7 +86,9 @@ impl Mark {
 
     pub(super) fn ys(&self) -> Vec<f64> {
         match self {
-            Self::Line(p) | Self::Dashed(p) | Self::Area(p) | Self::Dots(p) => p.iter().map(|p| p.1).collect(),
+            Self::Line(p) | Self::Dashed(p) | Self::Area(p) | Self::Dots(p) => {
+                p.iter().map(|p| p.1).collect()
+            }
             Self::Band(p) => p.iter().flat_map(|p| [p.1, p.2]).collect(),
             Self::Bars(b) => b.iter().map(|b| b.2).collect(),
             Self::At(..) => Vec::new(),
@@ -160,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_histogram_counts_every_usable_sample_once() {
-        let samples: Vec<f64> = (0..1000).map(|i| 1.0 + f64::from(i)).chain([f64::NAN, f64::INFINITY]).collect();
+        let samples: Vec<f64> =
+            (0..1000).map(|i| 1.0 + f64::from(i)).chain([f64::NAN, f64::INFINITY]).collect();
         for log in [false, true] {
             let bars = histogram(&samples, 20, log);
             assert_eq!(bars.len(), 20);

@@ -131,7 +131,11 @@ fn head(out: &mut String, plot: &Plot) -> f64 {
         let class = layer.colour.class();
         let (form, mid) = (form(&layer.mark), y - 4.0);
         let _ = match form {
-            "band" | "bars" => write!(out, "<rect class=\"{form} {class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"16\" height=\"8\"/>", mid - 4.0),
+            "band" | "bars" => write!(
+                out,
+                "<rect class=\"{form} {class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"16\" height=\"8\"/>",
+                mid - 4.0
+            ),
             "dots" => write!(out, "<path class=\"dots {class}\" d=\"M{:.1} {mid:.1}h0\"/>", x + 8.0),
             _ => write!(out, "<path class=\"{form} {class}\" d=\"M{x:.1} {mid:.1}h16\"/>"),
         };
@@ -294,9 +298,10 @@ fn label_height(plot: &Plot, at: f64, label: &str, row: u8, frame: &Frame) -> f6
         Mark::Line(points) | Mark::Dashed(points) => Some(points),
         _ => None,
     });
-    let is_crossed = lines.flatten().filter_map(|point| frame.point(*point)).any(|(line_x, line_y)| {
-        (line_x - x).abs() <= reach && (line_y - (top - 4.0)).abs() <= 12.0
-    });
+    let is_crossed = lines
+        .flatten()
+        .filter_map(|point| frame.point(*point))
+        .any(|(line_x, line_y)| (line_x - x).abs() <= reach && (line_y - (top - 4.0)).abs() <= 12.0);
     if is_crossed { frame.bottom - 8.0 - 15.0 * f64::from(row) } else { top }
 }
 

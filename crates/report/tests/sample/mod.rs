@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use loadgen_core::{ErrorDetail, Nanos};
 use loadgen_metrics::{
-    Distribution, GoodputCurve, HostFacts, LagStats, Metric, MetricConfig, MetricSummary, OutcomeCounts, Quality,
-    ScheduleFacts, SloSet, Stats, Summary, TimelineBucket, TimelineData, TimestampSource, UncertainChunks, Window,
+    Aggregator, Distribution, GoodputCurve, HostFacts, LagStats, Metric, MetricConfig, MetricSummary,
+    OutcomeCounts, Quality, QualityInput, ScheduleFacts, SloSet, Stats, Summary, TimelineBucket,
+    TimelineData, TimestampSource, UncertainChunks, Window, Windows,
 };
 use loadgen_report::{Report, RunInfo, TimeZone};
 
@@ -41,11 +42,12 @@ impl Sample {
         let samples = latencies();
         let gaps: Vec<f64> = (0..4000).map(|i| 18.0 + 9.0 * noise(i) + 30.0 * noise(i + 9).powi(8)).collect();
         let whole: Vec<f64> = samples.iter().zip(&gaps).map(|(first, gap)| first + gap * 180.0).collect();
+        let summary = summary(&samples, &gaps, &whole);
         Self {
             info: info(),
-            summary: summary(&samples, &gaps, &whole),
             slos,
-            quality: quality(),
+            quality: quality(&summary),
+            summary,
             timeline: timeline(),
             files: [
                 ("CSV Export", "/data/run/profile_export_aiperf.csv"),
@@ -138,7 +140,7 @@ fn summary(first: &[f64], gaps: &[f64], whole: &[f64]) -> Summary {
     let seconds = f64::from(SECONDS);
     let good = first.iter().zip(gaps).filter(|(f, g)| **f <= 500.0 && **g <= 50.0).count() as f64;
     let (ok, failed) = (first.len() as f64, 23.0);
-    let mut figures = vec![
+    let figures = vec![
         ("request_throughput", Stats::scalar(ok / seconds)),
         ("request_latency", spread(whole)),
         ("request_count", Stats::scalar(ok)),
@@ -161,7 +163,6 @@ fn summary(first: &[f64], gaps: &[f64], whole: &[f64]) -> Summary {
         ("usage_discrepancy_count", Stats::scalar(12.0)),
         ("osl_mismatch_count", Stats::scalar(310.0)),
     ];
-    figures.retain(|(tag, _)| Metric::of(tag).is_some());
     let error = |code, error_type: &str, message: &str| ErrorDetail {
         code,
         error_type: error_type.to_owned(),
@@ -169,27 +170,27 @@ fn summary(first: &[f64], gaps: &[f64], whole: &[f64]) -> Summary {
         cause: None,
         cause_chain: Vec::new(),
     };
-    Summary {
-        metrics: figures
-            .into_iter()
-            .filter_map(|(tag, stats)| Some(MetricSummary { metric: Metric::of(tag)?, stats }))
-            .collect(),
-        warmup_metrics: Vec::new(),
-        error_summary: vec![
-            (error(Some(503), "Service Unavailable", "{\"error\": {\"message\": \"<queue> is full\"}}"), 19),
-            (error(None, "ConnectionReset", "connection reset by peer while reading the stream"), 4),
-        ],
-        ungrouped_errors: 0,
-        counts: OutcomeCounts { ok: 4000, http_error: 19, stream_error: 4, aborted: 7, ..OutcomeCounts::default() },
-        warmup_counts: OutcomeCounts::default(),
-        distributions: vec![
-            distribution("time_to_first_token", first),
-            distribution("inter_token_latency", gaps),
-            distribution("request_latency", whole),
-        ],
-        goodput_curve: Some(curve(first)),
-        window: Window { start: START, end: START + i64::from(SECONDS) * 1_000_000_000 },
-    }
+    let end = START + i64::from(SECONDS) * 1_000_000_000;
+    let windows = Windows { profiling: Window { start: START, end }, warmup: None };
+    let mut summary = Aggregator::new(MetricConfig::default()).finish(&windows);
+    summary.metrics = figures
+        .into_iter()
+        .filter_map(|(tag, stats)| Some(MetricSummary { metric: Metric::of(tag)?, stats }))
+        .collect();
+    summary.error_summary = vec![
+        (error(Some(503), "Service Unavailable", "{\"error\": {\"message\": \"<queue> is full\"}}"), 19),
+        (error(None, "ConnectionReset", "connection reset by peer while reading the stream"), 4),
+    ];
+    summary.counts =
+        OutcomeCounts { ok: 4000, http_error: 19, stream_error: 4, aborted: 7, ..OutcomeCounts::default() };
+    summary.distributions = vec![
+        distribution("time_to_first_token", first),
+        distribution("inter_token_latency", gaps),
+        distribution("inter_chunk_latency", gaps),
+        distribution("request_latency", whole),
+    ];
+    summary.goodput_curve = Some(curve(first));
+    summary
 }
 
 fn timeline() -> TimelineData {
@@ -202,7 +203,8 @@ fn timeline() -> TimelineData {
             let rate = 15.0 + 4.0 * noise(i + 8) + 3.0 * burst(t - 10.0);
             TimelineBucket {
                 at_seconds: t,
-                time_to_first_token_ms: (second % 61 != 60).then_some((first, first * (1.6 + 0.5 * noise(i + 4)))),
+                time_to_first_token_ms: (second % 61 != 60)
+                    .then_some((first, first * (1.6 + 0.5 * noise(i + 4)))),
                 inter_chunk_latency_ms: Some((gap, gap * (2.0 + 1.5 * noise(i + 6)))),
                 started: started as u64,
                 completed: rate as u64,
@@ -221,25 +223,30 @@ fn distribution(tag: &str, samples: &[f64]) -> Distribution {
     const BINS: usize = 48;
     let sorted = sorted(samples);
     let n = sorted.len();
-    let (low, high) = (sorted[0], sorted[n - 1]);
+    let (low, high, max) = (sorted[0], sorted[n * 995 / 1000], sorted[n - 1]);
     let width = (high - low) / BINS as f64;
     let mut bins: Vec<(f64, f64, u64)> =
         (0..BINS).map(|i| (low + width * i as f64, low + width * (i + 1) as f64, 0)).collect();
+    bins.push((high, max, 0));
     for sample in &sorted {
-        bins[(((sample - low) / width) as usize).min(BINS - 1)].2 += 1;
+        bins[(((sample - low) / width) as usize).min(BINS)].2 += 1;
     }
-    let cdf = (0..=200).map(|i| i * (n - 1) / 200).map(|rank| (sorted[rank], (rank + 1) as f64 / n as f64)).collect();
+    let cdf = (0..=200)
+        .map(|i| i * (n - 1) / 200)
+        .map(|rank| (sorted[rank], (rank + 1) as f64 / n as f64))
+        .collect();
     Distribution { metric: Metric::of(tag).expect("a tag of the registry"), bins, cdf }
 }
 
 fn curve(first: &[f64]) -> GoodputCurve {
     let sorted = sorted(first);
     let n = sorted.len();
-    let points = (0..=120).map(|i| i * (n - 1) / 120).map(|rank| (sorted[rank], 0.98 * (rank + 1) as f64 / n as f64));
+    let points =
+        (0..=120).map(|i| i * (n - 1) / 120).map(|rank| (sorted[rank], 0.98 * (rank + 1) as f64 / n as f64));
     GoodputCurve { points: points.collect(), bound_ms: Some(500.0) }
 }
 
-fn quality() -> Quality {
+fn quality(summary: &Summary) -> Quality {
     let lag = |p50: f64| LagStats {
         count: 4023,
         avg_ms: p50 * 1.2,
@@ -249,30 +256,25 @@ fn quality() -> Quality {
         p999_ms: p50 * 9.0,
         max_ms: p50 * 21.0,
     };
-    Quality {
-        schema_version: "1.0".to_owned(),
-        client_limited: false,
-        reasons: Vec::new(),
-        timestamp_source: TimestampSource::Kernel,
-        send_lag: Some(lag(0.017)),
-        release_lateness: Some(lag(0.012)),
-        read_lag: Some(lag(0.009)),
-        uncertain_chunks: UncertainChunks { chunks: 760_000, uncertain: 1212, share: 0.0016, width: Some(lag(0.04)) },
-        requests: OutcomeCounts { ok: 4000, http_error: 19, stream_error: 4, aborted: 7, ..OutcomeCounts::default() },
-        schedule: ScheduleFacts { due: 4030, ..ScheduleFacts::default() },
-        requested_rate: Some(16.76),
-        achieved_rate: Some(16.76),
-        host: HostFacts {
-            wall_seconds: 241.2,
-            cores: 8,
-            process_cpu_seconds: Some(31.0),
-            machine_busy_share: Some(0.14),
-            steal_share: Some(0.0),
-            worker_busy_shares: vec![0.021, 0.019, 0.023],
-            missing_stamps: 0,
-            clock_steps: 0,
-        },
-        process_cores_busy: Some(0.128),
-        degraded_records: 0,
-    }
+    let host = HostFacts {
+        wall_seconds: 241.2,
+        cores: 8,
+        process_cpu_seconds: Some(31.0),
+        machine_busy_share: Some(0.14),
+        steal_share: Some(0.0),
+        worker_busy_shares: vec![0.021, 0.019, 0.023],
+        ..HostFacts::default()
+    };
+    let schedule = ScheduleFacts { due: 4030, ..ScheduleFacts::default() };
+    let mut quality = QualityInput::new(false).finish(host, schedule, summary);
+    quality.timestamp_source = TimestampSource::Kernel;
+    quality.send_lag = Some(lag(0.017));
+    quality.release_lateness = Some(lag(0.012));
+    quality.read_lag = Some(lag(0.009));
+    quality.uncertain_chunks =
+        UncertainChunks { chunks: 760_000, uncertain: 1212, share: 0.0016, width: Some(lag(0.04)) };
+    quality.requests = summary.counts;
+    quality.requested_rate = Some(16.76);
+    quality.achieved_rate = Some(16.76);
+    quality
 }

@@ -1,0 +1,147 @@
+//! The page and the console of a made-up run.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod sample;
+
+use loadgen_core::ErrorDetail;
+use loadgen_metrics::{Reason, SloSet};
+use loadgen_report::{console, html};
+use sample::Sample;
+
+/// Every attribute and style that could make a browser ask another host.
+const FETCHING: [&str; 9] =
+    ["src=", "href=", "url(", "@import", "<script", "<iframe", "<img", "<link", "<object"];
+
+#[test]
+fn the_page_needs_nothing_but_itself_and_stays_small() {
+    let page = html::page(&Sample::new().report());
+    for fetching in FETCHING {
+        assert!(!page.contains(fetching), "{fetching}");
+    }
+    assert!(page.len() < 300_000, "{}", page.len());
+    assert!(page.starts_with("<!doctype html>"));
+    for heading in
+        ["Goodput", "Over time", "Distributions", "Figures", "Errors", "Measurement quality", "The run"]
+    {
+        assert!(page.contains(&format!("<h2>{heading}</h2>")), "{heading}");
+    }
+    assert_eq!(page.matches("<svg").count(), 12);
+    let ids: Vec<&str> =
+        page.match_indices(" id=\"").map(|(at, _)| page[at + 5..].split('"').next().unwrap()).collect();
+    let distinct: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+    assert_eq!(ids.len(), distinct.len(), "ids are distinct: {ids:?}");
+}
+
+#[test]
+fn text_from_outside_stays_text() {
+    const EVIL: &str = "</title></style><script>alert(1)</script><b onclick='x'>\"&";
+    let mut sample = Sample::new();
+    sample.info.cli_command = EVIL.to_owned();
+    sample.info.benchmark_id = EVIL.to_owned();
+    sample.info.loadgen_version = EVIL.to_owned();
+    sample.info.incomplete_reason = Some(EVIL.to_owned());
+    sample.info.facts = vec![(EVIL.to_owned(), EVIL.to_owned()), ("Model".to_owned(), EVIL.to_owned())];
+    sample.info.input_config.insert(EVIL.to_owned(), EVIL.into());
+    sample.files = vec![(EVIL.to_owned(), EVIL.into())];
+    sample.quality.client_limited = true;
+    let reason = Reason { code: EVIL.to_owned(), message: EVIL.to_owned(), measured: 1.0, threshold: 0.0 };
+    sample.quality.reasons = vec![reason];
+    let error = ErrorDetail {
+        code: None,
+        error_type: EVIL.to_owned(),
+        message: EVIL.to_owned(),
+        cause: None,
+        cause_chain: Vec::new(),
+    };
+    sample.summary.error_summary = vec![(error, 1)];
+    let page = html::page(&sample.report());
+    assert!(page.contains("&lt;script&gt;"));
+    assert!(!page.contains("<script") && !page.contains("<b onclick"));
+    assert_eq!(page.matches("</style>").count(), 1);
+    assert_eq!(page.matches("</title>").count(), 1 + page.matches("<svg").count());
+}
+
+#[test]
+fn a_run_without_anything_still_has_a_page_and_a_console() {
+    let mut sample = Sample::new();
+    sample.summary.metrics.clear();
+    sample.summary.error_summary.clear();
+    sample.summary.distributions.clear();
+    sample.summary.goodput_curve = None;
+    sample.timeline.buckets.clear();
+    sample.slos = SloSet::default();
+    sample.files.clear();
+    let page = html::page(&sample.report());
+    assert!(!page.contains("<svg") && page.contains("Requests: 4030 scheduled"));
+    let text = console::render(&sample.report(), console::Options::file(false));
+    assert!(text.contains("Measurement quality: the client kept up"));
+}
+
+#[test]
+fn the_console_of_a_run() {
+    let sample = Sample::new();
+    insta::assert_snapshot!(console::render(&sample.report(), console::Options::file(false)));
+}
+
+#[test]
+fn many_kinds_of_error_stay_one_screen() {
+    let mut sample = Sample::new();
+    let kind = sample.summary.error_summary[0].clone();
+    sample.summary.error_summary = vec![kind; 40];
+    sample.summary.ungrouped_errors = 5;
+    let text = console::blocks(&sample.report(), console::Options::file(false));
+    assert_eq!(text.matches("Service Unavailable").count(), 25);
+    let rest = text.lines().find(|line| line.contains("other errors, each kind rarer")).unwrap();
+    assert!(rest.contains(&(15 * 19 + 5).to_string()), "{rest}");
+}
+
+#[test]
+fn a_narrow_terminal_wraps_labels_and_keeps_figures() {
+    let sample = Sample::new();
+    let text =
+        console::blocks(&sample.report(), console::Options { width: 100, ansi: false, trace_timing: false });
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert!(text.contains("10,804.89"));
+}
+
+#[test]
+fn colours_change_nothing_but_looks() {
+    let sample = Sample::new();
+    let plain =
+        console::render(&sample.report(), console::Options { width: 140, ansi: false, trace_timing: true });
+    let ansi =
+        console::render(&sample.report(), console::Options { width: 140, ansi: true, trace_timing: true });
+    let mut stripped = String::new();
+    let mut rest = ansi.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        stripped.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    stripped.push_str(rest);
+    assert_eq!(stripped, plain);
+    assert_ne!(ansi, plain);
+}
+
+#[test]
+fn a_client_that_limited_the_run_says_why() {
+    let mut sample = Sample::new();
+    sample.quality.client_limited = true;
+    let reason = |message: &str| Reason {
+        code: "steal".to_owned(),
+        message: message.to_owned(),
+        measured: 0.02,
+        threshold: 0.01,
+    };
+    sample.quality.reasons = vec![reason("the first reason"), reason("the second reason")];
+    sample.info.was_cancelled = true;
+    sample.info.incomplete_reason = Some("Run cancelled before all records were processed.".to_owned());
+    let text = console::render(&sample.report(), console::Options::file(false));
+    assert!(
+        text.contains("loadgen | INCOMPLETE RESULTS\nRun cancelled before all records were processed.\n")
+    );
+    assert!(text.contains("Measurement quality: CLIENT LIMITED: the first reason; the second reason"));
+    assert!(text.contains("Benchmark Duration: 239.60 sec (cancelled early)\n"));
+    let page = html::page(&sample.report());
+    assert!(page.contains("Client limited") && page.contains("<li>The second reason</li>"));
+}

@@ -1,0 +1,236 @@
+//! Per-request lines against AIPerf's own: its records are read back as ours, and the lines written
+//! from them must say the same.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeMap;
+
+use loadgen_core::{
+    ChunkKind, Chunks, ConnectionFacts, ErrorDetail, FailureKind, Identity, Instants, Nanos, Outcome, Phase,
+    RequestRecord, StampSource, TokenCounts, Usage,
+};
+use loadgen_metrics::{MetricConfig, SloSet, request_metrics};
+use loadgen_report::{RecordLines, schemas};
+use serde_json::{Value, json};
+
+const CHAT: &str = include_str!("data/chat_stream_goodput/profile_export.jsonl");
+const FAILING: &str = include_str!("data/some_fail500/profile_export.jsonl");
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The record that AIPerf's line tells of, as far as it does.
+fn record(line: &Value) -> RequestRecord {
+    let metadata = &line["metadata"];
+    let instant = |key: &str| metadata[key].as_i64().map(Nanos);
+    let ns = |tag: &str| line["metrics"][tag]["value"].as_f64().map(|ms| (ms * 1e6).round() as i64);
+    let count = |tag: &str| line["metrics"][tag]["value"].as_i64();
+    let start = instant("request_start_ns").unwrap();
+    let mut offsets: Vec<i64> = ns("time_to_first_token").into_iter().collect();
+    for gap in line["metrics"]["inter_chunk_latency"]["value"].as_array().into_iter().flatten() {
+        offsets.push(offsets.last().unwrap() + (gap.as_f64().unwrap() * 1e6).round() as i64);
+    }
+    let chunks = offsets.len();
+    let at = |offset: Option<&i64>| offset.map(|ns| start + *ns);
+    let error = line.get("error").map(|error| ErrorDetail {
+        code: error["code"].as_i64().map(|code| code as i32),
+        error_type: error["type"].as_str().unwrap().to_owned(),
+        message: error["message"].as_str().unwrap().to_owned(),
+        cause: None,
+        cause_chain: Vec::new(),
+    });
+    RequestRecord {
+        identity: Identity {
+            request_id: metadata["x_request_id"].as_str().unwrap().parse().unwrap(),
+            correlation_id: metadata["x_correlation_id"].as_str().unwrap().into(),
+            session_id: metadata["conversation_id"].as_str().unwrap().into(),
+            model: "mock-model".into(),
+            url_index: 0,
+            worker_id: 0,
+            source_row: None,
+            session_num: metadata["session_num"].as_i64().unwrap(),
+            turn_index: 0,
+            phase: Phase::Profiling,
+            phase_index: 0,
+            hash_ids: None,
+            labels: Vec::new(),
+        },
+        instants: Instants {
+            scheduled: instant("credit_issued_ns"),
+            request_start: Some(start),
+            send_start: Some(start + 1_000),
+            send_end: Some(start + 2_000),
+            headers: instant("request_ack_ns"),
+            first_token: at(offsets.first()),
+            first_output_token: at(offsets.first()),
+            last_token: at(offsets.last()),
+            end: instant("request_end_ns"),
+            ..Instants::default()
+        },
+        connection: ConnectionFacts {
+            request_bytes: 296,
+            response_bytes: 2081,
+            reads: 12,
+            first_body: Some(start + 20_000_000),
+            last_body: instant("request_end_ns"),
+            ..ConnectionFacts::default()
+        },
+        status: Some(if error.is_some() { 500 } else { 200 }),
+        outcome: if error.is_some() { Outcome::Failed(FailureKind::HttpError) } else { Outcome::Ok },
+        error,
+        finish_reason: None,
+        tokens: TokenCounts {
+            requested_output: Some(8),
+            input: count("input_sequence_length").or(count("error_isl")),
+            output: count("output_token_count"),
+            reasoning: None,
+            usage: count("usage_prompt_tokens").map(|prompt| Usage {
+                prompt_tokens: Some(prompt),
+                completion_tokens: count("usage_completion_tokens"),
+                total_tokens: count("usage_total_tokens"),
+                ..Usage::default()
+            }),
+        },
+        stamps: StampSource::Kernel,
+        chunks: Chunks {
+            offset_ns: offsets,
+            uncertainty_ns: vec![0; chunks],
+            read_lag_ns: vec![0; chunks],
+            tokens: vec![1; chunks],
+            bytes: vec![200; chunks],
+            kind: vec![ChunkKind::Text; chunks],
+        },
+        good: None,
+        degraded: false,
+        cancelled_at: None,
+    }
+}
+
+fn config(goodput: &str) -> MetricConfig {
+    let config = MetricConfig::default();
+    if goodput.is_empty() {
+        return config;
+    }
+    MetricConfig { slos: SloSet::parse(goodput, &config).unwrap(), ..config }
+}
+
+fn written(line: &Value, config: &MetricConfig) -> Value {
+    let record = record(line);
+    let text = RecordLines::new("3fbf379833fd", 0).line(&record, &request_metrics(&record, config)).unwrap();
+    assert!(text.ends_with("}\n") && text.matches('\n').count() == 1);
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Numbers equal to a few parts in 1e12 (AIPerf's ms were read back to whole ns), and of one kind.
+fn same(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Number(a), Value::Number(b)) => {
+            let (x, y) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            a.is_i64() == b.is_i64() && (x - y).abs() <= 1e-12 * x.abs().max(y.abs())
+        }
+        _ => ours == theirs,
+    }
+}
+
+#[test]
+fn lines_say_what_aiperfs_say() {
+    let goodput = "time_to_first_token:34 inter_token_latency:20 output_token_throughput_per_user:50";
+    for (text, config) in [(CHAT, config(goodput)), (FAILING, config(""))] {
+        for theirs in lines(text) {
+            let ours = written(&theirs, &config);
+            let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(&ours), keys(&theirs));
+            assert_eq!(keys(&ours["metadata"]), keys(&theirs["metadata"]));
+            for (key, value) in theirs["metadata"].as_object().unwrap() {
+                match key.as_str() {
+                    // Names of processes: of the same look, by chance there, by the run's id here.
+                    "worker_id" | "record_processor_id" => {
+                        let (name, theirs) =
+                            (ours["metadata"][key].as_str().unwrap(), value.as_str().unwrap());
+                        assert_eq!(name.len(), theirs.len());
+                        assert_eq!(name.rsplit_once('_').unwrap().0, theirs.rsplit_once('_').unwrap().0);
+                    }
+                    _ => assert_eq!(&ours["metadata"][key], value, "{key}"),
+                }
+            }
+            let sorted = |value: &Value| {
+                let pairs = value["metrics"].as_object().unwrap().clone();
+                pairs.into_iter().collect::<BTreeMap<_, _>>()
+            };
+            let (our_metrics, their_metrics) = (sorted(&ours), sorted(&theirs));
+            assert_eq!(our_metrics.keys().collect::<Vec<_>>(), their_metrics.keys().collect::<Vec<_>>());
+            for (tag, value) in &their_metrics {
+                assert_eq!(our_metrics[tag]["unit"], value["unit"], "{tag}");
+                if !tag.starts_with("http_req_") {
+                    let figure = &our_metrics[tag]["value"];
+                    assert!(same(figure, &value["value"]), "{tag}: {figure} is not {}", value["value"]);
+                }
+            }
+            assert_eq!(ours.get("error"), theirs.get("error"));
+        }
+    }
+}
+
+#[test]
+fn what_the_runs_end_cut_off_has_no_line() {
+    let mut record = record(&lines(CHAT)[0]);
+    let metrics = request_metrics(&record, &config(""));
+    for (outcome, has_line) in Outcome::ALL.map(|o| (o, !matches!(o, Outcome::Aborted | Outcome::NotSent))) {
+        record.outcome = outcome;
+        assert_eq!(RecordLines::new("run", 0).line(&record, &metrics).is_some(), has_line, "{outcome:?}");
+    }
+}
+
+#[test]
+fn keys_that_do_not_apply_are_absent_not_null() {
+    let mut record = record(&lines(CHAT)[0]);
+    record.outcome = Outcome::Cancelled;
+    record.cancelled_at = Some(Nanos(1_795_303_340_500_000_000));
+    record.identity.phase = Phase::Warmup;
+    record.error = Some(ErrorDetail {
+        code: Some(499),
+        error_type: "RequestCancellationError".to_owned(),
+        message: "cancelled".to_owned(),
+        cause: Some("a plan".to_owned()),
+        cause_chain: vec!["a plan".to_owned()],
+    });
+    let text = RecordLines::new("run", 1).line(&record, &request_metrics(&record, &config(""))).unwrap();
+    assert!(!text.contains("null"));
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["metadata"]["was_cancelled"], true);
+    assert_eq!(line["metadata"]["cancellation_time_ns"], 1_795_303_340_500_000_000_i64);
+    assert_eq!(line["metadata"]["benchmark_phase"], "warmup");
+    assert!(line["metadata"].get("profiling_index").is_none());
+    assert!(line["metadata"].get("request_ack_ns").is_none());
+    assert_eq!(
+        line["error"],
+        json!({"code": 499, "type": "RequestCancellationError", "message": "cancelled", "cause": "a plan", "cause_chain": ["a plan"]})
+    );
+}
+
+#[test]
+fn aiperfs_files_and_ours_follow_the_schemas() {
+    let schemas: BTreeMap<&str, Value> = schemas().into_iter().collect();
+    let record = jsonschema::validator_for(&schemas["profile_export_record"]).unwrap();
+    for line in lines(CHAT).iter().chain(&lines(FAILING)) {
+        record.validate(line).unwrap();
+        record.validate(&written(line, &config(""))).unwrap();
+    }
+    let mut broken = lines(CHAT).remove(0);
+    broken["metrics"]["time_to_first_token"]["value"] = json!("fast");
+    assert!(!record.is_valid(&broken));
+
+    let summary = jsonschema::validator_for(&schemas["profile_export_aiperf"]).unwrap();
+    for text in [
+        include_str!("data/chat_stream_goodput/profile_export_aiperf.json"),
+        include_str!("data/some_fail500/profile_export_aiperf.json"),
+    ] {
+        let mut file: Value = serde_json::from_str(text).unwrap();
+        file["loadgen_version"] = json!("0.1.0");
+        summary.validate(&file).unwrap();
+        file["time_to_first_token"]["p99"] = json!("slow");
+        assert!(!summary.is_valid(&file));
+    }
+}
