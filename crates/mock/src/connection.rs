@@ -187,11 +187,7 @@ impl hyper::rt::Read for WatchedSocket {
 }
 
 impl hyper::rt::Write for WatchedSocket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let begin = this.watch.now();
         let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;

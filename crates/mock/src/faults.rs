@@ -157,7 +157,7 @@ impl FaultRule {
             }
             ("body", FaultKind::Status { body, .. }) => *body = Some(value.to_owned()),
             ("content_type", FaultKind::Status { content_type, .. }) => {
-                *content_type = Some(value.to_owned())
+                *content_type = Some(value.to_owned());
             }
             ("delay", FaultKind::Slow { delay_ns }) => {
                 *delay_ns = parse_duration(value).ok_or("expected a duration such as 500ms")?;

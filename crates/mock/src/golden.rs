@@ -93,8 +93,7 @@ mod tests {
     #[test]
     fn some_faults_strike_every_third_from_the_second() {
         for model in ["somefail", "fail429", "badjson", "ctxover", "miderr", "midjson", "cut"] {
-            let hit: Vec<u64> =
-                (0..7).filter(|n| plan(*n, model, None, true).fault.is_some()).collect();
+            let hit: Vec<u64> = (0..7).filter(|n| plan(*n, model, None, true).fault.is_some()).collect();
             assert_eq!(hit, [1, 4], "{model}");
         }
         assert!((0..7).all(|n| plan(n, "allfail", None, true).fault.is_some()));

@@ -33,5 +33,3 @@ pub use faults::{Fault, FaultKind, FaultRule, When};
 pub use perf::{BatchConfig, FixedConfig, Limits, SplitwiseConfig};
 pub use profile::{PerfProfile, Profile, ProfileError, PromptCounting};
 pub use server::{MockServer, RunningMock};
-
-

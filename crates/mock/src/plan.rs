@@ -63,7 +63,13 @@ pub(crate) struct LengthAsked {
 
 impl Plan {
     /// What the `number`-th request gets from an ordinary profile.
-    pub(crate) fn usual(profile: &Profile, seed: Seed, number: u64, asked: LengthAsked, fault: Option<Fault>) -> Self {
+    pub(crate) fn usual(
+        profile: &Profile,
+        seed: Seed,
+        number: u64,
+        asked: LengthAsked,
+        fault: Option<Fault>,
+    ) -> Self {
         let limit = asked.max_tokens.or(profile.output_tokens).unwrap_or(USUAL_TOKENS);
         let natural = profile.natural_tokens.filter(|_| !asked.ignore_eos);
         let ends_at = natural.map(|mean| natural_length(mean, seed, number).max(asked.min_tokens));
@@ -115,7 +121,10 @@ mod tests {
         let asked = plan("fixed", 0, ASKED);
         assert_eq!((asked.output_tokens, asked.finish_reason), (40, "length"));
         let open = LengthAsked { max_tokens: None, ..ASKED };
-        assert_eq!((plan("fixed", 0, open).output_tokens, plan("fixed", 0, open).finish_reason), (128, "stop"));
+        assert_eq!(
+            (plan("fixed", 0, open).output_tokens, plan("fixed", 0, open).finish_reason),
+            (128, "stop")
+        );
         assert_eq!(plan("fixed?output=9", 0, open).output_tokens, 9);
     }
 

@@ -325,10 +325,9 @@ mod tests {
             n in 1_u64..50,
             after in 0_u32..50,
         ) {
-            let mut text = format!("fixed?ttft={ttft}ns&itl={itl}ns&fault={fault}&every={n}&after={after}");
-            if let Some(output) = output {
-                text += &format!("&output={output}");
-            }
+            let text = format!("fixed?ttft={ttft}ns&itl={itl}ns&fault={fault}&every={n}&after={after}");
+            let output = output.map_or(String::new(), |output| format!("&output={output}"));
+            let text = text + &output;
             let profile = parse(&text).unwrap();
             prop_assert_eq!(parse(&profile.to_string()).unwrap(), profile);
         }

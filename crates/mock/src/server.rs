@@ -45,7 +45,8 @@ impl MockServer {
         let mut addr = SocketAddr::new(config.host, config.port);
         let mut listeners = Vec::new();
         for _ in 0..config.threads.max(1) {
-            let listener = listen(addr, config.threads > 1).map_err(|source| MockError::Bind { addr, source })?;
+            let listener =
+                listen(addr, config.threads > 1).map_err(|source| MockError::Bind { addr, source })?;
             // The first one settles the port.
             addr = listener.local_addr()?;
             listeners.push(listener);

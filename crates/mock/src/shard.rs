@@ -141,7 +141,11 @@ const SCRATCH: usize = 64 * 1024;
 
 impl Shard {
     /// The state of thread `replica`. Must be made inside its runtime.
-    pub(crate) fn new(common: Arc<Common>, log: Option<TruthLog>, replica: usize) -> Result<Rc<Self>, MockError> {
+    pub(crate) fn new(
+        common: Arc<Common>,
+        log: Option<TruthLog>,
+        replica: usize,
+    ) -> Result<Rc<Self>, MockError> {
         let model = perf::build(&common.profile.perf, common.seed, replica)?;
         let counter = match (&common.profile.perf, common.profile.counting) {
             (PerfProfile::Golden, _) => Counter::Words,

@@ -5,8 +5,8 @@
 
 /// The words, in the order they are said.
 const WORDS: [&str; 17] = [
-    " the", " quick", " brown", " fox", " jumps", " over", " lazy", " dog", " while", " many", " small", " birds",
-    " sing", " near", " old", " stone", " bridge",
+    " the", " quick", " brown", " fox", " jumps", " over", " lazy", " dog", " while", " many", " small",
+    " birds", " sing", " near", " old", " stone", " bridge",
 ];
 
 /// The `index`-th word of an answer that starts at word `start`.

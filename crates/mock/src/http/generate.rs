@@ -11,7 +11,9 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use super::body::StreamBody;
 use super::reply::{Asked, Endpoint, Reply, garbage};
 use super::request::GenerationRequest;
-use super::{Answer, ClosedUnanswered, ReplyBody, error_object, respond, respond_error, respond_json, respond_status};
+use super::{
+    Answer, ClosedUnanswered, ReplyBody, error_object, respond, respond_error, respond_json, respond_status,
+};
 use crate::connection::Watch;
 use crate::faults::{Fault, FaultKind};
 use crate::golden;
@@ -73,7 +75,13 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
 
-async fn answer(shard: &Rc<Shard>, watch: &Rc<Watch>, endpoint: Endpoint, number: u64, body: &[u8]) -> Answer {
+async fn answer(
+    shard: &Rc<Shard>,
+    watch: &Rc<Watch>,
+    endpoint: Endpoint,
+    number: u64,
+    body: &[u8],
+) -> Answer {
     let bad = |message: &str| Ok(respond_error(StatusCode::BAD_REQUEST, message));
     let request = match GenerationRequest::parse(endpoint, body) {
         Ok(request) => request,
@@ -92,7 +100,9 @@ async fn answer(shard: &Rc<Shard>, watch: &Rc<Watch>, endpoint: Endpoint, number
         entry.planned_tokens = plan.output_tokens;
     });
     let context = shard.common().profile.context_tokens;
-    if let Some(context) = context.filter(|context| prompt_tokens.saturating_add(plan.output_tokens) > *context) {
+    if let Some(context) =
+        context.filter(|context| prompt_tokens.saturating_add(plan.output_tokens) > *context)
+    {
         return bad(&format!(
             "This model's maximum context length is {context} tokens, but the request comes to {} \
              ({prompt_tokens} of prompt, {} of answer)",
@@ -101,10 +111,10 @@ async fn answer(shard: &Rc<Shard>, watch: &Rc<Watch>, endpoint: Endpoint, number
         ));
     }
     let mut fault = plan.fault.take();
-    if let Some(before) = fault.take_if(|fault| strikes_before_the_answer(fault)) {
-        if let Some(answer) = strike_before_the_answer(shard, watch, &before).await {
-            return answer;
-        }
+    if let Some(before) = fault.take_if(|fault| strikes_before_the_answer(fault))
+        && let Some(answer) = strike_before_the_answer(shard, watch, &before).await
+    {
+        return answer;
     }
     let timing = plan.timing;
     let asked = Asked {

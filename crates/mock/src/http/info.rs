@@ -38,7 +38,8 @@ fn models(shard: &Shard) -> Response<ReplyBody> {
         .models
         .iter()
         .map(|id| {
-            let mut model = json!({"id": id, "object": "model", "created": created, "owned_by": "loadgen-mock"});
+            let mut model =
+                json!({"id": id, "object": "model", "created": created, "owned_by": "loadgen-mock"});
             if let Some(tokens) = common.profile.context_tokens {
                 model["max_model_len"] = tokens.into();
             }

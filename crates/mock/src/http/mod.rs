@@ -21,7 +21,8 @@ use crate::connection::Watch;
 use crate::shard::Shard;
 
 /// What this server calls itself.
-const SERVER_NAME: HeaderValue = HeaderValue::from_static(concat!("loadgen-mock/", env!("CARGO_PKG_VERSION")));
+const SERVER_NAME: HeaderValue =
+    HeaderValue::from_static(concat!("loadgen-mock/", env!("CARGO_PKG_VERSION")));
 
 /// The request gets no response: its connection just ends.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +84,8 @@ fn error_object(code: u16, message: &str) -> serde_json::Value {
 }
 
 fn method_not_allowed(allowed: &'static str) -> Response<ReplyBody> {
-    let mut response = respond_error(StatusCode::METHOD_NOT_ALLOWED, &format!("this path takes {allowed} only"));
+    let mut response =
+        respond_error(StatusCode::METHOD_NOT_ALLOWED, &format!("this path takes {allowed} only"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
@@ -105,4 +107,3 @@ fn respond_status(
     }
     response
 }
-

@@ -122,7 +122,8 @@ impl Reply {
     /// The whole answer as one object.
     pub(super) fn whole(&self, cached_tokens: u32) -> Bytes {
         let said = |from, to| words(self.plan.first_word, from, to);
-        let (reasoning, all) = (self.plan.reasoning_tokens.min(self.plan.output_tokens), self.plan.output_tokens);
+        let (reasoning, all) =
+            (self.plan.reasoning_tokens.min(self.plan.output_tokens), self.plan.output_tokens);
         let reason = self.plan.finish_reason;
         let (object, choice) = match self.endpoint {
             Endpoint::Chat => {
@@ -199,8 +200,7 @@ mod tests {
             crate::golden::plan(0, model, Some(4), true)
         };
         let model = model.to_owned() + "\"quoted\"";
-        let asked =
-            Asked { endpoint, number: 7, created_s: 5, model, prompt_tokens: 10, usage_wanted: true };
+        let asked = Asked { endpoint, number: 7, created_s: 5, model, prompt_tokens: 10, usage_wanted: true };
         Reply::new(asked, plan)
     }
 
@@ -216,7 +216,10 @@ mod tests {
         let reply = reply(Endpoint::Chat, "", "");
         let role = &events(&reply.role_event())[0];
         assert_eq!(role["choices"][0]["delta"], json!({"role": "assistant", "content": ""}));
-        assert_eq!((&role["model"], &role["object"]), (&"\"quoted\"".into(), &"chat.completion.chunk".into()));
+        assert_eq!(
+            (&role["model"], &role["object"]),
+            (&"\"quoted\"".into(), &"chat.completion.chunk".into())
+        );
         assert_eq!(events(&reply.step_event(1))[0]["choices"][0]["delta"], json!({"content": " quick"}));
         let trailer = events(&reply.trailer(3));
         assert_eq!(trailer[0]["choices"][0]["finish_reason"], "length");
@@ -234,7 +237,10 @@ mod tests {
         let reply = reply(Endpoint::Completions, "fixed", "");
         assert!(!reply.has_role_event());
         let event = &events(&reply.step_event(0))[0];
-        assert_eq!((&event["choices"][0]["text"], &event["object"]), (&" the".into(), &"text_completion".into()));
+        assert_eq!(
+            (&event["choices"][0]["text"], &event["object"]),
+            (&" the".into(), &"text_completion".into())
+        );
         assert_eq!(events(&reply.trailer(0))[0]["choices"][0]["text"], "");
         let whole: Value = serde_json::from_slice(&reply.whole(0)).unwrap();
         assert_eq!(whole["choices"][0]["text"], " the quick brown fox");
@@ -261,7 +267,12 @@ mod tests {
         let reply = reply(Endpoint::Chat, "golden", "hole");
         assert_eq!(reply.steps(), 5);
         let said: Vec<String> = (0..5)
-            .map(|step| events(&reply.step_event(step))[0]["choices"][0]["delta"]["content"].as_str().unwrap().to_owned())
+            .map(|step| {
+                events(&reply.step_event(step))[0]["choices"][0]["delta"]["content"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
             .collect();
         assert_eq!(said, [" the", " quick", "", " brown", " fox"]);
         assert!(!reply.is_token(2));

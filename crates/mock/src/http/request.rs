@@ -95,9 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        let said = |endpoint, body: &str| {
-            GenerationRequest::parse(endpoint, body.as_bytes()).err().unwrap()
-        };
+        let said = |endpoint, body: &str| GenerationRequest::parse(endpoint, body.as_bytes()).err().unwrap();
         assert!(said(Endpoint::Chat, "{").contains("not a request"));
         assert!(said(Endpoint::Chat, r#"{"prompt":"x"}"#).contains("messages"));
         assert!(said(Endpoint::Completions, "{}").contains("prompt"));

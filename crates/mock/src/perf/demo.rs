@@ -9,7 +9,8 @@
 use loadgen_core::Seed;
 use serde::Deserialize;
 
-use super::batch::{BatchConfig, BatchScheduler, LinearCost};
+use super::batch::BatchScheduler;
+use super::linear::{BatchConfig, LinearCost};
 use super::sim::{Simulated, simulate, work};
 use super::{Jitter, Work};
 

@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use loadgen_core::Nanos;
 
-use super::{EngineLoad, Emission, Jitter, PerfModel, Work};
+use super::{Emission, EngineLoad, Jitter, PerfModel, Work};
 use crate::units::{parse_duration, parse_ratio, show_duration};
 
 /// Times of the `fixed` profile.
@@ -56,8 +56,10 @@ impl FixedConfig {
 
     /// The options, as they parse.
     pub(crate) fn show(&self) -> Vec<String> {
-        let mut options =
-            vec![format!("ttft={}", show_duration(self.ttft_ns)), format!("itl={}", show_duration(self.itl_ns))];
+        let mut options = vec![
+            format!("ttft={}", show_duration(self.ttft_ns)),
+            format!("itl={}", show_duration(self.itl_ns)),
+        ];
         if self.role_ns > 0 {
             options.push(format!("role={}", show_duration(self.role_ns)));
         }
@@ -70,6 +72,7 @@ impl FixedConfig {
 
 /// Times of one request, in place of its profile's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "the unit is part of each name")]
 pub(crate) struct Timing {
     /// From arrival to the first token, ns.
     pub(crate) ttft_ns: i64,
@@ -112,11 +115,8 @@ impl FixedModel {
 
 impl PerfModel for FixedModel {
     fn submit(&mut self, now: Nanos, work: Work) {
-        let usual = Timing {
-            ttft_ns: self.config.ttft_ns,
-            itl_ns: self.config.itl_ns,
-            role_ns: self.config.role_ns,
-        };
+        let usual =
+            Timing { ttft_ns: self.config.ttft_ns, itl_ns: self.config.itl_ns, role_ns: self.config.role_ns };
         let timing = work.timing.unwrap_or(usual);
         let ttft_ns = self.jitter.spread(timing.ttft_ns as f64, self.config.jitter);
         let first_token = now + ttft_ns;

@@ -8,12 +8,14 @@ mod batch;
 #[cfg(test)]
 mod demo;
 mod fixed;
+mod linear;
 #[cfg(test)]
 mod sim;
 mod splitwise;
 
-pub use batch::{BatchConfig, Limits};
+pub use batch::Limits;
 pub use fixed::FixedConfig;
+pub use linear::BatchConfig;
 pub use splitwise::SplitwiseConfig;
 
 pub(crate) use fixed::Timing;
@@ -88,12 +90,16 @@ pub(crate) trait PerfModel {
 }
 
 /// The model that a profile asks for. `replica` keeps the jitter of several server threads apart.
-pub(crate) fn build(profile: &PerfProfile, seed: Seed, replica: usize) -> Result<Box<dyn PerfModel>, MockError> {
+pub(crate) fn build(
+    profile: &PerfProfile,
+    seed: Seed,
+    replica: usize,
+) -> Result<Box<dyn PerfModel>, MockError> {
     let jitter = Jitter::new(seed, &format!("jitter:{replica}"));
     Ok(match profile {
         PerfProfile::Default(config) => Box::new(batch::BatchScheduler::new(
             config.limits.clone(),
-            batch::LinearCost::from(config),
+            linear::LinearCost::from(config),
             config.jitter,
             jitter,
         )),

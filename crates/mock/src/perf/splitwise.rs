@@ -150,7 +150,11 @@ impl Curve {
         let median = |mut values: Vec<f64>| {
             values.sort_by(f64::total_cmp);
             let middle = values.len() / 2;
-            if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+            if values.len() % 2 == 1 {
+                values[middle]
+            } else {
+                f64::midpoint(values[middle - 1], values[middle])
+            }
         };
         Self(samples.into_iter().map(|(x, values)| (f64::from(x), median(values))).collect())
     }
@@ -223,6 +227,9 @@ mod tests {
     fn what_the_table_lacks_is_said_with_what_it_has() {
         let config = SplitwiseConfig { hardware: "tpu".to_owned(), ..SplitwiseConfig::default() };
         let said = config.check().unwrap_err();
-        assert!(said.contains("no measurements of llama2-70b on tpu") && said.contains("h100-80gb tp=4"), "{said}");
+        assert!(
+            said.contains("no measurements of llama2-70b on tpu") && said.contains("h100-80gb tp=4"),
+            "{said}"
+        );
     }
 }
