@@ -9,12 +9,14 @@ use loadgen_core::{
     ChunkKind, Chunks, ConnectionFacts, ErrorDetail, FailureKind, Identity, Instants, Nanos, Outcome, Phase,
     RequestRecord, StampSource, TokenCounts, Usage,
 };
-use loadgen_metrics::{MetricConfig, SloSet, request_metrics};
-use loadgen_report::{RecordLines, schemas};
+use loadgen_metrics::{Aggregator, MetricConfig, SloSet, Timeline, Window, Windows, request_metrics};
+use loadgen_report::{RecordLines, Report, RunInfo, console, html, schemas, summary_json};
 use serde_json::{Value, json};
 
 const CHAT: &str = include_str!("data/chat_stream_goodput/profile_export.jsonl");
 const FAILING: &str = include_str!("data/some_fail500/profile_export.jsonl");
+
+const GOODPUT: &str = "time_to_first_token:34 inter_token_latency:20 output_token_throughput_per_user:50";
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -136,8 +138,7 @@ fn same(ours: &Value, theirs: &Value) -> bool {
 
 #[test]
 fn lines_say_what_aiperfs_say() {
-    let goodput = "time_to_first_token:34 inter_token_latency:20 output_token_throughput_per_user:50";
-    for (text, config) in [(CHAT, config(goodput)), (FAILING, config(""))] {
+    for (text, config) in [(CHAT, config(GOODPUT)), (FAILING, config(""))] {
         for theirs in lines(text) {
             let ours = written(&theirs, &config);
             let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -170,6 +171,67 @@ fn lines_say_what_aiperfs_say() {
             }
             assert_eq!(ours.get("error"), theirs.get("error"));
         }
+    }
+}
+
+/// The whole way from records to files: the summary of AIPerf's records has AIPerf's figures.
+#[test]
+fn the_summary_of_aiperfs_records_is_aiperfs() {
+    let cases = [
+        (CHAT, GOODPUT, include_str!("data/chat_stream_goodput/profile_export_aiperf.json")),
+        (FAILING, "", include_str!("data/some_fail500/profile_export_aiperf.json")),
+    ];
+    for (text, goodput, theirs) in cases {
+        let (config, records) = (config(goodput), lines(text).iter().map(record).collect::<Vec<_>>());
+        let start = records.iter().filter_map(|r| r.instants.request_start).min().unwrap();
+        let end = records.iter().filter_map(|r| r.instants.end).max().unwrap();
+        let mut aggregator = Aggregator::new(config.clone());
+        let mut timeline = Timeline::new(start);
+        for record in &records {
+            let metrics = request_metrics(record, &config);
+            aggregator.push(record, &metrics);
+            timeline.push(record, &metrics);
+        }
+        let windows = Windows { profiling: Window { start, end }, warmup: None };
+        let (summary, timeline) = (aggregator.finish(&windows), timeline.finish());
+        let info = RunInfo::default();
+        let ours: Value = serde_json::from_str(&summary_json(&summary, &info)).unwrap();
+        let theirs: Value = serde_json::from_str(theirs).unwrap();
+        assert_eq!(ours["error_summary"], theirs["error_summary"]);
+        let mut compared = 0;
+        for (tag, figures) in
+            theirs.as_object().unwrap().iter().filter(|(_, value)| value.get("unit").is_some())
+        {
+            // Rates and curves depend on the phase's own start and end, HTTP timings on what we made up;
+            // AIPerf's duration passes through instants rounded to 256 ns.
+            let steady = !["http_", "effective_", "active_", "credit_", "tokens_in"]
+                .iter()
+                .any(|p| tag.starts_with(p))
+                && !tag.ends_with("throughput")
+                && tag != "goodput"
+                && tag != "benchmark_duration";
+            for (key, value) in
+                figures.as_object().unwrap().iter().filter(|_| steady || tag.starts_with("e2e_"))
+            {
+                // A deviation of equal figures is 0 or a rounding error.
+                let figure = ours[tag].get(key).unwrap_or_else(|| panic!("{tag} lacks {key}"));
+                let close = same(figure, value)
+                    || (figure.as_f64().unwrap_or(1.0) - value.as_f64().unwrap_or(0.0)).abs() < 1e-9;
+                assert!(close, "{tag}.{key}: {figure} is not {value}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 200, "{compared}");
+        let report = Report {
+            info: &info,
+            summary: &summary,
+            slos: &config.slos,
+            quality: None,
+            timeline: Some(&timeline),
+            files: &[],
+        };
+        assert!(html::page(&report).matches("<svg").count() >= 6);
+        assert!(console::render(&report, console::Options::file(false)).contains(" ok + "));
     }
 }
 
