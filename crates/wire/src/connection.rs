@@ -96,7 +96,9 @@ impl Connection {
     /// Whether another request may be sent over it: the last response was read to its end, and the
     /// server has not closed it. Costs a look at the socket.
     pub fn is_reusable(&mut self) -> bool {
-        !self.is_busy && self.driver.is_some() && self.sender.is_ready() && self.is_quiet()
+        // The HTTP layer is ready for a first request before it was ever polled; it just cannot say so.
+        let is_ready = self.sender.is_ready() || (self.served == 0 && !self.sender.is_closed());
+        !self.is_busy && self.driver.is_some() && is_ready && self.is_quiet()
     }
 
     /// Whether nothing waits on the socket: neither the end of the stream, nor, outside TLS, bytes

@@ -1,0 +1,168 @@
+//! What goes out, and what a good response leaves behind.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use bytes::Bytes;
+use loadgen_core::{Message, Outcome, Prompt, Role};
+use loadgen_wire::{AffinityHeaders, ApiKey, Body, ConnectorConfig, EndpointConfig, EndpointKind, Request};
+
+use crate::client::{Client, output_of, run, send_to, turn_of};
+use crate::server::{Script, Server, event, read_request, stream};
+
+#[test]
+fn the_request_is_written_exactly() {
+    let server = Server::answering(vec![stream(&["hi"])]);
+    let mut config = EndpointConfig::new(EndpointKind::Chat, true);
+    config.api_key = ApiKey::find(Some("sk-1")).unwrap();
+    config.headers = vec![("X-Mine".to_owned(), "1".to_owned()), ("Accept".to_owned(), "nothing".to_owned())];
+    let url = format!("{}/base?k=v", server.url());
+    let seen = run(async { Client::with(&url, config, ConnectorConfig::default()).send().await });
+    assert_eq!(seen.outcome, Some(Outcome::Ok));
+
+    let body = r#"{"messages":[{"role":"user","content":"hello"}],"model":"m","stream":true,"max_completion_tokens":8,"stream_options":{"include_usage":true}}"#;
+    let expected = [
+        "POST /base/v1/chat/completions?k=v HTTP/1.1",
+        &format!("Host: {}", server.addr),
+        "User-Agent: aiperf/0.13.0",
+        "X-Request-Id: 00000000-0000-0000-0000-000000000001",
+        "X-Correlation-Id: corr",
+        "X-Mine: 1",
+        "Accept: text/event-stream",
+        "Authorization: Bearer sk-1",
+        "Content-Type: application/json",
+        "X-Session-Affinity: corr",
+        &format!("Content-Length: {}", body.len()),
+        "",
+        body,
+    ]
+    .join("\r\n");
+    let written = String::from_utf8(server.requests.recv().unwrap()).unwrap();
+    assert_eq!(written, expected);
+    assert_eq!(seen.connection.request_bytes, body.len() as i64);
+}
+
+#[test]
+fn routing_headers_and_the_session_header_are_the_users_choice() {
+    let server = Server::answering(vec![stream(&["hi"])]);
+    let mut config = EndpointConfig::new(EndpointKind::Completions, false);
+    config.session_header = Some("X-Conversation".to_owned());
+    config.affinity = AffinityHeaders {
+        session_affinity: false,
+        session_id: true,
+        smg_routing_key: true,
+        dynamo_session_id: true,
+    };
+    run(async { Client::with(&server.url(), config, ConnectorConfig::default()).send().await });
+    let written = String::from_utf8(server.requests.recv().unwrap()).unwrap();
+    for header in
+        ["X-Conversation: corr", "X-Session-Id: corr", "X-Smg-Routing-Key: corr", "X-Dynamo-Session-Id: corr"]
+    {
+        assert!(written.contains(&format!("{header}\r\n")), "{header} in {written}");
+    }
+    assert!(!written.contains("Affinity") && !written.contains("Correlation"), "{written}");
+    assert!(written.contains("Accept: application/json\r\n"));
+}
+
+#[test]
+fn instants_are_all_there_and_in_order() {
+    let server = Server::answering(vec![stream(&["a", "b"])]);
+    let seen = send_to(&server.url());
+    assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "ab"));
+    let at = seen.instants;
+    let order =
+        [at.request_start, at.send_start, at.first_byte, at.headers, at.first_token, at.last_token, at.end];
+    assert!(order.iter().all(Option::is_some), "{at:?}");
+    assert!(order.is_sorted(), "{at:?}");
+    assert!(at.send_end >= at.send_start);
+    assert_eq!(at.first_output_token, at.first_token);
+    let facts = seen.connection;
+    assert!(facts.connect_ns.is_some() && facts.dns_ns.is_none() && facts.tls_ns.is_none());
+    assert!(!facts.reused && facts.connection_id.is_some() && facts.reads >= 1);
+    assert_eq!(facts.response_bytes, (event("a").len() * 2) as i64);
+    assert_eq!((facts.first_body <= facts.last_body, seen.status), (true, Some(200)));
+}
+
+#[test]
+fn one_connection_serves_many_requests() {
+    let script: Script = Box::new(|wire| {
+        for text in ["a", "b", "c"] {
+            read_request(wire);
+            wire.write_all(&stream(&[text])).unwrap();
+        }
+    });
+    let server = Server::plain(vec![script]);
+    run(async {
+        let client = Client::new(&server.url());
+        let mut connection = client.connect().await;
+        for (index, text) in ["a", "b", "c"].into_iter().enumerate() {
+            assert!(connection.is_reusable());
+            let mut seen = client.observation();
+            connection.exchange(client.request(), &mut seen).await;
+            assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), text));
+            assert_eq!(seen.connection.reused, index > 0);
+            assert_eq!(seen.connection.connection_id, Some(connection.id()));
+        }
+    });
+}
+
+#[test]
+fn a_large_rope_arrives_whole() {
+    let block = Bytes::from(vec![b'x'; 100_000]);
+    let text = std::iter::repeat_n(block, 100).collect();
+    let server = Server::answering(vec![stream(&["hi"])]);
+    let seen = run(async {
+        let client = Client::new(&server.url());
+        let request = client.request_of(&turn_of(Prompt::Messages(vec![Message { role: Role::User, text }])));
+        let expected = request.body().to_bytes();
+        let mut seen = client.observation();
+        client.connect().await.exchange(request, &mut seen).await;
+        let written = server.requests.recv().unwrap();
+        assert!(written.ends_with(&expected));
+        seen
+    });
+    assert_eq!(seen.outcome, Some(Outcome::Ok));
+    assert!(seen.connection.request_bytes > 10_000_000);
+}
+
+#[test]
+fn ipv6_is_spoken_where_the_host_has_it() {
+    let answer: Script = Box::new(|wire| {
+        let request = read_request(wire);
+        assert!(String::from_utf8_lossy(&request).contains("Host: [::1]:"));
+        wire.write_all(&stream(&["six"])).unwrap();
+    });
+    let ip = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let Ok(server) = Server::on(ip, vec![answer], |mut wire, script| script(&mut wire)) else { return };
+    assert_eq!(output_of(&send_to(&server.url())), "six");
+}
+
+#[test]
+fn names_are_resolved_in_their_own_time() {
+    let server = Server::answering(vec![stream(&["a"]), stream(&["b"])]);
+    run(async {
+        let client = Client::new(&format!("http://localhost:{}", server.addr.port()));
+        assert!(client.send().await.connection.dns_ns.is_some());
+        assert_eq!(output_of(&client.send().await), "b");
+    });
+}
+
+#[test]
+fn whole_responses_can_be_fetched_outside_the_measured_path() {
+    let page = b"HTTP/1.1 404 Not Found\r\nServer: x\r\nContent-Length: 4\r\n\r\nnope".to_vec();
+    let server = Server::answering(vec![page.clone(), page]);
+    run(async {
+        let client = Client::new(&server.url());
+        let get = || {
+            let method = hyper::Method::GET;
+            Request::plain(method, &client.target, "/v1/models", hyper::HeaderMap::new(), Body::default())
+        };
+        let page = client.connect().await.fetch(get(), 100).await.unwrap();
+        assert_eq!(
+            (page.status, &page.headers["server"], &page.body[..]),
+            (404, &"x".parse().unwrap(), &b"nope"[..])
+        );
+        assert!(
+            client.connect().await.fetch(get(), 3).await.unwrap_err().message.contains("more than 3 bytes")
+        );
+    });
+}

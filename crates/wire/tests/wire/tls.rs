@@ -1,0 +1,133 @@
+//! TLS: trusted, not trusted, and not asked.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use loadgen_core::{FailureKind, Outcome, StampSource};
+use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Observation};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::client::{Client, output_of, run};
+use crate::server::{Script, Server, chunk, event, read_request, stream};
+
+struct Certified {
+    server: Arc<ServerConfig>,
+    ca_file: tempfile::NamedTempFile,
+}
+
+fn certified(name: &str) -> Certified {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let mut ca_file = tempfile::NamedTempFile::new().unwrap();
+    ca_file.write_all(made.cert.pem().as_bytes()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    Certified { server: Arc::new(server), ca_file }
+}
+
+fn serve(config: &Arc<ServerConfig>, scripts: Vec<Script>) -> Server {
+    let config = Arc::clone(config);
+    Server::on(IpAddr::V4(Ipv4Addr::LOCALHOST), scripts, move |stream, script| {
+        let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+        script(&mut tls);
+        tls.conn.send_close_notify();
+        let _ = tls.flush();
+    })
+    .unwrap()
+}
+
+fn send(server: &Server, config: ConnectorConfig) -> Observation {
+    let url = format!("https://{}", server.addr);
+    run(async { Client::with(&url, EndpointConfig::new(EndpointKind::Chat, true), config).send().await })
+}
+
+#[test]
+fn a_trusted_server_is_timed_and_stamped_below_tls() {
+    let certified = certified("127.0.0.1");
+    let script: Script = Box::new(|wire| {
+        read_request(wire);
+        wire.write_all(&stream(&["a", "b"])).unwrap();
+    });
+    let server = serve(&certified.server, vec![script]);
+    let ca_file = Some(certified.ca_file.path().to_owned());
+    let seen = send(&server, ConnectorConfig { ca_file, ..ConnectorConfig::default() });
+    assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "ab"), "{seen:?}");
+    assert!(seen.connection.tls_ns.is_some());
+    let at = seen.instants;
+    let order =
+        [at.request_start, at.send_start, at.first_byte, at.headers, at.first_token, at.last_token, at.end];
+    assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{at:?}");
+    if cfg!(target_os = "linux") {
+        assert_eq!((seen.stamps, seen.unstamped_reads), (StampSource::Kernel, 0));
+    }
+}
+
+#[test]
+fn an_unknown_certificate_is_refused_unless_nobody_asks() {
+    let certified = certified("127.0.0.1");
+    let refused: Script = Box::new(|wire| {
+        let _ = wire.read(&mut [0]);
+    });
+    let server = serve(&certified.server, vec![refused]);
+    let seen = send(&server, ConnectorConfig::default());
+    assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::ConnectError)));
+    assert_eq!(seen.error.unwrap().error_type, "ClientConnectorCertificateError");
+
+    let script: Script = Box::new(|wire| {
+        read_request(wire);
+        wire.write_all(&stream(&["a"])).unwrap();
+    });
+    let server = serve(&certified.server, vec![script]);
+    let seen = send(&server, ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() });
+    assert_eq!(output_of(&seen), "a");
+}
+
+#[test]
+fn an_event_cut_into_records_belongs_to_the_read_that_completed_it() {
+    let certified = certified("127.0.0.1");
+    let script: Script = Box::new(|wire| {
+        read_request(wire);
+        let whole = format!("{}{}0\r\n\r\n", crate::server::STREAM_HEAD, chunk(&event("a")));
+        // A record of its own for each byte.
+        for byte in whole.as_bytes() {
+            wire.write_all(&[*byte]).unwrap();
+            wire.flush().unwrap();
+        }
+    });
+    let server = serve(&certified.server, vec![script]);
+    let seen = send(&server, ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() });
+    assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "a"));
+    assert!(seen.instants.first_byte <= seen.instants.headers);
+    assert!(seen.instants.headers <= seen.instants.first_token);
+}
+
+#[test]
+fn a_plain_server_is_no_tls_server() {
+    let server = Server::answering(vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()]);
+    // What arrives is no request; the script reads until it gives up on a blank line.
+    let url = format!("https://{}", server.addr);
+    let seen = run(async {
+        let client = Client::with(
+            &url,
+            EndpointConfig::new(EndpointKind::Chat, true),
+            ConnectorConfig { connect_timeout_ns: Some(300_000_000), ..ConnectorConfig::default() },
+        );
+        client.send().await
+    });
+    assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::ConnectError)));
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_refused_at_once() {
+    let clock = loadgen_core::SystemClock::start();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let config = ConnectorConfig { ca_file: Some(file.path().to_owned()), ..ConnectorConfig::default() };
+    let error = loadgen_wire::Connector::new(config, clock).unwrap_err().to_string();
+    assert!(error.contains("no PEM certificate"), "{error}");
+}
