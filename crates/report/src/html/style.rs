@@ -44,4 +44,5 @@ details>.sheet,details>pre{margin-top:10px}\
 pre{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;margin:0 0 12px}\
 code{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\
 footer{margin-top:44px;padding-top:14px;border-top:1px solid var(--line);color:var(--soft);font-size:13px}\
+@media (max-width:720px){body{padding:24px 14px 40px}figure.wide{overflow-x:auto}figure.wide svg.plot{min-width:660px}}\
 @media print{body{max-width:none;padding:0;background:#fff}figure,.card,.sheet,section{break-inside:avoid}}";
