@@ -92,14 +92,16 @@ impl Sinusoid {
 
     /// The rate at `t_s` seconds, per second.
     pub fn rate_at(&self, t_s: f64) -> f64 {
-        self.mean() - self.amplitude() * libm::cos(self.omega() * t_s + self.phi())
+        // Whole periods go first, so that a late time costs no precision of ωt.
+        let (_, rate) = self.within(t_s % self.given.period_s, self.turn());
+        rate.clamp(self.given.min, self.given.max)
     }
 
     /// Λ(t): arrivals expected in the first `t_s` seconds.
     pub fn expected_by(&self, t_s: f64) -> f64 {
         let periods = (t_s / self.given.period_s).floor();
         let rest = t_s - periods * self.given.period_s;
-        periods * self.per_period() + self.within(rest)
+        periods * self.per_period() + self.within(rest, self.turn()).0
     }
 
     /// Λ⁻¹: the time, in seconds, by which `expected` arrivals are expected; 0 for anything below 0.
@@ -123,38 +125,41 @@ impl Sinusoid {
         TAU / self.given.period_s
     }
 
-    /// The phase within one turn, so that a large one costs no precision of ωt.
-    fn phi(&self) -> f64 {
-        self.given.phase_rad % TAU
-    }
-
     /// Λ over a whole period.
     fn per_period(&self) -> f64 {
         self.mean() * self.given.period_s
     }
 
-    /// Λ(t) for a time within the first period. The difference of sines is taken as a product,
-    /// sin(x + φ) − sin φ = 2·cos(φ + x/2)·sin(x/2), which keeps its digits at small x.
-    fn within(&self, t_s: f64) -> f64 {
-        let half = self.omega() * t_s / 2.0;
-        let swing = 2.0 * libm::cos(self.phi() + half) * libm::sin(half);
-        self.mean() * t_s - self.amplitude() / self.omega() * swing
+    /// Sine and cosine of the phase, taken within one turn.
+    fn turn(&self) -> (f64, f64) {
+        libm::sincos(self.given.phase_rad % TAU)
+    }
+
+    /// Λ(t) and rate(t) for a time within the first period, from one sine and one cosine of h = ωt/2:
+    /// sin(ωt + φ) − sin φ = 2·sin h·cos(h + φ), which keeps its digits at small t where a difference
+    /// would lose them, and cos(ωt + φ) from the double angle.
+    fn within(&self, t_s: f64, (sin_phi, cos_phi): (f64, f64)) -> (f64, f64) {
+        let (sin, cos) = libm::sincos(self.omega() * t_s / 2.0);
+        let swing = 2.0 * sin * (cos * cos_phi - sin * sin_phi);
+        let cosine = cos_phi * (cos * cos - sin * sin) - sin_phi * 2.0 * sin * cos;
+        let integral = self.mean() * t_s - self.amplitude() / self.omega() * swing;
+        (integral, self.mean() - self.amplitude() * cosine)
     }
 
     /// Where, within the first period, Λ reaches `target`.
     fn root_within(&self, target: f64) -> f64 {
         // From Λ's formula, t = (target + (a/ω)(sin(ωt + φ) − sin φ))/m, and a sine lies within ±1.
+        let turn = self.turn();
         let reach = self.amplitude() / self.omega();
-        let sin_phi = libm::sin(self.phi());
         let period = self.given.period_s;
-        let mut low = ((target - reach * (1.0 + sin_phi)) / self.mean()).clamp(0.0, period);
-        let mut high = ((target + reach * (1.0 - sin_phi)) / self.mean()).clamp(0.0, period);
+        let mut low = ((target - reach * (1.0 + turn.0)) / self.mean()).clamp(0.0, period);
+        let mut high = ((target + reach * (1.0 - turn.0)) / self.mean()).clamp(0.0, period);
         let mut at = (target / self.mean()).clamp(low, high);
         for _ in 0..MAX_STEPS {
-            let excess = self.within(at) - target;
-            (low, high) = if excess > 0.0 { (low, at) } else { (at, high) };
+            let (integral, rate) = self.within(at, turn);
+            (low, high) = if integral > target { (low, at) } else { (at, high) };
             // At a zero rate this is infinite or NaN, the comparison fails, and bisection takes over.
-            let newton = at - excess / self.rate_at(at);
+            let newton = at - (integral - target) / rate;
             let next = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
             if (next - at).abs() <= SETTLED_S {
                 return next;

@@ -128,6 +128,12 @@ proptest! {
 }
 
 #[test]
+fn arrivals_can_be_handed_to_a_thread_and_copied() {
+    fn is_free_to_move<T: Clone + Send + 'static>(_: &T) {}
+    is_free_to_move(&Schedule::new(ArrivalProcess::Burst, StopCondition::default(), Seed(0)).arrivals());
+}
+
+#[test]
 fn another_seed_gives_other_arrivals() {
     let of = |seed| {
         offsets(&Schedule::new(
