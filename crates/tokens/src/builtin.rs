@@ -1,5 +1,7 @@
 //! The builtin tokenizer: `o200k_base`, embedded in the binary, so that it never needs a network.
 
+use std::collections::HashSet;
+
 use tiktoken_rs::{CoreBPE, o200k_base_singleton};
 
 /// Its name at every surface.
@@ -17,7 +19,26 @@ fn vocabulary() -> &'static CoreBPE {
 }
 
 pub(crate) fn encode(text: &str) -> Vec<u32> {
-    vocabulary().encode_with_special_tokens(text)
+    let vocabulary = vocabulary();
+    let mut tokens = Vec::new();
+    encode_into(&mut tokens, vocabulary, &vocabulary.special_tokens(), text);
+    tokens
+}
+
+/// The word pattern gives up on runs of some hundred thousand blanks, which a broken server may well
+/// send. Such a text is cut in half until it fits, at the price of a token or so at each cut.
+fn encode_into(tokens: &mut Vec<u32>, vocabulary: &CoreBPE, special: &HashSet<&str>, text: &str) {
+    match vocabulary.encode(text, special) {
+        Ok((encoded, _)) if tokens.is_empty() => *tokens = encoded,
+        Ok((encoded, _)) => tokens.extend(encoded),
+        Err(_) => {
+            let (left, right) = text.split_at(text.floor_char_boundary(text.len() / 2));
+            if !left.is_empty() {
+                encode_into(tokens, vocabulary, special, left);
+                encode_into(tokens, vocabulary, special, right);
+            }
+        }
+    }
 }
 
 pub(crate) fn decode(tokens: &[u32]) -> String {
@@ -36,7 +57,7 @@ pub(crate) fn token_ends(text: &str) -> Vec<usize> {
     let vocabulary = vocabulary();
     let mut end = 0;
     vocabulary
-        ._decode_native_and_split(vocabulary.encode_with_special_tokens(text))
+        ._decode_native_and_split(encode(text))
         .map(|piece| {
             end += piece.len();
             end
@@ -82,6 +103,15 @@ mod tests {
     fn the_text_of_a_special_token_is_one_token() {
         assert_eq!(encode(SEPARATOR), [199_999]);
         assert_eq!(encode("a<|endoftext|> b").len(), 3);
+    }
+
+    #[test]
+    fn endless_blanks_are_counted_too() {
+        let text = " ".repeat(1_000_000) + "x";
+        let ends = token_ends(&text);
+        assert_eq!(ends.last(), Some(&text.len()));
+        // The longest token of blanks has 128 of them.
+        assert!((7_812..7_900).contains(&ends.len()), "{}", ends.len());
     }
 
     proptest! {

@@ -46,6 +46,9 @@ pub struct Resolved {
     pub notice: Option<String>,
 }
 
+/// The flag whose value stands in for `--tokenizer`.
+const MODEL: &str = "--model";
+
 /// How long a download may take, all its files together.
 const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -101,7 +104,7 @@ impl<'a> Resolver<'a> {
                  of its own"
                     .to_owned(),
             ))),
-            None => self.named("--model", request.model, request),
+            None => self.named(MODEL, request.model, request),
         }
     }
 
@@ -122,19 +125,19 @@ impl<'a> Resolver<'a> {
         let not_found =
             |tried: &str| TokenizerError::NotFound { flag, name: name.to_owned(), tried: tried.to_owned() };
         if model_folder(name).is_none() {
-            return Err(not_found("there is no such path, and it is not the form of a hub name"));
+            return Err(not_found("no tokenizer lies at that path, and it is not the form of a hub name"));
         }
         if let Some(path) = self.cache.find(name, request.revision) {
             return Ok(found(path));
         }
         let Some(download) = self.download.filter(|_| !self.offline && !request.offline) else {
             return Err(not_found(
-                "there is no such path, the hub cache does not hold it, and downloads are off",
+                "no tokenizer lies at that path, the hub cache does not hold it, and downloads are off",
             ));
         };
         self.fetch(download, name, request.revision).map(found).map_err(|reason| {
             not_found(&format!(
-                "there is no such path, the hub cache does not hold it, and the download failed: {reason}"
+                "no tokenizer lies at that path, the hub cache does not hold it, and the download failed: {reason}"
             ))
         })
     }
@@ -164,7 +167,8 @@ fn builtin(notice: Option<String>) -> Resolved {
     Resolved { source: TokenizerSource::Builtin, name: builtin::NAME.to_owned(), notice }
 }
 
-/// The tokenizer file behind a path, `None` when there is no such path.
+/// The tokenizer file behind a path, `None` when there is none. A model may be called as some folder
+/// here happens to be, so only a folder named as a tokenizer has to hold one.
 fn local_file(flag: &'static str, name: &str) -> Result<Option<PathBuf>, TokenizerError> {
     let path = Path::new(name);
     if name.is_empty() || !path.exists() {
@@ -176,6 +180,9 @@ fn local_file(flag: &'static str, name: &str) -> Result<Option<PathBuf>, Tokeniz
     let inside = path.join("tokenizer.json");
     if inside.is_file() {
         return Ok(Some(inside));
+    }
+    if flag == MODEL && model_folder(name).is_some() {
+        return Ok(None);
     }
     Err(TokenizerError::NoTokenizerJson { flag, path: path.to_owned() })
 }
@@ -284,8 +291,12 @@ mod tests {
         says(&resolver, request(None, "demo"), "--model \"demo\"");
         says(&resolver, request(None, "demo"), "demo has no tokenizer.json at main");
         says(&resolver, request(Some("org/unreachable"), "demo"), "no route to host");
-        says(&resolver, request(Some("/no/such/file.json"), "demo"), "no such path");
+        says(&resolver, request(Some("/no/such/file.json"), "demo"), "no tokenizer lies at that path");
         says(&resolver, request(Some(folder.path().to_str().unwrap()), "demo"), "holds no tokenizer.json");
+
+        // A folder here, but of no use as a tokenizer: the crate's own sources.
+        says(&resolver, request(Some("src"), "demo"), "holds no tokenizer.json");
+        says(&resolver, request(None, "src"), "src has no tokenizer.json at main");
 
         let asked = hub.0.borrow().len();
         let offline = TokenizerRequest { offline: true, ..request(None, "org/there") };

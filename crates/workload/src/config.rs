@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::WorkloadError;
+
 /// The workload of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -27,6 +29,19 @@ impl LengthDistribution {
     /// Always `mean`.
     pub fn constant(mean: f64) -> Self {
         Self { mean, stddev: 0.0 }
+    }
+
+    /// Refuses what is no length; `flag` is named.
+    pub(crate) fn check(self, flag: &'static str) -> Result<(), WorkloadError> {
+        let is_length = |tokens: f64| tokens.is_finite() && tokens >= 0.0;
+        if is_length(self.mean) && is_length(self.stddev) {
+            return Ok(());
+        }
+        Err(WorkloadError::Option {
+            flag,
+            value: format!("{} (deviation {})", self.mean, self.stddev),
+            reason: "a length and its deviation are numbers of at least 0",
+        })
     }
 }
 

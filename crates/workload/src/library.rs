@@ -84,6 +84,7 @@ impl Library {
                 (Content::Trace(trace), config.osl, config.sampling, config.model_selection)
             }
         };
+        osl.map_or(Ok(()), |osl| osl.check("--osl"))?;
         Ok(Self {
             content,
             seed,

@@ -102,14 +102,8 @@ impl Synthetic {
 }
 
 fn check(config: &SyntheticConfig) -> Result<(), WorkloadError> {
+    config.isl.check("--isl")?;
     let option = |flag, value: String, reason| Err(WorkloadError::Option { flag, value, reason });
-    let is_length = |length: LengthDistribution| {
-        length.mean.is_finite() && length.mean >= 0.0 && length.stddev.is_finite() && length.stddev >= 0.0
-    };
-    if !is_length(config.isl) {
-        let value = format!("{} (deviation {})", config.isl.mean, config.isl.stddev);
-        return option("--isl", value, "a length and its deviation are numbers of at least 0");
-    }
     if config.entries == 0 {
         return option("--num-dataset-entries", "0".to_owned(), "must be at least 1");
     }

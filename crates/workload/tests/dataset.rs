@@ -370,6 +370,7 @@ fn faults_of_options_name_their_flag() {
         SyntheticConfig { prefix_length: 10, ..default() },
         SyntheticConfig { entries: 0, ..default() },
         SyntheticConfig { isl: LengthDistribution::constant(f64::NAN), ..default() },
+        SyntheticConfig { osl: Some(LengthDistribution { mean: 5.0, stddev: -1.0 }), ..default() },
         SyntheticConfig {
             shared_system_prompt_length: Some(9),
             prefix_prompts: 1,

@@ -165,9 +165,10 @@ fn keep(
         line: line_number,
         timestamp_ms: line.timestamp_ms.map(|at| speed_up(at, config.speedup)),
         delay_ms: line.delay_ms,
+        // A body that is sent as it stands takes no further fields.
+        extra: line.extra.filter(|_| !matches!(line.input, Input::Payload(_))),
         input: line.input,
         output_length: output_length.map(|length| length.min(config.max_osl.unwrap_or(u32::MAX))),
-        extra: line.extra,
     };
     (row, line.session_id)
 }
