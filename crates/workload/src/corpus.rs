@@ -304,7 +304,21 @@ mod tests {
         );
     }
 
-    /// A tokenizer file with `vocabulary` for a model, and `<s>` declared as BOS.
+    #[test]
+    fn blocks_without_a_separator_are_corpus_words_alone() {
+        let tokenizer = Tokenizer::builtin();
+        let corpus = Corpus::assemble(Bytes::from_static(TEXT.as_bytes()), &["I"], "");
+        exact_blocks(&tokenizer, &corpus, &[(1, 512), (2, 16), (3, 2), (4, 1)]);
+        let block = |id| {
+            let mut rope = Rope::new();
+            corpus.block(&mut rope, BlockKey::new(Seed(1), "file", id), 16);
+            unescape(&rope)
+        };
+        assert!(block(1).starts_with(' '), "the same wherever it stands");
+        assert_ne!(block(1), block(2));
+    }
+
+    /// A tokenizer file of these parts, with `<s>` declared as BOS.
     fn tokenizer_of(parts: &str) -> Tokenizer {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
