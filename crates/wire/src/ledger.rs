@@ -5,18 +5,14 @@
 //! what ties a stamp to a chunk; it does not lean on how the HTTP layer buffers.
 //!
 //! Stamps never run backwards on one connection, and never lie after the instant at which the bytes
-//! were in our hands. A read of 0 bytes is no arrival and is never noted.
+//! were in our hands; a stamp that cannot be right is none. A read of 0 bytes is no arrival and is never noted.
 
 use std::cell::{Cell, RefCell};
 
 use loadgen_core::{Clock, Nanos, StampSource, SystemClock};
 
 use crate::decode::Arrival;
-
-/// How long the distance between the wall clock and the timeline is taken as known, ns.
-const DRIFT_VALID_NS: i64 = 100_000_000;
-/// A jump of the wall clock against the timeline that no slewing explains, ns.
-const STEP_NS: i64 = 2_000_000;
+use crate::drift::WallDrift;
 
 /// The reads and writes of one connection.
 #[derive(Debug)]
@@ -25,7 +21,7 @@ pub(crate) struct Ledger {
     permit: Cell<Permit>,
     reads: Cell<Reads>,
     writes: Cell<Writes>,
-    drift: Cell<Drift>,
+    drift: WallDrift,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +62,6 @@ pub(crate) struct Writes {
     pub(crate) end: Option<Nanos>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Drift {
-    wall_ahead_ns: i64,
-    known_at: Option<Nanos>,
-}
-
 impl Ledger {
     /// The ledger of a connection about to be made.
     pub(crate) fn new(clock: SystemClock) -> Self {
@@ -80,7 +70,7 @@ impl Ledger {
             permit: Cell::new(Permit::Free),
             reads: Cell::default(),
             writes: Cell::default(),
-            drift: Cell::new(Drift { wall_ahead_ns: 0, known_at: None }),
+            drift: WallDrift::new(clock),
         }
     }
 
@@ -149,19 +139,19 @@ impl Ledger {
         }
         let mut reads = self.reads.get();
         let read_at = self.clock.now();
-        let stamp = wall_ns.map(|wall_ns| self.on_timeline(wall_ns, read_at, &mut reads.clock_steps));
-        if stamp.is_none() && wants_stamp {
-            reads.unstamped += 1;
-        }
+        let not_before = reads.empty_at.max(self.writes.get().start.unwrap_or_default());
+        let placed = wall_ns.and_then(|wall_ns| self.drift.place(wall_ns, not_before, read_at));
+        reads.unstamped += u32::from(placed.is_none() && wants_stamp);
+        reads.clock_steps += u32::from(placed.is_some_and(|placed| placed.saw_step));
         reads.count += 1;
         reads.bytes += bytes as u64;
         reads.last = Arrival {
-            stamp: stamp.unwrap_or(read_at).max(reads.last.stamp).min(read_at),
-            source: if stamp.is_some() { StampSource::Kernel } else { StampSource::User },
+            stamp: placed.map_or(read_at, |placed| placed.at).max(reads.last.stamp).min(read_at),
+            source: if placed.is_some() { StampSource::Kernel } else { StampSource::User },
             read_at,
             read: reads.count,
             is_drained: is_short,
-            not_before: reads.empty_at.max(self.writes.get().start.unwrap_or_default()),
+            not_before,
         };
         if is_short {
             reads.empty_at = began;
@@ -175,24 +165,6 @@ impl Ledger {
         writes.start.get_or_insert(began);
         writes.end = Some(self.clock.now());
         self.writes.set(writes);
-    }
-
-    /// Places a wall-clock stamp on the timeline.
-    fn on_timeline(&self, wall_ns: i64, read_at: Nanos, clock_steps: &mut u32) -> Nanos {
-        let mut drift = self.drift.get();
-        let is_fresh = drift.known_at.is_some_and(|at| read_at.since(at) < DRIFT_VALID_NS);
-        let mut stamp = Nanos(wall_ns - drift.wall_ahead_ns);
-        // A stamp after the read cannot be: the wall clock has been stepped forward since.
-        if !is_fresh || stamp.since(read_at) > STEP_NS {
-            let before = drift;
-            drift = Drift { wall_ahead_ns: self.clock.wall_drift_ns(), known_at: Some(read_at) };
-            self.drift.set(drift);
-            if before.known_at.is_some() && (drift.wall_ahead_ns - before.wall_ahead_ns).abs() > STEP_NS {
-                *clock_steps += 1;
-            }
-            stamp = Nanos(wall_ns - drift.wall_ahead_ns);
-        }
-        stamp
     }
 }
 
@@ -247,11 +219,12 @@ mod tests {
         let first = ledger.reads().last;
         assert_eq!(first.source, StampSource::Kernel);
         assert!(first.stamp <= first.read_at);
-        ledger.note_read(clock.now(), 1, true, Some(wall - 50_000_000), true);
+        ledger.note_read(clock.now(), 1, true, Some(wall - 1_000), true);
         assert_eq!(ledger.reads().last.stamp, first.stamp, "an earlier stamp is lifted to the last one");
         ledger.note_read(clock.now(), 1, true, Some(wall + 3_600_000_000_000), true);
         let future = ledger.reads().last;
-        assert!(future.stamp <= future.read_at);
+        assert_eq!((future.stamp, future.source), (future.read_at, StampSource::User));
+        assert_eq!(ledger.reads().unstamped, 1, "a stamp that cannot be right is none");
     }
 
     #[test]

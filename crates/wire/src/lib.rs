@@ -16,6 +16,7 @@ mod api_key;
 mod connection;
 mod connector;
 mod decode;
+mod drift;
 mod endpoint;
 mod error;
 mod exchange;

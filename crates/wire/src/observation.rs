@@ -12,6 +12,9 @@ use loadgen_core::{
 
 use crate::decode::Arrival;
 
+/// A read that comes later than this after the arrival of its last byte may have let events pile up, ns.
+const LATE_READ_NS: i64 = 1_000_000;
+
 /// What was seen of one request so far.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
@@ -79,6 +82,20 @@ impl Observation {
         if self.outcome.is_none() {
             self.outcome = Some(Outcome::Failed(kind));
             self.error = Some(error);
+        }
+    }
+
+    /// Notes an event without content. If it shares the read of the latest chunk, and the read was
+    /// late, then the chunk may have come well before the stamp, which is the event's. A prompt read
+    /// proves that the server sent both together, as servers do with the last chunk and the end.
+    pub(crate) fn note_contentless(&mut self, at: &Arrival) {
+        let is_late = at.read_at.since(at.stamp) > LATE_READ_NS;
+        if is_late
+            && let Some((read, _)) = self.last_chunk_read
+            && read == at.read
+            && let Some(uncertainty_ns) = self.chunks.uncertainty_ns.last_mut()
+        {
+            *uncertainty_ns = at.width_ns();
         }
     }
 

@@ -229,11 +229,15 @@ fn take_event(kind: EndpointKind, event: Event<'_>, at: &Arrival, observation: &
         observation.fail(FailureKind::StreamError, error);
         return Appetite::Enough;
     }
-    if data.is_empty() || data == b"[DONE]" {
-        return Appetite::More;
-    }
-    if let Some(frame) = Frame::decode(&lossy(data)) {
+    let chunks_before = observation.chunks.len();
+    if !data.is_empty()
+        && data != b"[DONE]"
+        && let Some(frame) = Frame::decode(&lossy(data))
+    {
         take_frame(kind, &frame, event.wire_bytes, at, observation);
+    }
+    if observation.chunks.len() == chunks_before {
+        observation.note_contentless(at);
     }
     Appetite::More
 }

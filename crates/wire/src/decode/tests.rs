@@ -106,6 +106,19 @@ fn chunks_that_share_a_read_are_never_exact() {
 }
 
 #[test]
+fn a_late_read_that_ends_with_another_event_leaves_its_chunk_uncertain() {
+    let piece = [&delta(r#""content":"a""#), "data: [DONE]\n\n"].concat();
+    for (lag_ns, uncertainty_ns) in [(2, 0), (5_000_000, 5)] {
+        let mut decoder = ResponseDecoder::new(EndpointKind::Chat);
+        let mut seen = Observation::starting_at(Nanos(0));
+        let _ = decoder.head(200, "OK", "text/event-stream", "", &mut seen);
+        let arrival = Arrival { read_at: Nanos(10 + lag_ns), ..at(1, 10) };
+        let _ = decoder.feed(piece.as_bytes(), &arrival, &mut seen);
+        assert_eq!(seen.chunks.uncertainty_ns, [uncertainty_ns]);
+    }
+}
+
+#[test]
 fn an_error_inside_the_stream_is_a_failure_that_keeps_what_came() {
     let seen = chat(&[
         &delta(r#""content":"a""#),
