@@ -3,7 +3,6 @@
 //! The line is split into its fields once, unparsed; each field is then read by its own rule, so every
 //! complaint names its field. Nothing here depends on other lines.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +11,9 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fault::LineFault;
+use super::value::{
+    Object, Text, inside, integer, integers, milliseconds, mismatch, objects, positive, string,
+};
 
 /// A line of a trace, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,8 +106,8 @@ struct Fields<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
+        struct Whole;
+        impl<'de> Visitor<'de> for Whole {
             type Value = Fields<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -114,7 +116,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
                 let mut fields = Fields::default();
-                while let Some(key) = map.next_key::<Key<'de>>()? {
+                while let Some(key) = map.next_key::<Text<'de>>()? {
                     let Some(slot) = fields.slot(&key.0) else {
                         map.next_value::<IgnoredAny>()?;
                         continue;
@@ -125,13 +127,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 Ok(fields)
             }
         }
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(Whole)
     }
 }
-
-/// A key, borrowed unless it has escapes.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Fields<'a> {
     fn slot(&mut self, key: &str) -> Option<&mut Option<&'a RawValue>> {
@@ -233,132 +231,6 @@ impl<'a> Fields<'a> {
             },
         }
     }
-}
-
-/// Any JSON object.
-struct Object;
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        std::collections::BTreeMap::<IgnoredKey, IgnoredAny>::deserialize(deserializer).map(|_| Self)
-    }
-}
-
-/// A key that nobody asks for.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct IgnoredKey;
-
-impl<'de> Deserialize<'de> for IgnoredKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
-}
-
-fn mismatch(field: &'static str, expected: &'static str, raw: &RawValue) -> LineFault {
-    LineFault::Type { field, expected, found: excerpt(raw.get()) }
-}
-
-/// The start of a value, short enough for a message.
-fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_owned(),
-    }
-}
-
-fn string<'a>(field: &'static str, raw: &'a RawValue) -> Result<Cow<'a, str>, LineFault> {
-    serde_json::from_str::<Key<'a>>(raw.get()).map(|key| key.0).map_err(|_| mismatch(field, "a string", raw))
-}
-
-/// A number as pydantic reads it: also from a string, and from true and false.
-enum Number {
-    Whole(i64),
-    Real(f64),
-}
-
-fn number(raw: &RawValue) -> Option<Number> {
-    let unquoted;
-    let text = match raw.get() {
-        "true" => return Some(Number::Whole(1)),
-        "false" => return Some(Number::Whole(0)),
-        text if text.starts_with('"') => {
-            unquoted = string("", raw).ok()?;
-            unquoted.trim()
-        }
-        text => text,
-    };
-    if let Ok(whole) = text.parse() {
-        return Some(Number::Whole(whole));
-    }
-    text.parse().ok().map(Number::Real)
-}
-
-fn integer(field: &'static str, raw: &RawValue) -> Result<i64, LineFault> {
-    /// Beyond this a double no longer tells whole numbers apart.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match number(raw) {
-        Some(Number::Whole(whole)) => Ok(whole),
-        Some(Number::Real(real)) if !real.is_finite() => {
-            Err(LineFault::NotFinite { field: field.to_owned(), value: excerpt(raw.get()) })
-        }
-        Some(Number::Real(real)) if real.fract() == 0.0 && real.abs() <= EXACT => Ok(real as i64),
-        _ => Err(mismatch(field, "a whole number", raw)),
-    }
-}
-
-fn milliseconds(field: &'static str, raw: &RawValue) -> Result<f64, LineFault> {
-    /// Instants are nanoseconds in 64 bits: 292 years either way.
-    const REACH_MS: f64 = 9.2e12;
-    match number(raw) {
-        Some(Number::Whole(whole)) if (whole as f64).abs() <= REACH_MS => Ok(whole as f64),
-        Some(Number::Real(real)) if real.abs() <= REACH_MS => Ok(real),
-        Some(Number::Real(real)) if !real.is_finite() => {
-            Err(LineFault::NotFinite { field: field.to_owned(), value: excerpt(raw.get()) })
-        }
-        _ => Err(mismatch(field, "milliseconds as a number, below 9.2e12", raw)),
-    }
-}
-
-fn positive(length: i64, raw: &RawValue) -> Result<u32, LineFault> {
-    if length <= 0 {
-        return Err(LineFault::InputLength(length));
-    }
-    i32::try_from(length)
-        .map(i32::unsigned_abs)
-        .map_err(|_| mismatch("input_length", "at most 2147483647 tokens", raw))
-}
-
-fn integers(raw: &RawValue) -> Result<Vec<i64>, LineFault> {
-    // The common case in one go; the lenient one, id by id, only when that fails.
-    if let Ok(ids) = serde_json::from_str::<Vec<i64>>(raw.get()) {
-        return Ok(ids);
-    }
-    let ids: Vec<&RawValue> =
-        serde_json::from_str(raw.get()).map_err(|_| mismatch("hash_ids", "a list of whole numbers", raw))?;
-    ids.into_iter().map(|id| integer("hash_ids", id)).collect()
-}
-
-/// A JSON array, not empty, whose items all read as `T`.
-fn objects<'a, T: Deserialize<'a>>(
-    field: &'static str,
-    expected: &'static str,
-    raw: &'a RawValue,
-) -> Result<Bytes, LineFault> {
-    match serde_json::from_str::<Vec<T>>(raw.get()) {
-        Ok(items) if !items.is_empty() => Ok(Bytes::copy_from_slice(raw.get().as_bytes())),
-        _ => Err(mismatch(field, expected, raw)),
-    }
-}
-
-/// The inside of a JSON object, `None` when it is empty.
-fn inside<'a>(field: &'static str, raw: &'a RawValue) -> Result<Option<&'a str>, LineFault> {
-    let text = raw.get();
-    let inside = text
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'))
-        .ok_or_else(|| mismatch(field, "an object", raw))?;
-    Ok(Some(inside.trim()).filter(|inside| !inside.is_empty()))
 }
 
 /// Words that are numbers to Python's JSON reader, and to no other.

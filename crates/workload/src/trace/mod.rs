@@ -9,6 +9,7 @@ mod read;
 mod row;
 mod sessions;
 mod times;
+mod value;
 
 pub use fault::LineFault;
 pub(crate) use line::block_sizes;
