@@ -139,6 +139,14 @@ impl Connector {
     /// Checks the configuration and loads what all connections share.
     pub fn new(config: ConnectorConfig, clock: SystemClock) -> Result<Self, ConnectorError> {
         let proxies = if config.proxy_from_env { Proxies::from_env()? } else { Proxies::none() };
+        Self::with_proxies(config, clock, proxies)
+    }
+
+    fn with_proxies(
+        config: ConnectorConfig,
+        clock: SystemClock,
+        proxies: Proxies,
+    ) -> Result<Self, ConnectorError> {
         let tls = Tls::new(config.verify_tls, config.ca_file.as_deref())?;
         Ok(Self(Arc::new(Shared { resolver: Resolver::new(config.ip_version), config, clock, proxies, tls })))
     }
@@ -262,4 +270,70 @@ impl Connector {
 /// Adds to a duration that several hops may share.
 fn add(total: &mut Option<i64>, nanoseconds: i64) {
     *total = Some(total.unwrap_or(0) + nanoseconds);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use hyper::http::{HeaderMap, Method};
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::request::{Body, Request};
+
+    /// A proxy that answers one request with `answer`, and what it was asked.
+    async fn ask(target: &str, answer: &str) -> (Result<u16, String>, Vec<String>) {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = format!("http://u:p@{}", proxy.local_addr().unwrap());
+        let proxies = Proxies::from_variables(|name| (name == "ALL_PROXY").then(|| place.clone())).unwrap();
+        let connector =
+            Connector::with_proxies(ConnectorConfig::default(), SystemClock::start(), proxies).unwrap();
+        let target = Target::parse(target).unwrap();
+        let client = async {
+            let mut connection = connector
+                .connect(&target, &mut Observation::default())
+                .await
+                .map_err(|failure| failure.to_string())?;
+            let request = Request::plain(Method::GET, &target, "/x?y", HeaderMap::new(), Body::default());
+            let page = connection.fetch(request, 1000).await.map_err(|error| error.message)?;
+            Ok(page.status)
+        };
+        let server = async {
+            let (stream, _) = proxy.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut asked = Vec::new();
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                if line == "\r\n" {
+                    break;
+                }
+                asked.push(line.trim_end().to_owned());
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            asked
+        };
+        tokio::join!(client, server)
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn a_proxy_for_http_is_told_the_whole_url() {
+        let (status, asked) = run(ask("http://example.test:81", "HTTP/1.1 204 No Content\r\n\r\n"));
+        assert_eq!(status, Ok(204));
+        assert_eq!(asked[0], "GET http://example.test:81/x?y HTTP/1.1");
+        assert!(asked.contains(&"Proxy-Authorization: Basic dTpw".to_owned()), "{asked:?}");
+    }
+
+    #[test]
+    fn a_proxy_for_https_is_asked_for_a_tunnel_and_may_refuse() {
+        let (status, asked) =
+            run(ask("https://example.test", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"));
+        assert!(status.unwrap_err().contains("407 Proxy Authentication Required"));
+        assert_eq!(asked[..2], ["CONNECT example.test:443 HTTP/1.1", "Host: example.test:443"]);
+    }
 }

@@ -52,7 +52,7 @@ impl Proxies {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConnectorError> {
+    pub(super) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConnectorError> {
         let either_case = |name: &str| {
             let lower = name.to_ascii_lowercase();
             let found = variable(&lower).map(|value| (lower, value));

@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use loadgen_core::{FailureKind, Outcome, StampSource};
+use loadgen_core::{FailureKind, Message, Outcome, Prompt, Role, StampSource};
 use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Observation};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::client::{Client, output_of, run};
+use crate::client::{Client, output_of, run, turn_of};
 use crate::server::{Script, Server, chunk, event, read_request, stream};
 
 struct Certified {
@@ -86,6 +86,27 @@ fn an_unknown_certificate_is_refused_unless_nobody_asks() {
     let server = serve(&certified.server, vec![script]);
     let seen = send(&server, ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() });
     assert_eq!(output_of(&seen), "a");
+}
+
+#[test]
+fn a_large_rope_goes_through_tls_whole() {
+    let certified = certified("127.0.0.1");
+    let script: Script = Box::new(|wire| {
+        let request = read_request(wire);
+        assert!(request.len() > 2_000_000 && request.ends_with(b"}"));
+        wire.write_all(&stream(&["a"])).unwrap();
+    });
+    let server = serve(&certified.server, vec![script]);
+    let text = std::iter::repeat_n(bytes::Bytes::from(vec![b'x'; 50_000]), 40).collect();
+    let prompt = Prompt::Messages(vec![Message { role: Role::User, text }]);
+    run(async {
+        let config = ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() };
+        let url = format!("https://{}", server.addr);
+        let client = Client::with(&url, EndpointConfig::new(EndpointKind::Chat, true), config);
+        let mut seen = client.observation();
+        client.connect().await.exchange(client.request_of(&turn_of(prompt)), &mut seen).await;
+        assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "a"));
+    });
 }
 
 #[test]
