@@ -30,6 +30,10 @@ impl Gate {
         Self { stage: Cell::new(Stage::Open), moved: Notify::new() }
     }
 
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.stage.get() == Stage::Open
     }

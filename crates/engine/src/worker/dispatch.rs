@@ -41,6 +41,8 @@ pub(super) struct Dispatcher {
     tasks: JoinSet<()>,
     /// This worker's arrivals or ticks; `None` in a closed load.
     feed: Option<Feed<Opening>>,
+    /// This worker's slots of a closed load, until they start.
+    idle_slots: u32,
     /// The place in the queue for a slot, of the arrival that is next.
     acquiring: Option<Acquire>,
     /// A slot for the arrival that is next.
@@ -66,9 +68,16 @@ impl Dispatcher {
         let depth = if shared.discipline == Discipline::Arrivals { LOOKAHEAD } else { 0 };
         let feed =
             shared.arrivals().map(|arrivals| Feed::new(arrivals, run.worker.id, shared.workers, depth));
+        let idle_slots = match &shared.plan.load {
+            Load::Closed { concurrency, .. } => {
+                share_of_slots(concurrency.get(), run.worker.id, shared.workers)
+            }
+            Load::Open { .. } => 0,
+        };
         Self {
             tasks: JoinSet::new(),
             feed,
+            idle_slots,
             acquiring: None,
             slot: None,
             waited_until: Nanos(i64::MIN),
@@ -93,7 +102,6 @@ impl Dispatcher {
     pub(super) async fn drive(&mut self, start: Nanos, stop: &mut StopListener) {
         self.run.begin(start);
         self.deadline = self.run.shared.plan.load.stop().duration_ns.map(|duration| start + duration);
-        self.fill_slots();
         loop {
             let now = self.now();
             self.observe_end(now, stop.is_interrupted());
@@ -104,10 +112,13 @@ impl Dispatcher {
             while let Some(finished) = self.tasks.try_join_next() {
                 carry_on(finished);
             }
-            if self.is_over() {
-                return;
-            }
-            if self.record_unsent() || self.prepare_in_time() {
+            let has_worked = self.record_unsent() || {
+                if self.is_over() {
+                    return;
+                }
+                self.prepare_in_time()
+            };
+            if has_worked {
                 // What was let go, and what has arrived meanwhile, comes first.
                 tokio::task::yield_now().await;
                 continue;
@@ -142,13 +153,20 @@ impl Dispatcher {
     fn next_instant(&mut self) -> Option<Nanos> {
         let release =
             if self.run.gate.is_open() && self.acquiring.is_none() { self.next_release() } else { None };
-        // A deadline that has passed has had its effect; only the abort may still come.
-        let end = if self.run.gate.is_open() { self.deadline } else { self.cut_at };
+        // What has passed has had its effect, and would only keep this loop awake.
+        let end = match self.run.gate.stage() {
+            Stage::Open => self.deadline,
+            Stage::Closed => self.cut_at,
+            Stage::Cut => None,
+        };
         [release, self.run.alarms.next_due(), end].into_iter().flatten().min()
     }
 
     fn next_release(&mut self) -> Option<Nanos> {
         let start = self.run.start();
+        if self.idle_slots > 0 {
+            return Some(start);
+        }
         self.feed.as_mut()?.next_arrival().map(|arrival| start + arrival.offset_ns)
     }
 
@@ -189,6 +207,7 @@ impl Dispatcher {
         self.closed_at = Some(at);
         self.acquiring = None;
         self.slot = None;
+        self.idle_slots = 0;
         self.run.gate.advance(Stage::Closed);
         self.run.alarms.silence();
         if self.run.shared.discipline != Discipline::Arrivals {
@@ -213,7 +232,7 @@ impl Dispatcher {
     /// Whether everything that was let go has returned and nothing will follow.
     fn is_over(&mut self) -> bool {
         let has_ended = match self.run.shared.discipline {
-            Discipline::Slots => true,
+            Discipline::Slots => self.idle_slots == 0,
             Discipline::Arrivals => self.feed.as_mut().is_none_or(|feed| feed.next_arrival().is_none()),
             Discipline::Ticks => {
                 let is_exhausted = self.run.shared.issuer.is_exhausted();
@@ -231,7 +250,7 @@ impl Dispatcher {
         match self.run.shared.discipline {
             Discipline::Arrivals => self.release_arrivals(now),
             Discipline::Ticks => self.release_ticks(now),
-            Discipline::Slots => {}
+            Discipline::Slots => self.release_slots(now),
         }
     }
 
@@ -323,10 +342,12 @@ impl Dispatcher {
         }
     }
 
-    /// Starts this worker's slots of a closed load.
-    fn fill_slots(&mut self) {
-        let Load::Closed { concurrency, .. } = &self.run.shared.plan.load else { return };
-        for _ in 0..share_of_slots(concurrency.get(), self.run.worker.id, self.run.shared.workers) {
+    /// Starts this worker's slots of a closed load, once the phase has begun.
+    fn release_slots(&mut self, now: Nanos) {
+        if now < self.run.start() {
+            return;
+        }
+        for _ in 0..std::mem::take(&mut self.idle_slots) {
             self.tasks.spawn_local(Rc::clone(&self.run).occupy());
         }
     }

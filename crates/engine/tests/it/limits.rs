@@ -53,7 +53,9 @@ fn a_full_cap_delays_a_fixed_schedule_and_drops_nothing() {
         let done = bench.run();
         let counts = done.report.phases[0].counts;
         assert!(server.max_in_flight() <= 2);
-        assert_eq!((counts.ok, counts.delayed, counts.skipped), (12, 10, 0));
+        assert_eq!((counts.ok, counts.skipped), (12, 0));
+        // Workers that wake late may find a slot that has already fallen free again.
+        assert!(counts.delayed > 0 && (workers > 1 || counts.delayed == 10), "{counts:?}");
     }
 }
 
