@@ -45,7 +45,7 @@ pub fn run(
     check(&config, phases, sinks.len(), &stats)?;
     let is_single_turn = source.is_single_turn();
     let connector = Connector::new(config.connector.clone(), clock)?;
-    let shared = Arc::new(RunShared { config, connector, source, clock, stats: Arc::clone(&stats) });
+    let shared = Arc::new(RunShared { config, connector, source, clock, stats });
     let crew: Vec<Hand> = sinks
         .into_iter()
         .enumerate()
@@ -61,7 +61,7 @@ pub fn run(
         let phase = Arc::new(PhaseShared::new(plan.clone(), position, workers, next_session, is_single_turn));
         let Some(start) = conduct(&crew, &phase, &clock) else { break };
         next_session = next_session.max(phase.issuer.next_session());
-        reports.push(report(&phase, start, &stats));
+        reports.push(report(&phase, start, &shared.stats));
     }
 
     let workers = dismiss(crew)?;
@@ -102,18 +102,23 @@ impl Hand {
 /// Carries out one phase and gives its zero; `None` when a worker was lost. The others have finished
 /// the phase even then.
 fn conduct(crew: &[Hand], phase: &Arc<PhaseShared>, clock: &SystemClock) -> Option<Nanos> {
-    crew.iter().for_each(|hand| hand.command(Command::Prepare(Arc::clone(phase))));
+    for hand in crew {
+        hand.command(Command::Prepare(Arc::clone(phase)));
+    }
     if !all_answer(crew) {
         return None;
     }
     let start = clock.now() + START_LEAD_NS;
-    crew.iter().for_each(|hand| hand.command(Command::Start(start)));
+    for hand in crew {
+        hand.command(Command::Start(start));
+    }
     all_answer(crew).then_some(start)
 }
 
 /// Waits for every worker's answer; whether all of them gave one.
 fn all_answer(crew: &[Hand]) -> bool {
-    crew.iter().fold(true, |all, hand| hand.answers.recv().is_ok() && all)
+    let lost = crew.iter().filter(|hand| hand.answers.recv().is_err()).count();
+    lost == 0
 }
 
 /// Hangs up on the workers and waits for them. The first one's failure is the run's, after all have

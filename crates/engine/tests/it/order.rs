@@ -54,8 +54,8 @@ fn one_worker_sends_simultaneous_arrivals_in_order() {
     let numbers: Vec<i64> = done.records.iter().map(|record| record.identity.session_num).collect();
     assert_eq!(numbers, (0..8).collect::<Vec<_>>());
     assert!(
-        done.records.iter().all(|record| &*record.identity.correlation_id
-            == format!("fixed-schedule-{}", record.identity.session_id))
+        done.records.iter().all(|record| *record.identity.correlation_id
+            == *format!("fixed-schedule-{}", record.identity.session_id))
     );
 }
 
