@@ -48,6 +48,26 @@ const SECRET_PARAMETERS: [&str; 11] = [
     "subscription-key",
 ];
 
+/// A word of a text that ends like this is followed by a secret, if by an assignment.
+const TEXT_SECRETS: [&str; 11] = [
+    "api_key",
+    "api-key",
+    "apikey",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "signature",
+    "authorization",
+    "cookie",
+    "private_key",
+];
+
+/// How keys of well-known providers begin.
+const KEY_PREFIXES: [&str; 3] = ["sk-", "nvapi-", "hf_"];
+/// Shorter words are no keys, whatever they begin with.
+const SHORTEST_KEY: usize = 12;
+
 /// Whether the value of a header (or field) of this name must not be shown.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -111,7 +131,9 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             rest = hide_value(rest, " ", &mut shown);
         } else if word.contains("://") {
             shown.push_str(&redact_url(word));
-        } else if is_secret_parameter(word) || (is_secret_name(word) && word.len() > 4) {
+        } else if looks_like_a_key(word) {
+            shown.push_str(REDACTED);
+        } else if is_assigned_a_secret(word) {
             shown.push_str(word);
             rest = hide_value(rest, "\"'=: ", &mut shown);
         } else {
@@ -122,12 +144,22 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Whether what is assigned to `word` in free text is a secret. Stricter than for headers: texts
+/// speak of `max_tokens` and sessions all the time.
+fn is_assigned_a_secret(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    TEXT_SECRETS.iter().any(|secret| word.ends_with(secret))
+}
+
+/// Whether `word` is a key by the way providers begin theirs.
+fn looks_like_a_key(word: &str) -> bool {
+    KEY_PREFIXES.iter().any(|prefix| word.starts_with(prefix)) && word.len() >= SHORTEST_KEY
+}
+
 fn looks_suspicious(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    lower.contains("://")
-        || lower.contains("bearer ")
-        || lower.contains("basic ")
-        || SECRET_PARAMETERS.iter().chain(&SECRET_PARTS).any(|part| lower.contains(part))
+    let marks = ["://", "bearer ", "basic "];
+    marks.iter().chain(&TEXT_SECRETS).chain(&KEY_PREFIXES).any(|mark| lower.contains(mark))
 }
 
 /// The next word of `text`: what stands before it, itself, and what follows. A URL is one word.
@@ -203,6 +235,13 @@ mod tests {
             ("no route to http://u:p@h/x, sorry", "no route to http://<redacted>@h/x, sorry"),
             ("api_key=abc&x=1", "api_key=<redacted>&x=1"),
             ("too many tokens in the prompt", "too many tokens in the prompt"),
+            (
+                r#"{"max_tokens": 5, "key": "x", "session": 1}"#,
+                r#"{"max_tokens": 5, "key": "x", "session": 1}"#,
+            ),
+            ("Incorrect API key: sk-abcdefghijkl.", "Incorrect API key: <redacted>."),
+            ("the token expired", "the token expired"),
+            ("x-auth-token: abc", "x-auth-token: <redacted>"),
             (
                 "This model's maximum context length is 8 tokens",
                 "This model's maximum context length is 8 tokens",

@@ -131,9 +131,11 @@ fn receive(socket: &TcpStream, room: &mut [u8]) -> io::Result<(usize, Option<i64
 /// One read, without a stamp: this system has none for us.
 #[cfg(not(target_os = "linux"))]
 fn receive(socket: &TcpStream, room: &mut [u8]) -> io::Result<(usize, Option<i64>)> {
-    use std::io::Read as _;
+    use std::os::fd::AsRawFd as _;
 
-    socket2::SockRef::from(socket).read(room).map(|count| (count, None))
+    use nix::sys::socket::{MsgFlags, recv};
+
+    Ok((recv(socket.as_raw_fd(), room, MsgFlags::empty())?, None))
 }
 
 impl AsyncRead for StampedIo {

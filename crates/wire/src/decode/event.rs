@@ -102,8 +102,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for FirstChoice<'a> {
 
 impl<'a> Frame<'a> {
     /// Decodes `json`; `None` if it is no JSON object of the expected shape.
-    pub(super) fn decode(json: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+    pub(super) fn decode(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
     }
 
     /// The `object` field, if it is a plain string.

@@ -18,8 +18,6 @@ mod coding;
 mod event;
 mod usage;
 
-use std::borrow::Cow;
-
 use loadgen_core::{ChunkKind, ErrorDetail, FailureKind, Nanos, Outcome, StampSource};
 
 use crate::endpoint::EndpointKind;
@@ -204,7 +202,7 @@ impl ResponseDecoder {
                 let _ = take_event(self.kind, event, at, observation);
             }),
             Mode::Whole(body) => {
-                if let Some(frame) = Frame::decode(&lossy(body)) {
+                if let Some(frame) = Frame::decode(&String::from_utf8_lossy(body)) {
                     take_frame(self.kind, &frame, body.len(), at, observation);
                 }
                 body.clear();
@@ -232,7 +230,7 @@ fn take_event(kind: EndpointKind, event: Event<'_>, at: &Arrival, observation: &
     let chunks_before = observation.chunks.len();
     if !data.is_empty()
         && data != b"[DONE]"
-        && let Some(frame) = Frame::decode(&lossy(data))
+        && let Some(frame) = Frame::decode(&String::from_utf8_lossy(data))
     {
         take_frame(kind, &frame, event.wire_bytes, at, observation);
     }
@@ -303,14 +301,6 @@ fn take_frame(
         (false, false, false) => return,
     };
     observation.push_chunk(chunk_kind, carries_output, wire_bytes, at);
-}
-
-/// `bytes` as they are if they are UTF-8, else with the broken parts replaced.
-fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
-    match std::str::from_utf8(bytes) {
-        Ok(_) => Cow::Borrowed(bytes),
-        Err(_) => Cow::Owned(String::from_utf8_lossy(bytes).into_owned().into_bytes()),
-    }
 }
 
 fn clipped(bytes: &[u8]) -> &[u8] {
