@@ -39,6 +39,9 @@ mod tests {
     fn underscores_in_option_names_become_dashes_and_values_stay() {
         let argv = ["aiperf", "profile", "--request_rate", "a_b", "--endpoint_type=x_y", "--", "--as_is"];
         let normal = normalise(argv.map(OsString::from));
-        assert_eq!(normal, ["loadgen", "profile", "--request-rate", "a_b", "--endpoint-type=x_y", "--", "--as_is"]);
+        assert_eq!(
+            normal,
+            ["loadgen", "profile", "--request-rate", "a_b", "--endpoint-type=x_y", "--", "--as_is"]
+        );
     }
 }

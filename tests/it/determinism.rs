@@ -12,16 +12,36 @@ fn fingerprint(seed: &str, workers: &str) -> Vec<u8> {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms");
     let arguments = [
-        "--streaming", "--request-rate", "200", "--request-count", "60", "--isl", "40", "--isl-stddev", "10", "--osl",
-        "4", "--osl-stddev", "1", "--num-prefix-prompts", "3", "--prefix-prompt-length", "12", "--random-seed", seed,
-        "--workers-max", workers,
+        "--streaming",
+        "--request-rate",
+        "200",
+        "--request-count",
+        "60",
+        "--isl",
+        "40",
+        "--isl-stddev",
+        "10",
+        "--osl",
+        "4",
+        "--osl-stddev",
+        "1",
+        "--num-prefix-prompts",
+        "3",
+        "--prefix-prompt-length",
+        "12",
+        "--random-seed",
+        seed,
+        "--workers-max",
+        workers,
     ];
     workspace.profile(&mock, &arguments).expect_code(0);
     let rows = workspace.results("out").rows();
     let bodies: BTreeMap<String, String> = mock
         .truth()
         .iter()
-        .filter_map(|request| Some((request["request_id"].as_str()?.to_owned(), request["body_sha256"].as_str()?.to_owned())))
+        .filter_map(|request| {
+            Some((request["request_id"].as_str()?.to_owned(), request["body_sha256"].as_str()?.to_owned()))
+        })
         .collect();
     let mut sent: Vec<_> = rows
         .iter()

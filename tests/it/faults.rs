@@ -24,7 +24,11 @@ const FAULTS: [Fault; 8] = [
     Fault { name: "429", profile: "fault=429&every=3", outcome: "http_error" },
     Fault { name: "closed before the head", profile: "fault=close&every=3", outcome: "stream_error" },
     Fault { name: "cut in the stream", profile: "fault=cut&every=3&after=2", outcome: "stream_error" },
-    Fault { name: "garbage in the stream", profile: "fault=garbage&every=3&after=0", outcome: "invalid_response" },
+    Fault {
+        name: "garbage in the stream",
+        profile: "fault=garbage&every=3&after=0",
+        outcome: "invalid_response",
+    },
     Fault { name: "error in the stream", profile: "fault=error&every=3&after=2", outcome: "stream_error" },
     Fault { name: "stall", profile: "fault=stall&every=3&after=2", outcome: "timeout" },
 ];
@@ -92,7 +96,17 @@ fn a_server_that_is_not_there_fails_every_request_and_the_run() {
         let url = closed_port();
         let load = &loads(&workspace)[load];
         let mut arguments = vec![
-            "profile", "-m", "demo", "--url", &url, "--artifact-dir", "out", "--ui", "none", "--tokenizer", "builtin",
+            "profile",
+            "-m",
+            "demo",
+            "--url",
+            &url,
+            "--artifact-dir",
+            "out",
+            "--ui",
+            "none",
+            "--tokenizer",
+            "builtin",
             "--streaming",
         ];
         arguments.extend(load.iter().map(String::as_str));

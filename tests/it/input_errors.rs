@@ -32,7 +32,8 @@ fn trace_errors_name_file_line_and_field() {
     for (name, line) in cases {
         said.push_str(&format!("{name}\n  {}", refuse(&format!("{good}\n{line}\n"))));
     }
-    let two_sizes = "{\"input_length\": 600, \"hash_ids\": [1, 2]}\n{\"input_length\": 1024, \"hash_ids\": [2, 3]}\n";
+    let two_sizes =
+        "{\"input_length\": 600, \"hash_ids\": [1, 2]}\n{\"input_length\": 1024, \"hash_ids\": [2, 3]}\n";
     said.push_str(&format!("an id at two sizes\n  {}", refuse(two_sizes)));
     insta::assert_snapshot!(said);
 }
@@ -51,7 +52,11 @@ fn what_aiperf_accepts_is_accepted() {
     let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
     let arguments = ["--input-file", "trace.jsonl", "--custom-dataset-type", "mooncake_trace", "--streaming"];
     let finished = workspace.profile(&mock, &arguments).expect_code(0);
-    assert!(finished.stderr().contains("warning"), "a length of 0 is mended, and said: {}", finished.stderr());
+    assert!(
+        finished.stderr().contains("warning"),
+        "a length of 0 is mended, and said: {}",
+        finished.stderr()
+    );
     let mut rows = workspace.results("out").rows();
     rows.sort_by_key(|row| row.instants.scheduled);
     let order: Vec<_> = rows.iter().filter_map(|row| row.identity.source_row).collect();
@@ -75,7 +80,11 @@ fn wrong_commands_are_refused_all_faults_at_once() {
     ];
     let mut said = String::new();
     for case in cases {
-        let arguments = [&["profile", "-m", "m", "-u", "http://127.0.0.1:9", "--tokenizer", "builtin", "--streaming"], case].concat();
+        let arguments = [
+            &["profile", "-m", "m", "-u", "http://127.0.0.1:9", "--tokenizer", "builtin", "--streaming"],
+            case,
+        ]
+        .concat();
         let finished = workspace.run(&arguments).expect_code(1);
         assert_eq!(finished.stdout(), "");
         said.push_str(&format!("{}\n{}\n", case.join(" "), finished.stderr().trim()));

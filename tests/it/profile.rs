@@ -17,13 +17,28 @@ fn a_real_trace_is_replayed_against_the_built_in_mock_server() {
     workspace.file("trace.jsonl", &first_rows(12));
     let finished = workspace
         .run(&[
-            "profile", "--url", "mock://fixed?ttft=20ms&itl=1ms", "--model", "demo", "--endpoint-type", "chat",
-            "--streaming", "--input-file", "trace.jsonl", "--custom-dataset-type", "mooncake_trace",
-            "--synthesis-speedup-ratio", "20", "--goodput", "time_to_first_token:10000 inter_token_latency:1000",
+            "profile",
+            "--url",
+            "mock://fixed?ttft=20ms&itl=1ms",
+            "--model",
+            "demo",
+            "--endpoint-type",
+            "chat",
+            "--streaming",
+            "--input-file",
+            "trace.jsonl",
+            "--custom-dataset-type",
+            "mooncake_trace",
+            "--synthesis-speedup-ratio",
+            "20",
+            "--goodput",
+            "time_to_first_token:10000 inter_token_latency:1000",
         ])
         .expect_code(0);
     let stdout = finished.stdout();
-    for expected in ["Time to First Token (ms)", "Goodput (requests/sec)", "profile_export.parquet", "report.html"] {
+    for expected in
+        ["Time to First Token (ms)", "Goodput (requests/sec)", "profile_export.parquet", "report.html"]
+    {
         assert!(stdout.contains(expected), "{expected} is not in\n{stdout}");
     }
     assert!(finished.stderr().contains("builtin"), "the tokenizer taken is said: {}", finished.stderr());
@@ -54,7 +69,19 @@ fn a_real_trace_is_replayed_against_the_built_in_mock_server() {
 fn rows_and_lines_agree_and_chunks_hold_their_invariants() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=5ms&itl=1ms&fault=cut&every=5&after=3");
-    let arguments = ["--streaming", "--concurrency", "3", "--request-count", "20", "--isl", "30", "--osl", "8", "--warmup-request-count", "2"];
+    let arguments = [
+        "--streaming",
+        "--concurrency",
+        "3",
+        "--request-count",
+        "20",
+        "--isl",
+        "30",
+        "--osl",
+        "8",
+        "--warmup-request-count",
+        "2",
+    ];
     workspace.profile(&mock, &arguments).expect_code(0);
     let results = workspace.results("out");
     let rows = results.rows();
@@ -63,12 +90,21 @@ fn rows_and_lines_agree_and_chunks_hold_their_invariants() {
     assert_eq!(lines.len(), 22, "warm-up lines are there too");
     for row in &rows {
         let chunks = &row.chunks;
-        let lengths = [chunks.uncertainty_ns.len(), chunks.read_lag_ns.len(), chunks.tokens.len(), chunks.bytes.len(), chunks.kind.len()];
+        let lengths = [
+            chunks.uncertainty_ns.len(),
+            chunks.read_lag_ns.len(),
+            chunks.tokens.len(),
+            chunks.bytes.len(),
+            chunks.kind.len(),
+        ];
         assert!(lengths.iter().all(|length| *length == chunks.len()));
         assert!(chunks.offset_ns.is_sorted(), "arrivals never go back");
         let tokens: i64 = chunks.tokens.iter().map(|tokens| i64::from(*tokens)).sum();
         assert_eq!(tokens, row.tokens.output_sequence().unwrap_or(0));
-        let line = lines.iter().find(|line| line["metadata"]["x_request_id"] == row.identity.request_id.to_string()).unwrap();
+        let line = lines
+            .iter()
+            .find(|line| line["metadata"]["x_request_id"] == row.identity.request_id.to_string())
+            .unwrap();
         assert_eq!(line["metadata"]["request_start_ns"].as_i64(), row.instants.request_start.map(|at| at.0));
         if row.outcome.name() == "ok" {
             let ttft = chunks.offset_ns[0] as f64 * 1e-6;
@@ -88,7 +124,18 @@ fn nonstreaming_and_completions_work_too() {
     for (endpoint, streaming) in [("chat", false), ("completions", true), ("completions", false)] {
         let workspace = Workspace::new();
         let mock = Mock::start(&workspace, "fixed?ttft=3ms&itl=1ms");
-        let mut arguments = vec!["--endpoint-type", endpoint, "--concurrency", "2", "--request-count", "6", "--isl", "25", "--osl", "7"];
+        let mut arguments = vec![
+            "--endpoint-type",
+            endpoint,
+            "--concurrency",
+            "2",
+            "--request-count",
+            "6",
+            "--isl",
+            "25",
+            "--osl",
+            "7",
+        ];
         if streaming {
             arguments.push("--streaming");
         }
@@ -104,7 +151,23 @@ fn nonstreaming_and_completions_work_too() {
 fn bodies_in_inputs_json_are_what_the_server_got() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms");
-    let arguments = ["--streaming", "--concurrency", "1", "--request-count", "3", "--isl", "12", "--osl", "4", "--random-seed", "3", "--extra-inputs", "ignore_eos:true", "--shared-system-prompt-length", "9"];
+    let arguments = [
+        "--streaming",
+        "--concurrency",
+        "1",
+        "--request-count",
+        "3",
+        "--isl",
+        "12",
+        "--osl",
+        "4",
+        "--random-seed",
+        "3",
+        "--extra-inputs",
+        "ignore_eos:true",
+        "--shared-system-prompt-length",
+        "9",
+    ];
     workspace.profile(&mock, &arguments).expect_code(0);
     let inputs = workspace.results("out").json("inputs.json");
     let sessions = inputs["data"].as_array().unwrap();
@@ -112,11 +175,17 @@ fn bodies_in_inputs_json_are_what_the_server_got() {
     let body = &sessions[0]["payloads"][0];
     assert_eq!(sessions[0]["session_id"], "session_000000");
     let keys: Vec<_> = body.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["messages", "model", "stream", "max_completion_tokens", "ignore_eos", "stream_options"]);
+    assert_eq!(
+        keys,
+        ["messages", "model", "stream", "max_completion_tokens", "ignore_eos", "stream_options"]
+    );
     assert_eq!(body["messages"][0]["role"], "system");
     let bytes = serde_json::to_vec(body).unwrap();
     let truth = mock.truth();
-    assert_eq!(truth.iter().map(|request| request["body_bytes"].as_u64()).next(), Some(Some(bytes.len() as u64)));
+    assert_eq!(
+        truth.iter().map(|request| request["body_bytes"].as_u64()).next(),
+        Some(Some(bytes.len() as u64))
+    );
 }
 
 #[test]
@@ -125,8 +194,30 @@ fn an_interrupted_run_keeps_what_it_measured() {
     let mock = Mock::start(&workspace, "fixed?ttft=10ms&itl=2ms");
     let child = workspace
         .loadgen()
-        .args(["profile", "-m", "demo", "--url", &mock.url, "--artifact-dir", "out", "--ui", "none", "--tokenizer", "builtin"])
-        .args(["--streaming", "--request-rate", "50", "--benchmark-duration", "60", "--isl", "20", "--osl", "10"])
+        .args([
+            "profile",
+            "-m",
+            "demo",
+            "--url",
+            &mock.url,
+            "--artifact-dir",
+            "out",
+            "--ui",
+            "none",
+            "--tokenizer",
+            "builtin",
+        ])
+        .args([
+            "--streaming",
+            "--request-rate",
+            "50",
+            "--benchmark-duration",
+            "60",
+            "--isl",
+            "20",
+            "--osl",
+            "10",
+        ])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -156,7 +247,21 @@ fn an_interrupted_run_keeps_what_it_measured() {
 fn a_duration_ends_the_sending_and_the_grace_period_the_waiting() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=10s&itl=1ms");
-    let arguments = ["--streaming", "--request-rate", "20", "--arrival-pattern", "constant", "--benchmark-duration", "1", "--benchmark-grace-period", "0", "--isl", "5", "--osl", "2"];
+    let arguments = [
+        "--streaming",
+        "--request-rate",
+        "20",
+        "--arrival-pattern",
+        "constant",
+        "--benchmark-duration",
+        "1",
+        "--benchmark-grace-period",
+        "0",
+        "--isl",
+        "5",
+        "--osl",
+        "2",
+    ];
     // Nothing succeeded: everything was still in flight.
     workspace.profile(&mock, &arguments).expect_code(1);
     let rows = workspace.results("out").rows();
@@ -169,12 +274,43 @@ fn a_duration_ends_the_sending_and_the_grace_period_the_waiting() {
 fn the_demo_of_the_synthesizer_replays_as_it_stands() {
     let workspace = Workspace::new();
     let made = workspace
-        .run(&["synthesize", "sinusoidal", "--time-duration", "4", "--request-rate-min", "5", "--request-rate-max", "45", "--request-rate-period", "4", "--isl1", "2048", "--osl1", "6", "--isl2", "700", "--osl2", "4", "--output-file", "sinusoidal.jsonl", "--seed", "1"])
+        .run(&[
+            "synthesize",
+            "sinusoidal",
+            "--time-duration",
+            "4",
+            "--request-rate-min",
+            "5",
+            "--request-rate-max",
+            "45",
+            "--request-rate-period",
+            "4",
+            "--isl1",
+            "2048",
+            "--osl1",
+            "6",
+            "--isl2",
+            "700",
+            "--osl2",
+            "4",
+            "--output-file",
+            "sinusoidal.jsonl",
+            "--seed",
+            "1",
+        ])
         .expect_code(0);
     assert!(made.stdout().contains("2048"), "the mix is said: {}", made.stdout());
     let rows = std::fs::read_to_string(workspace.path("sinusoidal.jsonl")).unwrap().lines().count();
     let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms");
-    let arguments = ["--streaming", "--input-file", "sinusoidal.jsonl", "--custom-dataset-type", "mooncake_trace", "--goodput", "time_to_first_token:500 inter_token_latency:50"];
+    let arguments = [
+        "--streaming",
+        "--input-file",
+        "sinusoidal.jsonl",
+        "--custom-dataset-type",
+        "mooncake_trace",
+        "--goodput",
+        "time_to_first_token:500 inter_token_latency:50",
+    ];
     workspace.profile(&mock, &arguments).expect_code(0);
     assert_eq!(workspace.results("out").rows().len(), rows);
 }
@@ -183,11 +319,29 @@ fn the_demo_of_the_synthesizer_replays_as_it_stands() {
 fn schemas_describe_what_is_written() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms&fault=500&every=4");
-    workspace.profile(&mock, &["--streaming", "--concurrency", "2", "--request-count", "8", "--isl", "10", "--osl", "3", "--warmup-request-count", "1"]).expect_code(0);
+    workspace
+        .profile(
+            &mock,
+            &[
+                "--streaming",
+                "--concurrency",
+                "2",
+                "--request-count",
+                "8",
+                "--isl",
+                "10",
+                "--osl",
+                "3",
+                "--warmup-request-count",
+                "1",
+            ],
+        )
+        .expect_code(0);
     let results = workspace.results("out");
     let schema = |name: &str| -> jsonschema::Validator {
         let path = format!("{}/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        jsonschema::validator_for(&serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).unwrap()
+        jsonschema::validator_for(&serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+            .unwrap()
     };
     let holds = |name: &str, value: &Value| {
         if let Err(error) = schema(name).validate(value) {

@@ -9,13 +9,39 @@ fn secrets_reach_the_server_but_no_file_and_no_log() {
     workspace.file("deploy.yaml", "image: vllm\nhf_token: secret-in-attachment\n");
     let url = mock.url.replace("http://", "http://user:secret-in-userinfo@") + "/?api_key=secret-in-query";
     let arguments = [
-        "profile", "-m", "demo", "--url", &url, "--artifact-dir", "out", "--tokenizer", "builtin", "--streaming",
-        "--concurrency", "1", "--request-count", "4", "--isl", "10", "--osl", "3", "-v",
-        "--api-key", "secret-key", "-H", "X-Auth-Token: secret-in-header", "--attach", "deploy.yaml",
+        "profile",
+        "-m",
+        "demo",
+        "--url",
+        &url,
+        "--artifact-dir",
+        "out",
+        "--tokenizer",
+        "builtin",
+        "--streaming",
+        "--concurrency",
+        "1",
+        "--request-count",
+        "4",
+        "--isl",
+        "10",
+        "--osl",
+        "3",
+        "-v",
+        "--api-key",
+        "secret-key",
+        "-H",
+        "X-Auth-Token: secret-in-header",
+        "--attach",
+        "deploy.yaml",
     ];
     let finished = workspace.run(&arguments).expect_code(0);
-    let secrets = ["secret-key", "secret-in-header", "secret-in-userinfo", "secret-in-query", "secret-in-attachment"];
-    let mut places = vec![("stdout".to_owned(), finished.stdout().into_bytes()), ("stderr".to_owned(), finished.stderr().into_bytes())];
+    let secrets =
+        ["secret-key", "secret-in-header", "secret-in-userinfo", "secret-in-query", "secret-in-attachment"];
+    let mut places = vec![
+        ("stdout".to_owned(), finished.stdout().into_bytes()),
+        ("stderr".to_owned(), finished.stderr().into_bytes()),
+    ];
     places.extend(workspace.results("out").files());
     for entry in std::fs::read_dir(workspace.path("out/journal")).unwrap() {
         let path = entry.unwrap().path();

@@ -12,7 +12,14 @@ use super::values;
 #[command(next_help_heading = "Endpoint")]
 pub(crate) struct EndpointArgs {
     /// Model(s) to ask; several (comma or repeated) take turns
-    #[arg(short = 'm', long = "model", visible_alias = "model-names", value_name = "NAME", required = true, value_delimiter = ',')]
+    #[arg(
+        short = 'm',
+        long = "model",
+        visible_alias = "model-names",
+        value_name = "NAME",
+        required = true,
+        value_delimiter = ','
+    )]
     pub(crate) models: Vec<String>,
 
     /// Server(s); `mock://[PROFILE]` starts the built-in mock server for the run; several take turns

@@ -67,7 +67,9 @@ pub(crate) enum Patience {
 
 fn one_value(text: &str) -> Result<(), String> {
     if text.contains(',') {
-        return Err("a list of values asks for a sweep, which profile does not run: give one value".to_owned());
+        return Err(
+            "a list of values asks for a sweep, which profile does not run: give one value".to_owned()
+        );
     }
     Ok(())
 }
@@ -159,7 +161,10 @@ mod tests {
     fn scalars_are_coerced_as_aiperf_coerces_them() {
         let parsed = pairs("a:true,b:null,c:1.5,d:-3,e:007,f:1e5,g:x:y").unwrap();
         let values: Vec<_> = parsed.into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, [json!(true), json!(null), json!(1.5), json!(-3), json!("007"), json!("1e5"), json!("x:y")]);
+        assert_eq!(
+            values,
+            [json!(true), json!(null), json!(1.5), json!(-3), json!("007"), json!("1e5"), json!("x:y")]
+        );
     }
 
     #[test]

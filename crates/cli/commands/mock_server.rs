@@ -29,9 +29,8 @@ pub(crate) fn run(args: MockServerArgs) -> Result<ExitStatus> {
     stdout.flush()?;
     drop(stdout);
     let until_stdin_closes = args.until_stdin_closes;
-    let report = server.serve(async move {
-        if until_stdin_closes { stdin_closed().await } else { interrupted().await }
-    })?;
+    let report = server
+        .serve(async move { if until_stdin_closes { stdin_closed().await } else { interrupted().await } })?;
     if !until_stdin_closes {
         eprintln!(
             "served {} requests, {} to their end; {} tokens over {} connections",

@@ -26,7 +26,10 @@ pub(crate) fn run(args: &SchemasArgs) -> Result<ExitStatus> {
     if stale.is_empty() {
         return Ok(ExitStatus::Success);
     }
-    eprintln!("error: out of date: {}\nhint: run `cargo run -- schemas` and commit what it writes", stale.join(", "));
+    eprintln!(
+        "error: out of date: {}\nhint: run `cargo run -- schemas` and commit what it writes",
+        stale.join(", ")
+    );
     Ok(ExitStatus::Failure)
 }
 

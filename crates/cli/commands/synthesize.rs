@@ -105,7 +105,8 @@ pub(crate) fn sinusoidal(args: &SinusoidalArgs) -> Result<ExitStatus> {
     // Written beside its place and then put there: a trace that is there is whole.
     let partial = path.with_extension("partial");
     let mut out = BufWriter::new(File::create(&partial).with_context(cannot)?);
-    let written = workload.write(&mut out).and_then(|written| out.flush().map(|()| written)).with_context(cannot)?;
+    let written =
+        workload.write(&mut out).and_then(|written| out.flush().map(|()| written)).with_context(cannot)?;
     std::fs::rename(&partial, &path).with_context(cannot)?;
     println!(
         "{}: {} requests, {} input tokens, {} output tokens",

@@ -41,7 +41,8 @@ pub(super) fn input_config(
 fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
     let given = &args.endpoint;
     let urls: Vec<_> = servers.urls.iter().map(|url| redact_url(url)).collect();
-    let mut endpoint = json!({ "urls": urls, "type": word(&given.endpoint_type), "streaming": given.streaming });
+    let mut endpoint =
+        json!({ "urls": urls, "type": word(&given.endpoint_type), "streaming": given.streaming });
     let mut set = |key: &str, value: Value| {
         endpoint[key] = value;
     };
@@ -88,7 +89,8 @@ fn dataset(args: &ProfileArgs, workload: &WorkloadConfig) -> Value {
             }
             dataset.insert("prompts".into(), prompts);
             if synthetic.prefix_prompts > 0 {
-                let prefix = json!({ "pool_size": synthetic.prefix_prompts, "length": synthetic.prefix_length });
+                let prefix =
+                    json!({ "pool_size": synthetic.prefix_prompts, "length": synthetic.prefix_length });
                 dataset.insert("prefix_prompts".into(), prefix);
             }
             if let Some(length) = synthetic.shared_system_prompt_length {
@@ -151,7 +153,9 @@ fn phase(kind: &str, load: &PhaseLoad) -> Map<String, Value> {
             phase.insert("type".into(), json!(process_name(process)));
             match process.rate() {
                 Some(RateFunction::Constant(rate)) => phase.insert("rate".into(), json!(rate.per_second())),
-                Some(RateFunction::Sinusoid(wave)) => phase.insert("rate_sinusoid".into(), json!(wave.to_string())),
+                Some(RateFunction::Sinusoid(wave)) => {
+                    phase.insert("rate_sinusoid".into(), json!(wave.to_string()))
+                }
                 None => None,
             };
             *cap

@@ -98,7 +98,10 @@ fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
             faults.add("--fixed-schedule", "needs a trace with timestamps: give --input-file");
         }
         if rate {
-            faults.add("--fixed-schedule", "follows the trace's own times: leave out --request-rate and its kin");
+            faults.add(
+                "--fixed-schedule",
+                "follows the trace's own times: leave out --request-rate and its kin",
+            );
         }
         return true;
     }
@@ -141,20 +144,27 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
         }
     };
     let pattern = load.arrival_pattern.as_deref().map(word);
-    let pattern = pattern.as_deref().unwrap_or(if load.arrival_smoothness.is_some() { "gamma" } else { "poisson" });
+    let pattern =
+        pattern.as_deref().unwrap_or(if load.arrival_smoothness.is_some() { "gamma" } else { "poisson" });
     if load.arrival_smoothness.is_some() && pattern != "gamma" {
-        faults.add("--arrival-smoothness", format!("has no meaning with --arrival-pattern {pattern}: use gamma"));
+        faults.add(
+            "--arrival-smoothness",
+            format!("has no meaning with --arrival-pattern {pattern}: use gamma"),
+        );
     }
     match pattern {
         "poisson" => rate.map(ArrivalProcess::Poisson),
         "constant" => rate.map(ArrivalProcess::Constant),
         "gamma" => {
-            let smoothness =
-                faults.take("--arrival-smoothness", Smoothness::new(load.arrival_smoothness.unwrap_or(1.0)))?;
+            let smoothness = faults
+                .take("--arrival-smoothness", Smoothness::new(load.arrival_smoothness.unwrap_or(1.0)))?;
             rate.map(|rate| ArrivalProcess::Gamma { rate, smoothness })
         }
         _ => {
-            faults.add("--arrival-pattern", format!("{pattern:?} is not known: expected poisson, constant or gamma"));
+            faults.add(
+                "--arrival-pattern",
+                format!("{pattern:?} is not known: expected poisson, constant or gamma"),
+            );
             None
         }
     }
@@ -195,7 +205,9 @@ fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Opt
         (LoadShape::Rate { process, cap }, None) => {
             LoadShape::Rate { process: process.clone(), cap: concurrency.or(*cap) }
         }
-        (LoadShape::FixedSchedule { cap }, None) => LoadShape::Closed { concurrency: concurrency.or(*cap).unwrap_or(1) },
+        (LoadShape::FixedSchedule { cap }, None) => {
+            LoadShape::Closed { concurrency: concurrency.or(*cap).unwrap_or(1) }
+        }
         (LoadShape::Closed { concurrency: inherited }, None) => {
             LoadShape::Closed { concurrency: concurrency.unwrap_or(*inherited) }
         }

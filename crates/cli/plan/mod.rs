@@ -114,7 +114,14 @@ pub(crate) fn resolve(
     let report = ReportPlan {
         benchmark_id: benchmark_id(),
         command_line: command_line::echo(argv),
-        input_config: input_config::input_config(args, &load, &workload, servers, &artifacts, &tokenizer_name),
+        input_config: input_config::input_config(
+            args,
+            &load,
+            &workload,
+            servers,
+            &artifacts,
+            &tokenizer_name,
+        ),
         random_seed: args.input.random_seed,
         seed: seed.0,
         models: args.endpoint.models.clone(),
@@ -126,6 +133,7 @@ pub(crate) fn resolve(
         goodput: args.load.goodput.clone(),
         server_token_counts: args.endpoint.use_server_token_count,
         fixed_schedule: matches!(load.profiling.shape, LoadShape::FixedSchedule { .. }),
+        waits_for_slots: matches!(load.profiling.shape, LoadShape::FixedSchedule { cap: Some(_) }),
         tokenizer_file: match tokenizer {
             TokenizerSource::Builtin => None,
             TokenizerSource::File(path) => Some(path),
@@ -191,7 +199,11 @@ fn tokenizer(
 
 /// `max_tokens` is a limit: without `ignore_eos` or `min_tokens` a server may stop sooner.
 fn warn_of_unpinned_lengths(args: &ProfileArgs, notices: &mut Vec<Notice>) {
-    let pinned = args.endpoint.extra_inputs.iter().any(|text| text.contains("ignore_eos") || text.contains("min_tokens"));
+    let pinned = args
+        .endpoint
+        .extra_inputs
+        .iter()
+        .any(|text| text.contains("ignore_eos") || text.contains("min_tokens"));
     if args.lengths.osl.is_some() && !pinned {
         notices.push(Notice::Warning(
             "Using --osl without ignore_eos or min_tokens in --extra-inputs: answers may be shorter than asked for. \

@@ -27,7 +27,8 @@ fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<Syn
     if lengths.isl == Some(0) {
         faults.add("--isl", "a prompt needs at least 1 token");
     }
-    let (pool, length) = (args.prefix.num_prefix_prompts.unwrap_or(0), args.prefix.prefix_prompt_length.unwrap_or(0));
+    let (pool, length) =
+        (args.prefix.num_prefix_prompts.unwrap_or(0), args.prefix.prefix_prompt_length.unwrap_or(0));
     if length > 0 && pool == 0 {
         faults.add("--prefix-prompt-length", "needs a pool to draw from: give --num-prefix-prompts");
     }
@@ -73,13 +74,15 @@ fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceCo
         ("--shared-system-prompt-length", args.prefix.shared_system_prompt_length.is_some()),
     ] {
         if given {
-            faults.add(flag, "makes synthetic prompts, and --input-file brings its own: leave one of them out");
+            faults
+                .add(flag, "makes synthetic prompts, and --input-file brings its own: leave one of them out");
         }
     }
     let format = match args.input.custom_dataset_type.as_deref().map(word).as_deref() {
         None | Some("mooncake_trace") => TraceFormat::Mooncake,
         Some(other) => {
-            faults.add("--custom-dataset-type", format!("{other} cannot be read yet: expected mooncake_trace"));
+            faults
+                .add("--custom-dataset-type", format!("{other} cannot be read yet: expected mooncake_trace"));
             return None;
         }
     };
@@ -87,7 +90,10 @@ fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceCo
     let (start, end) = (schedule.fixed_schedule_start_offset, schedule.fixed_schedule_end_offset);
     if let (Some(start), Some(end)) = (start, end) {
         if start > end {
-            faults.add("--fixed-schedule-start-offset", format!("{start} is after --fixed-schedule-end-offset {end}"));
+            faults.add(
+                "--fixed-schedule-start-offset",
+                format!("{start} is after --fixed-schedule-end-offset {end}"),
+            );
         }
     }
     let limit = |value: Option<u64>| value.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
@@ -116,7 +122,11 @@ pub(super) fn in_words(workload: &WorkloadConfig) -> String {
                 stddev => format!("{} ± {stddev}", length.mean),
             };
             let output = synthetic.osl.as_ref().map_or_else(|| "any number of".to_owned(), spread);
-            format!("{} tokens in, {output} tokens out, {} prompts", spread(&synthetic.isl), synthetic.entries)
+            format!(
+                "{} tokens in, {output} tokens out, {} prompts",
+                spread(&synthetic.isl),
+                synthetic.entries
+            )
         }
         WorkloadConfig::Trace(trace) => {
             let name = trace.path.file_name().unwrap_or(trace.path.as_os_str()).to_string_lossy();

@@ -50,7 +50,8 @@ impl Progress for Bar {
             return;
         }
         let line = format!("{}: {message}", label(level));
-        let shown = self.bar.lock().ok().and_then(|bar| bar.as_ref().map(|bar| bar.suspend(|| eprintln!("{line}"))));
+        let shown =
+            self.bar.lock().ok().and_then(|bar| bar.as_ref().map(|bar| bar.suspend(|| eprintln!("{line}"))));
         if shown.is_none() {
             eprintln!("{line}");
         }

@@ -55,7 +55,8 @@ impl Progress for Lines {
         if !self.is_due() {
             return;
         }
-        let share = live.fraction().map(|fraction| format!("{:.0} %, ", fraction * 100.0)).unwrap_or_default();
+        let share =
+            live.fraction().map(|fraction| format!("{:.0} %, ", fraction * 100.0)).unwrap_or_default();
         eprintln!(
             "{}: {} {share}{}, {:.1} req/s",
             live.outline.phase.name(),
@@ -67,7 +68,12 @@ impl Progress for Lines {
 
     fn phase_ended(&self, live: &Live) {
         if self.interval.is_some() {
-            eprintln!("{}: done in {} min, {}", live.outline.phase.name(), clock(live.elapsed_ns), state(live));
+            eprintln!(
+                "{}: done in {} min, {}",
+                live.outline.phase.name(),
+                clock(live.elapsed_ns),
+                state(live)
+            );
         }
     }
 

@@ -150,6 +150,9 @@ mod tests {
     #[test]
     fn folders_are_named_as_aiperf_names_them() {
         assert_eq!(run_name(&["m".into()], "chat", "concurrency2"), "m-openai-chat-concurrency2");
-        assert_eq!(run_name(&["a/b".into(), "c".into()], "chat", "request_rate20.0"), "a_b_multi-openai-chat-request_rate20.0");
+        assert_eq!(
+            run_name(&["a/b".into(), "c".into()], "chat", "request_rate20.0"),
+            "a_b_multi-openai-chat-request_rate20.0"
+        );
     }
 }

@@ -3,7 +3,9 @@
 //! Invariant: the chunks' token counts sum to output plus reasoning tokens. A token belongs to the
 //! chunk that brought its last byte.
 
-use loadgen_core::{Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Rope, TokenCounts, Usage};
+use loadgen_core::{
+    Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Rope, TokenCounts, Usage,
+};
 
 /// Where token counts come from.
 pub(crate) enum TokenPolicy<'a> {
@@ -119,7 +121,12 @@ fn server_counts(raw: &RawRecord) -> (TokenCounts, Vec<i32>) {
         usage: raw.usage.clone(),
     };
     let total = counts.output_sequence().unwrap_or(0);
-    let ends = raw.chunks.output_end.iter().zip(&raw.chunks.reasoning_end).map(|(a, b)| i64::from(*a) + i64::from(*b));
+    let ends = raw
+        .chunks
+        .output_end
+        .iter()
+        .zip(&raw.chunks.reasoning_end)
+        .map(|(a, b)| i64::from(*a) + i64::from(*b));
     (counts, apportion(total, &ends.collect::<Vec<_>>()))
 }
 
@@ -155,12 +162,18 @@ fn unescape(escaped: &[u8], ends: &[u32]) -> (String, Vec<usize>) {
         }
         match character {
             Step::Plain => plain.push(escaped[at]),
-            Step::Character(character) => plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            Step::Character(character) => {
+                plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes())
+            }
         }
         at = next;
     }
     moved.resize(ends.len(), plain.len());
-    (String::from_utf8(plain).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()), moved)
+    (
+        String::from_utf8(plain)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        moved,
+    )
 }
 
 enum Step {

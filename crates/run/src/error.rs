@@ -51,10 +51,14 @@ pub enum RunError {
         source: serde_json::Error,
     },
     /// The dataset has no times, and the schedule was to follow them.
-    #[error("--fixed-schedule: the trace has no timestamps to follow; leave it out, or add --no-fixed-schedule")]
+    #[error(
+        "--fixed-schedule: the trace has no timestamps to follow; leave it out, or add --no-fixed-schedule"
+    )]
     NoTimestamps,
     /// The dataset is empty.
-    #[error("nothing is left to send: the trace has no rows within --fixed-schedule-start-offset, --fixed-schedule-end-offset and --synthesis-max-isl")]
+    #[error(
+        "nothing is left to send: the trace has no rows within --fixed-schedule-start-offset, --fixed-schedule-end-offset and --synthesis-max-isl"
+    )]
     NothingToSend,
     /// The dataset cannot be used.
     #[error(transparent)]

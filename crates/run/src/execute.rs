@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use loadgen_core::{Phase, RecordSink, RequestSource, SystemClock};
 use loadgen_engine::{
-    Cap, EngineConfig, EngineReport, Load, OnFull, PhaseCounts, PhasePlan, RunStats, StopSignal, default_workers,
+    Cap, EngineConfig, EngineReport, Load, OnFull, PhaseCounts, PhasePlan, RunStats, StopSignal,
+    default_workers,
 };
 use loadgen_metrics::HostFacts;
 use loadgen_record::{Journal, JournalHeader};
@@ -72,7 +73,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
 
     observe::after(&mut provenance, plan, &phases, &endpoint, &report, clock);
     journal.note(PROVENANCE, &provenance.render());
-    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), capped: phases.capped, engine: report };
+    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), engine: report };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
     let stats = journal.close()?;
     if stats.degraded > 0 {
@@ -99,8 +100,6 @@ fn load_dataset(plan: &RunPlan, progress: &dyn Progress) -> Result<Dataset, RunE
 pub(crate) struct Phases {
     pub(crate) plans: Vec<PhasePlan>,
     pub(crate) source: Arc<dyn RequestSource>,
-    /// Whether arrivals wait for slots.
-    pub(crate) capped: bool,
 }
 
 impl Phases {
@@ -112,10 +111,8 @@ impl Phases {
             plans.push(PhasePlan { phase: Phase::Warmup, index: 0, load });
         }
         let index = plans.len() as i32;
-        let mut capped = false;
         let (load, source) = match &plan.profiling.shape {
             LoadShape::FixedSchedule { cap } => {
-                capped = cap.is_some();
                 if !dataset.has_times() {
                     return Err(RunError::NoTimestamps);
                 }
@@ -132,7 +129,7 @@ impl Phases {
             _ => (open_or_closed(&plan.profiling, plan), dataset.source()),
         };
         plans.push(PhasePlan { phase: Phase::Profiling, index, load });
-        Ok(Self { plans, source, capped })
+        Ok(Self { plans, source })
     }
 }
 
@@ -144,9 +141,14 @@ fn open_or_closed(load: &PhaseLoad, plan: &RunPlan) -> Load {
             cap: slots(*cap, OnFull::SkipTick),
         },
         LoadShape::Closed { concurrency } | LoadShape::FixedSchedule { cap: Some(concurrency) } => {
-            Load::Closed { concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN), stop: load.stop }
+            Load::Closed {
+                concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN),
+                stop: load.stop,
+            }
         }
-        LoadShape::FixedSchedule { cap: None } => Load::Closed { concurrency: NonZeroU32::MIN, stop: load.stop },
+        LoadShape::FixedSchedule { cap: None } => {
+            Load::Closed { concurrency: NonZeroU32::MIN, stop: load.stop }
+        }
     }
 }
 
@@ -171,7 +173,9 @@ fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
         artifacts.html(),
     ] {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(RunError::write(&path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(RunError::write(&path)(error));
+            }
             _ => {}
         }
     }
@@ -184,8 +188,11 @@ fn write_inputs(plan: &RunPlan, dataset: &Dataset, endpoint: &Endpoint) -> Resul
     let file = fs::File::create(&path).map_err(RunError::write(&path))?;
     let mut inputs = InputsJson::new(BufWriter::new(file)).map_err(RunError::write(&path))?;
     for entry in dataset.entries() {
-        let bodies: Vec<_> =
-            entry.turns.iter().map(|turn| Ok(endpoint.body(turn)?.to_bytes())).collect::<Result<_, RunError>>()?;
+        let bodies: Vec<_> = entry
+            .turns
+            .iter()
+            .map(|turn| Ok(endpoint.body(turn)?.to_bytes()))
+            .collect::<Result<_, RunError>>()?;
         let payloads = bodies.iter().map(|body| &body[..]);
         inputs.session(&entry.session_id, payloads).map_err(RunError::write(&path))?;
     }
@@ -210,7 +217,8 @@ fn drive(
             .spawn_scoped(scope, || watch(&phases.plans, &stats, stop, &done, progress))
             .is_ok();
         let source = Arc::clone(&phases.source);
-        let report = loadgen_engine::run(config, &phases.plans, source, sinks, clock, Arc::clone(&stats), stop);
+        let report =
+            loadgen_engine::run(config, &phases.plans, source, sinks, clock, Arc::clone(&stats), stop);
         done.store(true, Ordering::Release);
         if !watching {
             progress.note(Level::Debug, "no thread could be had to show progress");
@@ -220,7 +228,13 @@ fn drive(
 }
 
 /// Tells how the run stands: the phase that is under way is the last one that has begun.
-fn watch(plans: &[PhasePlan], stats: &RunStats, stop: &StopSignal, done: &AtomicBool, progress: &dyn Progress) {
+fn watch(
+    plans: &[PhasePlan],
+    stats: &RunStats,
+    stop: &StopSignal,
+    done: &AtomicBool,
+    progress: &dyn Progress,
+) {
     for (position, plan) in plans.iter().enumerate() {
         let outline = outline(plan);
         let begun = std::time::Instant::now();

@@ -65,7 +65,8 @@ impl CpuTimes {
         Self {
             process_ns: getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| {
                 let (user, system) = (usage.user_time(), usage.system_time());
-                (user.tv_sec() + system.tv_sec()) * 1_000_000_000 + (user.tv_usec() + system.tv_usec()) * 1_000
+                (user.tv_sec() + system.tv_sec()) * 1_000_000_000
+                    + (user.tv_usec() + system.tv_usec()) * 1_000
             }),
             machine: fs::read_to_string("/proc/stat").ok().and_then(|stat| machine_ticks(&stat)),
         }
@@ -89,7 +90,8 @@ impl CpuTimes {
 /// The `cpu` line of /proc/stat: user nice system idle iowait irq softirq steal (guest is in user).
 fn machine_ticks(stat: &str) -> Option<MachineTicks> {
     let line = stat.lines().find(|line| line.starts_with("cpu "))?;
-    let ticks: Vec<u64> = line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect();
+    let ticks: Vec<u64> =
+        line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect();
     let [_, _, _, idle, waiting, _, _, steal] = ticks[..] else { return None };
     Some(MachineTicks { total: ticks.iter().sum(), idle: idle + waiting, steal })
 }
@@ -102,7 +104,8 @@ mod tests {
     #[test]
     fn machine_shares_follow_from_the_ticks() {
         let then = CpuTimes { process_ns: Some(5), machine: machine_ticks("cpu  10 0 10 70 0 0 0 10 0 0\n") };
-        let now = CpuTimes { process_ns: Some(9), machine: machine_ticks("cpu  30 0 20 120 10 0 0 20 0 0\n") };
+        let now =
+            CpuTimes { process_ns: Some(9), machine: machine_ticks("cpu  30 0 20 120 10 0 0 20 0 0\n") };
         assert_eq!(now.process_since(&then), Some(4));
         let (busy, stolen) = now.machine_since(&then).unwrap();
         assert!((busy - 0.4).abs() < 1e-12);

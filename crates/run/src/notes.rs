@@ -17,8 +17,6 @@ pub(crate) struct Ended {
     pub(crate) engine: EngineReport,
     /// How the host was meanwhile.
     pub(crate) host: HostFacts,
-    /// Whether arrivals were to wait for slots, so that unsent ones are not the client's fault.
-    pub(crate) capped: bool,
 }
 
 /// The notes of a journal, the last of each kind.

@@ -27,7 +27,8 @@ const HASHED_BYTES_AT_MOST: u64 = 1 << 30;
 pub(crate) fn before(plan: &RunPlan, dataset: &Dataset, clock: SystemClock) -> Result<Provenance, RunError> {
     let mut provenance = Provenance::default();
     provenance.observe("loadgen.version", Some(env!("CARGO_PKG_VERSION")));
-    provenance.observe("loadgen.target", Some(format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)));
+    provenance
+        .observe("loadgen.target", Some(format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)));
     provenance.observe("run.command_line", Some(plan.report.command_line.clone()));
     provenance.observe("run.plan", Some(resolved_plan(plan)));
     provenance.observe("run.seed", Some(plan.report.seed));
@@ -79,8 +80,12 @@ fn resolved_plan(plan: &RunPlan) -> Value {
     let load = |phase: &crate::plan::PhaseLoad| {
         let shape = match &phase.shape {
             crate::plan::LoadShape::FixedSchedule { cap } => json!({ "fixed_schedule": { "cap": cap } }),
-            crate::plan::LoadShape::Rate { process, cap } => json!({ "rate": { "process": process, "cap": cap } }),
-            crate::plan::LoadShape::Closed { concurrency } => json!({ "closed": { "concurrency": concurrency } }),
+            crate::plan::LoadShape::Rate { process, cap } => {
+                json!({ "rate": { "process": process, "cap": cap } })
+            }
+            crate::plan::LoadShape::Closed { concurrency } => {
+                json!({ "closed": { "concurrency": concurrency } })
+            }
         };
         json!({ "shape": shape, "stop": phase.stop })
     };
@@ -111,11 +116,14 @@ fn observe_host(provenance: &mut Provenance) {
 fn observe_network(provenance: &mut Provenance, plan: &RunPlan, clock: SystemClock) {
     let facts = observe_servers(&plan.targets, &plan.connector, &plan.endpoint, clock);
     let urls = || plan.report.urls.iter().cloned();
-    let round_trips: BTreeMap<String, f64> =
-        urls().zip(&facts).filter_map(|(url, facts)| Some((url, facts.round_trip_ns? as f64 / 1e6))).collect();
+    let round_trips: BTreeMap<String, f64> = urls()
+        .zip(&facts)
+        .filter_map(|(url, facts)| Some((url, facts.round_trip_ns? as f64 / 1e6)))
+        .collect();
     provenance.observe("network.round_trip_ms", (!round_trips.is_empty()).then(|| json!(round_trips)));
     let mut told = |name: &str, of: fn(&ServerFacts) -> Option<Value>| {
-        let told: BTreeMap<String, Value> = urls().zip(&facts).filter_map(|(url, facts)| Some((url, of(facts)?))).collect();
+        let told: BTreeMap<String, Value> =
+            urls().zip(&facts).filter_map(|(url, facts)| Some((url, of(facts)?))).collect();
         provenance.observe(name, (!told.is_empty()).then(|| json!(told)));
     };
     told("network.http_version", |facts| facts.http_version.clone().map(Value::from));
@@ -146,7 +154,9 @@ fn attach(provenance: &mut Provenance, plan: &RunPlan) -> Result<(), RunError> {
 pub(crate) fn bodies_hash(source: &dyn RequestSource, endpoint: &Endpoint, sessions: u64) -> Option<String> {
     let mut hash = Sha256::new();
     for ordinal in 0..sessions {
-        let Some(turn) = source.session(ordinal).and_then(|mut session| session.next_turn(None)) else { break };
+        let Some(turn) = source.session(ordinal).and_then(|mut session| session.next_turn(None)) else {
+            break;
+        };
         let body = endpoint.body(&turn).ok()?;
         hash.update(ordinal.to_be_bytes());
         hash.update((body.len() as u64).to_be_bytes());

@@ -41,7 +41,25 @@ impl Workspace {
 
     /// Runs `profile` against `mock` with quiet progress, results in `out`.
     pub(crate) fn profile(&self, mock: &Mock, arguments: &[&str]) -> Finished {
-        self.run(&[&["profile", "-m", "demo", "--url", &mock.url, "--artifact-dir", "out", "--ui", "none", "--tokenizer", "builtin"], arguments].concat())
+        self.run(
+            &[
+                &[
+                    "profile",
+                    "-m",
+                    "demo",
+                    "--url",
+                    &mock.url,
+                    "--artifact-dir",
+                    "out",
+                    "--ui",
+                    "none",
+                    "--tokenizer",
+                    "builtin",
+                ],
+                arguments,
+            ]
+            .concat(),
+        )
     }
 
     pub(crate) fn results(&self, folder: &str) -> Results {
@@ -154,7 +172,11 @@ impl Mock {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("mock said {line:?}")).to_owned();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("mock said {line:?}"))
+            .to_owned();
         Self { child, url, truth_log }
     }
 

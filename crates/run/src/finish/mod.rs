@@ -45,8 +45,8 @@ pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError
     }
     let mut reader = JournalReader::open(&journal)?;
     let header = reader.header().cloned().ok_or_else(|| RunError::NoHeader { journal: journal.clone() })?;
-    let plan: ReportPlan =
-        serde_json::from_str(&header.plan).map_err(|source| RunError::Plan { journal: journal.clone(), source })?;
+    let plan: ReportPlan = serde_json::from_str(&header.plan)
+        .map_err(|source| RunError::Plan { journal: journal.clone(), source })?;
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let artifacts = plan.artifacts.in_dir(&dir);
 
@@ -59,7 +59,8 @@ pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError
 
 fn report_damage(damage: &[Damage], progress: &dyn Progress) {
     for damage in damage {
-        progress.note(Level::Warning, &format!("the journal is damaged, what could be read was kept: {damage}"));
+        progress
+            .note(Level::Warning, &format!("the journal is damaged, what could be read was kept: {damage}"));
     }
 }
 
@@ -99,14 +100,7 @@ fn report<'a>(
     timeline: &'a TimelineData,
     files: &'a [(String, PathBuf)],
 ) -> Report<'a> {
-    Report {
-        info,
-        summary,
-        slos,
-        quality: Some(quality),
-        timeline: Some(timeline),
-        files,
-    }
+    Report { info, summary, slos, quality: Some(quality), timeline: Some(timeline), files }
 }
 
 /// What the pass hands to the outputs.

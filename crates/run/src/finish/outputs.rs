@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use loadgen_metrics::{HostFacts, Quality, ScheduleFacts, Summary, TimestampSource};
+use loadgen_metrics::{HostFacts, Quality, QualityInput, ScheduleFacts, Summary, TimestampSource};
 use loadgen_record::keys;
 use loadgen_report::console::{self, Options};
 use loadgen_report::{RunInfo, html, summary_csv, summary_json};
@@ -29,7 +29,7 @@ const INTERRUPTED: &str = "Run cancelled before all records were processed.";
 /// Writes them.
 pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Result<RunResult, RunError> {
     let Collected { summary, quality, timeline, notes } = pass.collected;
-    let quality = judge(quality, &summary, &notes);
+    let quality = judge(quality, &summary, &notes, plan.waits_for_slots);
     let info = run_info(&plan, &notes);
     let provenance = notes.provenance.unwrap_or_default();
     if let Some(mut parquet) = pass.parquet {
@@ -60,15 +60,19 @@ pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Resul
 }
 
 /// The verdict on the client.
-fn judge(input: loadgen_metrics::QualityInput, summary: &Summary, notes: &Notes) -> Quality {
+fn judge(input: QualityInput, summary: &Summary, notes: &Notes, waits_for_slots: bool) -> Quality {
     let Some(ended) = &notes.ended else {
         let due = summary.counts.scheduled();
-        return input.finish(HostFacts::default(), ScheduleFacts { due, ..ScheduleFacts::default() }, summary);
+        return input.finish(
+            HostFacts::default(),
+            ScheduleFacts { due, ..ScheduleFacts::default() },
+            summary,
+        );
     };
     let profiling = ended.engine.phases.iter().find(|phase| phase.phase == loadgen_core::Phase::Profiling);
     let counts = profiling.map(|phase| phase.counts).unwrap_or_default();
     // Under a cap arrivals wait by plan, and an interrupt is the user's: neither is the client's.
-    let excused = ended.capped || ended.engine.was_interrupted;
+    let excused = waits_for_slots || ended.engine.was_interrupted;
     let schedule = ScheduleFacts {
         due: counts.scheduled,
         unsent_by_client: if excused { 0 } else { counts.not_sent },
@@ -143,7 +147,8 @@ fn source_name(source: TimestampSource) -> &'static str {
 }
 
 fn host_name(provenance: &Provenance) -> String {
-    let name = provenance.facts.get("host.name").and_then(|fact| fact.value.as_ref()).and_then(|name| name.as_str());
+    let name =
+        provenance.facts.get("host.name").and_then(|fact| fact.value.as_ref()).and_then(|name| name.as_str());
     name.unwrap_or("unknown").to_owned()
 }
 

@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 
 use loadgen_core::{
-    ConnectionFacts, Instants, Nanos, Outcome, Phase, RawRecord, RequestRecord, StampSource, Started, TokenCounts,
+    ConnectionFacts, Instants, Nanos, Outcome, Phase, RawRecord, RequestRecord, StampSource, Started,
+    TokenCounts,
 };
 use loadgen_metrics::{
-    Aggregator, Metric, MetricConfig, QualityInput, RequestMetrics, Timeline, Window, Windows, request_metrics,
+    Aggregator, Metric, MetricConfig, QualityInput, RequestMetrics, Timeline, Window, Windows, request_end,
+    request_metrics,
 };
 use loadgen_record::{Entry, JournalHeader, JournalReader, MetricColumn, ParquetSink, keys};
 use loadgen_report::RecordLines;
@@ -97,13 +99,15 @@ impl Sinks {
             false => None,
         };
         let parquet = match plan.outputs.parquet {
-            true => Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?),
+            true => {
+                Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
+            }
             false => None,
         };
         let first_profiling = 0;
         Ok(Self {
             aggregator: Aggregator::new(config.clone()),
-            quality: QualityInput::new(plan.fixed_schedule),
+            quality: QualityInput::new(plan.waits_for_slots),
             timeline: None,
             lines: RecordLines::new(&plan.benchmark_id, first_profiling),
             jsonl,
@@ -241,7 +245,7 @@ impl Spans {
         self.requests += 1;
         let instants = &record.instants;
         let Some(start) = instants.request_start.or(instants.scheduled) else { return };
-        let end = instants.end.or(instants.send_end).unwrap_or(start);
+        let end = request_end(record).unwrap_or(start);
         let span = match record.identity.phase {
             Phase::Profiling => &mut self.profiling,
             Phase::Warmup => &mut self.warmup,
