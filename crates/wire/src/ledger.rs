@@ -7,7 +7,7 @@
 //! Stamps never run backwards on one connection, and never lie after the instant at which the bytes
 //! were in our hands; a stamp that cannot be right is none. A read of 0 bytes is no arrival and is never noted.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use loadgen_core::{Clock, Nanos, StampSource, SystemClock};
 
@@ -166,26 +166,6 @@ impl Ledger {
         writes.end = Some(self.clock.now());
         self.writes.set(writes);
     }
-}
-
-/// Scratch space for reads, one a thread: bytes pass through it on their way from the kernel to the
-/// HTTP layer's buffer, so a connection needs none of its own.
-pub(crate) struct Scratch {
-    /// Where the bytes land.
-    pub(crate) bytes: Box<[u8]>,
-}
-
-/// Room of the scratch space: more than the HTTP layer usually asks for at once.
-const SCRATCH_BYTES: usize = 64 * 1024;
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> =
-        RefCell::new(Scratch { bytes: vec![0; SCRATCH_BYTES].into_boxed_slice() });
-}
-
-/// Lends the thread's scratch space. Not to be nested.
-pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut Scratch) -> T) -> T {
-    SCRATCH.with_borrow_mut(use_it)
 }
 
 #[cfg(test)]

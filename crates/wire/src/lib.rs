@@ -24,6 +24,7 @@ mod ledger;
 mod observation;
 mod redact;
 mod request;
+mod scratch;
 mod sse;
 mod stamped_io;
 mod stream;

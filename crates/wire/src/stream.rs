@@ -12,7 +12,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead as _, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use crate::ledger::{Ledger, with_scratch};
+use crate::ledger::Ledger;
+use crate::scratch::with_scratch;
 use crate::stamped_io::StampedIo;
 
 /// A plain or a TLS stream.
@@ -46,9 +47,7 @@ impl Read for Stream {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        with_scratch(|scratch| {
-            let room = scratch.bytes.len().min(buf.remaining());
-            let room = &mut scratch.bytes[..room];
+        with_scratch(buf.remaining(), |room| {
             let stream = self.get_mut();
             let filled = match stream {
                 Self::Plain(io) => {

@@ -151,6 +151,15 @@ impl Connector {
         Ok(Self(Arc::new(Shared { resolver: Resolver::new(config.ip_version), config, clock, proxies, tls })))
     }
 
+    /// Loads what the first connection to `target` would have to load (the system's certificates, for
+    /// TLS), so that no request is charged with it. Call it before a run; it reads files.
+    pub fn warm_up(&self, target: &Target) -> Result<(), ConnectorError> {
+        if target.is_tls() {
+            self.0.tls.config()?;
+        }
+        Ok(())
+    }
+
     /// Opens a connection to `target`, noting in `observation` how long each step took. When it
     /// fails, the observation has the outcome.
     ///

@@ -1,7 +1,7 @@
 //! TLS: the system's roots, a CA file beside them, or no verification at all.
 //!
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR` take the place of the system's roots. Roots are loaded when the
-//! first TLS connection is opened, so plain runs do not pay for them. ALPN offers HTTP/1.1 alone.
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` take the place of the system's roots. Roots are loaded when they
+//! are first needed, so plain runs do not pay for them. ALPN offers HTTP/1.1 alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -36,7 +36,8 @@ impl Tls {
         Ok(Self { provider, extra_roots, verify, config: OnceLock::new() })
     }
 
-    fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+    /// The configuration of all TLS connections, made when first asked for.
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
