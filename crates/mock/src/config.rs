@@ -104,3 +104,26 @@ impl ServeReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_config_is_read_with_its_defaults_and_survives_a_round_trip() {
+        let text = r#"{"profile": "fixed?ttft=5ms&fault=cut&every=3", "threads": 2, "truth_log": "t.jsonl"}"#;
+        let config: MockConfig = serde_json::from_str(text).unwrap();
+        assert_eq!((config.port, config.threads, config.profile.faults.len()), (0, 2, 1));
+        assert!(config.host.is_loopback());
+        let again: MockConfig = serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
+        assert_eq!(again, config);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        let said = |text| serde_json::from_str::<MockConfig>(text).unwrap_err().to_string();
+        assert!(said(r#"{"profile": "fast"}"#).contains("no mock profile named"));
+        assert!(said(r#"{"ports": 1}"#).contains("unknown field"));
+    }
+}

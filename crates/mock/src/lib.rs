@@ -8,6 +8,29 @@
 //! * a [`FaultRule`] spoils some of the requests, by count or by seeded chance;
 //! * every token is a write of its own, and the log has the instants around each write call.
 //!
+//! # Profiles
+//!
+//! | profile | options, with what they are otherwise |
+//! |---|---|
+//! | `default` | `step=8ms`, `prefill=270000` tokens/s, `decode=60us` a sequence, `jitter=0.03`, `budget=8192` tokens a step, `sequences=256`, `cache=3000000` tokens |
+//! | `fixed` | `ttft=50ms`, `itl=20ms`, `role=0ms`, `jitter=0` |
+//! | `splitwise` | `model=llama2-70b`, `hardware=h100-80gb`, `tp=8`, and `budget`, `sequences`, `cache` as above |
+//! | `golden` | none: model names that contain `allfail`, `somefail`, `fail429`, `badjson`, `ctxover`, `miderr`, `midjson`, `cut`, `slow`, `one`, `hole`, `norole`, `emptystream`, `reason`, `cache`, `nousage`, `nodone` |
+//! | each | `tokenizer=estimate` or `builtin`, `output=128` tokens where none were asked for, `natural=` mean length, `context=` limit |
+//!
+//! A fault is `fault=NAME` with `every=N` (from the second; `offset=` moves that) or `chance=5%`, and
+//! `after=` tokens for `cut`, `reset`, `garbage`, `error`, `event-error` and `stall`; a status such as
+//! `fault=429` takes `body=`, `content_type=` and `retry_after=`; `slow` takes `delay=`. `refuse` and
+//! `close` take none. Several faults follow each other: `fault=cut&every=3&after=3&fault=500&chance=1%`.
+//!
+//! # What a client can rely on
+//!
+//! * An answer of n tokens is n chunks of one word each, and n tokens for the builtin tokenizer.
+//! * In a chat stream the chunk that names the role comes when the engine begins with the request
+//!   (`fixed`: after `role`); it carries no content, and no first-token time should count it.
+//! * The head goes out at once, and each token in a write of its own.
+//! * `usage.prompt_tokens` is an estimate unless `tokenizer=builtin`; it is exact for plain words.
+//!
 //! What this crate does not know: the load generator. It shares no protocol code with the client, so
 //! that no bug of a shared codec can hide on both sides.
 

@@ -149,7 +149,7 @@ pub(crate) enum Counter {
 /// Estimates the tokens of text from the inside of its JSON string.
 ///
 /// It counts where a byte-pair tokenizer cuts before it merges: a run of letters with the space before
-/// it, up to three digits, a run of punctuation; letters beyond ten of a run, and each character of a
+/// it, up to three digits, a run of punctuation; letters beyond fifteen of a run, and each character of a
 /// script without spaces, count extra. Text made of words that are one token each comes out exact.
 pub(crate) fn estimate(json: &str) -> usize {
     let bytes = json.as_bytes();
@@ -167,7 +167,7 @@ pub(crate) fn estimate(json: &str) -> usize {
             }
             byte if is_letter(byte) => {
                 at += run(is_letter);
-                tokens += 1 + (at - start - 1) / 10;
+                tokens += 1 + (at - start - 1) / 15;
             }
             b'0'..=b'9' => {
                 at += run(|byte| byte.is_ascii_digit());

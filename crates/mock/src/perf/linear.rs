@@ -90,11 +90,8 @@ impl LinearCost {
 
 impl From<&BatchConfig> for LinearCost {
     fn from(config: &BatchConfig) -> Self {
-        Self {
-            base_ns: config.step_ns as f64,
-            prefill_token_ns: 1e9 / f64::from(config.prefill_tokens_per_s),
-            decode_ns: config.decode_ns as f64,
-        }
+        let prefill_token_ns = 1e9 / f64::from(config.prefill_tokens_per_s);
+        Self::new(config.step_ns as f64, prefill_token_ns, config.decode_ns as f64)
     }
 }
 
