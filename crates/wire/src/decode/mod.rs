@@ -8,6 +8,9 @@
 //!   tool calls counts both (AIPerf counts the calls alone);
 //! * the last non-empty `usage`, wherever it stands.
 //!
+//! An event without content in the same read as a chunk says nothing about the chunk as long as the
+//! read was prompt; see `Observation::note_contentless` for when it does.
+//!
 //! `[DONE]` proves nothing, and neither does its absence. An error inside a stream is a failure, with
 //! or without `event: error` (AIPerf takes `data: {"error": …}` for a success); what came before
 //! it is kept. Data that is no JSON is dropped; a response without any content is invalid.
@@ -23,7 +26,6 @@ use loadgen_core::{ChunkKind, ErrorDetail, FailureKind, Nanos, Outcome, StampSou
 use crate::endpoint::EndpointKind;
 use crate::error::{detail, detail_of};
 use crate::observation::Observation;
-use crate::redact::redact;
 use crate::sse::{Event, SseParser};
 use coding::Coding;
 use event::{Frame, for_each_tool_text, plain_text_of, text_of};
@@ -210,7 +212,7 @@ impl ResponseDecoder {
             Mode::Error { status, reason, text } => {
                 let error = ErrorDetail {
                     code: Some(i32::from(*status)),
-                    ..detail(reason, &redact(&String::from_utf8_lossy(text)))
+                    ..detail(reason, &String::from_utf8_lossy(text))
                 };
                 observation.fail(FailureKind::HttpError, error);
             }
