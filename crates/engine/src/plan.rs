@@ -52,6 +52,9 @@ pub struct Cap {
 }
 
 /// What an arrival does that finds every slot taken.
+///
+/// Two loads leave no choice: everything at once waits, having no later tick; and the ticks of a rate
+/// that paces sessions of several turns are lost, since one that waited would pace nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFull {
@@ -86,14 +89,18 @@ impl Load {
         matches!(self, Self::Open { schedule, .. } if matches!(schedule.process, ArrivalProcess::FixedSchedule(_)))
     }
 
-    /// A rate paces requests, not sessions, so turns of running sessions ride on its ticks; a fixed
-    /// schedule says when sessions start, and their later turns follow by themselves.
+    /// A rate paces requests, not sessions, so turns of running sessions ride on its ticks. A fixed
+    /// schedule says when sessions start, and their later turns follow by themselves; so they do when
+    /// everything starts at once, which has no ticks to ride on.
     pub(crate) fn discipline(&self, single_turn: bool) -> Discipline {
-        match self {
-            Self::Closed { .. } => Discipline::Slots,
-            Self::Open { cap: Some(Cap { on_full: OnFull::SkipTick, .. }), .. } => Discipline::Ticks,
-            Self::Open { .. } if single_turn || self.is_fixed_schedule() => Discipline::Arrivals,
-            Self::Open { .. } => Discipline::Ticks,
+        let Self::Open { schedule, cap } = self else { return Discipline::Slots };
+        let skips = matches!(cap, Some(Cap { on_full: OnFull::SkipTick, .. }));
+        match schedule.process {
+            ArrivalProcess::Burst => Discipline::Arrivals,
+            _ if skips => Discipline::Ticks,
+            ArrivalProcess::FixedSchedule(_) => Discipline::Arrivals,
+            _ if single_turn => Discipline::Arrivals,
+            _ => Discipline::Ticks,
         }
     }
 }
@@ -108,8 +115,41 @@ pub(crate) fn share_of_slots(slots: u32, worker: usize, workers: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Discipline::{Arrivals, Slots, Ticks};
     use super::*;
+    use loadgen_core::Seed;
+    use loadgen_schedule::{FixedOffsets, Rate};
     use proptest::prelude::*;
+
+    fn open(process: ArrivalProcess, on_full: Option<OnFull>) -> Load {
+        let schedule = Schedule::new(process, StopCondition::default(), Seed(0));
+        let cap = on_full.map(|on_full| Cap { slots: NonZeroU32::MIN, on_full });
+        Load::Open { schedule, cap }
+    }
+
+    #[test]
+    fn what_a_cap_and_sessions_make_of_each_load() {
+        let rate = || ArrivalProcess::Constant(Rate::new(1.0).unwrap().into());
+        let fixed = || ArrivalProcess::FixedSchedule(FixedOffsets::new(vec![0]).unwrap());
+        let burst = || ArrivalProcess::Burst;
+        let (wait, skip) = (Some(OnFull::Wait), Some(OnFull::SkipTick));
+        let cases = [
+            (open(rate(), None), Arrivals, Ticks),
+            (open(rate(), wait), Arrivals, Ticks),
+            (open(rate(), skip), Ticks, Ticks),
+            (open(fixed(), None), Arrivals, Arrivals),
+            (open(fixed(), wait), Arrivals, Arrivals),
+            (open(fixed(), skip), Ticks, Ticks),
+            (open(burst(), wait), Arrivals, Arrivals),
+            (open(burst(), skip), Arrivals, Arrivals),
+            (Load::Closed { concurrency: NonZeroU32::MIN, stop: StopCondition::default() }, Slots, Slots),
+        ];
+        for (load, single_turn, several_turns) in cases {
+            assert_eq!(load.discipline(true), single_turn, "{load:?}");
+            assert_eq!(load.discipline(false), several_turns, "{load:?}");
+        }
+    }
 
     proptest! {
         #[test]

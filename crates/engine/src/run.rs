@@ -140,6 +140,8 @@ fn report(phase: &PhaseShared, start: Nanos, stats: &RunStats) -> PhaseReport {
     let last_release = phase.last_release.get().map_or(start, Nanos);
     let last_return = phase.last_return.get().map_or(start, Nanos);
     let (ended_by, sending_end) = phase.ended_early().unwrap_or((EndReason::Completed, last_release));
+    // An interrupt may come before the phase's zero.
+    let sending_end = sending_end.max(start);
     PhaseReport {
         phase: phase.plan.phase,
         index: phase.plan.index,

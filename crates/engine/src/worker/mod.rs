@@ -5,6 +5,7 @@
 
 mod dispatch;
 mod feed;
+mod release;
 mod request;
 mod session;
 

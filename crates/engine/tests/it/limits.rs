@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use loadgen_core::Outcome;
+use loadgen_core::{Outcome, Seed};
 use loadgen_engine::{Cap, Load, OnFull};
-use loadgen_schedule::StopCondition;
+use loadgen_schedule::{ArrivalProcess, Schedule, StopCondition};
 
 use crate::fake::{Bench, Source, closed, constant, fixed};
 use crate::server::{Behaviour, Server};
@@ -101,5 +101,20 @@ fn a_source_that_ends_ends_every_load() {
             assert_eq!(counts.scheduled, 7 * u64::try_from(turns).unwrap(), "{load:?}");
             assert!(done.records.iter().all(|record| record.outcome == Outcome::Ok));
         }
+    }
+}
+
+#[test]
+fn everything_at_once_waits_for_slots_and_counts_turns() {
+    let stop = StopCondition::after_requests(9);
+    let load = Load::Open { schedule: Schedule::new(ArrivalProcess::Burst, stop, Seed(0)), cap: None };
+    for turns in [1, 2] {
+        let server = Server::start(Behaviour::Answer);
+        let mut bench = Bench::new(server.url(), capped(load.clone(), 2, OnFull::SkipTick));
+        bench.source = Source { turns, ..Source::default() };
+        let done = bench.run();
+        let counts = done.report.phases[0].counts;
+        assert_eq!((counts.scheduled, counts.ok, counts.skipped), (9, 9, 0));
+        assert!(server.max_in_flight() <= 2);
     }
 }
