@@ -61,6 +61,16 @@ pub(super) fn show(result: &RunResult) -> Result<()> {
 
 /// The exit code of a run.
 pub(super) fn status(result: &RunResult, fail_if_client_limited: bool) -> ExitStatus {
+    if result.nothing_succeeded() {
+        let counts = &result.summary.counts;
+        eprintln!(
+            "error: no successful responses were collected: of {} requests {} failed and {} were cut off\n\
+             hint: check --url, --endpoint-type and --model; the Error Summary above and the records say what came back",
+            counts.scheduled(),
+            counts.errors(),
+            counts.aborted + counts.not_sent
+        );
+    }
     if result.nothing_succeeded() || result.too_many_failed() {
         return ExitStatus::Failure;
     }
