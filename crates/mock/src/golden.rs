@@ -30,7 +30,9 @@ pub(crate) fn plan(number: u64, model: &str, asked: Option<u32>, stream: bool) -
     let reported_tokens = if is("one") { 1 } else { asked };
     let output_tokens = if is("emptystream") && stream { 0 } else { reported_tokens };
     Plan {
-        fault: fault(&is, number % 3 == 1),
+        // An answer in one piece knew no faults inside, nor holes.
+        fault: fault(&is, number % 3 == 1)
+            .filter(|fault| stream || matches!(fault.kind, FaultKind::Status { .. })),
         timing: Some(timing),
         first_word: 0,
         output_tokens,
@@ -38,7 +40,7 @@ pub(crate) fn plan(number: u64, model: &str, asked: Option<u32>, stream: bool) -
         reasoning_tokens: if is("reason") { asked / 2 } else { 0 },
         details: if is("cache") || is("reason") { Details::HalfCached } else { Details::None },
         role: !is("norole"),
-        hole: (is("hole") && output_tokens > 2).then_some(2),
+        hole: (stream && is("hole") && output_tokens > 2).then_some(2),
         usage: !is("nousage"),
         done: !is("nodone"),
         finish_reason: "stop",
@@ -96,6 +98,8 @@ mod tests {
             let hit: Vec<u64> = (0..7).filter(|n| plan(*n, model, None, true).fault.is_some()).collect();
             assert_eq!(hit, [1, 4], "{model}");
         }
+        assert_eq!(plan(1, "cut", None, false).fault, None);
+        assert!(plan(1, "fail429", None, false).fault.is_some());
         assert!((0..7).all(|n| plan(n, "allfail", None, true).fault.is_some()));
     }
 

@@ -303,6 +303,18 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_values_are_the_usual_ones() {
+        let default = "default?step=8ms&prefill=270000&decode=60us&jitter=0.03&budget=8192&sequences=256\
+            &cache=3000000";
+        assert_eq!(parse(default).unwrap(), Profile::default());
+        assert_eq!(parse("fixed?ttft=50ms&itl=20ms&role=0ms&jitter=0"), parse("fixed"));
+        assert_eq!(
+            parse("splitwise?model=llama2-70b&hardware=h100-80gb&tp=8&budget=8192"),
+            parse("splitwise")
+        );
+    }
+
+    #[test]
     fn free_text_survives_printing() {
         let profile = parse("?fault=429&body=100%2525 %26 more").unwrap();
         let FaultKind::Status { body, .. } = &profile.faults[0].fault.kind else { panic!("{profile:?}") };

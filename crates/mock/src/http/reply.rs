@@ -48,15 +48,11 @@ pub(super) struct Asked {
 const DONE: &str = "data: [DONE]\n\n";
 
 impl Reply {
-    pub(super) fn new(asked: Asked, mut plan: Plan) -> Self {
+    pub(super) fn new(asked: Asked, plan: Plan) -> Self {
         let Asked { endpoint, number, created_s: created, model, prompt_tokens, usage_wanted } = asked;
         let (id, object) = match endpoint {
             Endpoint::Chat => (format!("chatcmpl-{number}"), "chat.completion.chunk"),
-            Endpoint::Completions => {
-                // Only chat has a place for reasoning.
-                plan.reasoning_tokens = 0;
-                (format!("cmpl-{number}"), "text_completion")
-            }
+            Endpoint::Completions => (format!("cmpl-{number}"), "text_completion"),
         };
         let event_head = format!(
             r#"data: {{"id":"{id}","object":"{object}","created":{created},"model":{},"choices":["#,
@@ -259,7 +255,8 @@ mod tests {
             json!({"role": "assistant", "content": " brown fox", "reasoning_content": " the quick"})
         );
         assert_eq!(whole["usage"]["completion_tokens_details"], json!({"reasoning_tokens": 2}));
-        assert_eq!(reply(Endpoint::Completions, "golden", "reason").plan.reasoning_tokens, 0);
+        let text = reply(Endpoint::Completions, "golden", "reason");
+        assert_eq!(events(&text.step_event(0))[0]["choices"][0]["text"], " the");
     }
 
     #[test]

@@ -10,8 +10,9 @@ const PIECE: &str = r#","max_tokens":8"#;
 /// One request to a mock whose every request is spoiled so; the fault must have been counted.
 fn meet(fault: &str, fields: &str) -> Response {
     let mock = start(&format!("fixed?ttft=1ms&itl=1ms&fault={fault}"));
-    let response = Client::patient(mock.addr(), Duration::from_millis(400))
-        .post("/v1/chat/completions", &chat("m", fields));
+    // Only a stall is waited out.
+    let patience = Duration::from_secs(if fault.starts_with("stall") { 1 } else { 20 });
+    let response = Client::patient(mock.addr(), patience).post("/v1/chat/completions", &chat("m", fields));
     let report = mock.stop().unwrap();
     assert_eq!(report.faults.values().sum::<u64>(), 1, "{fault}: {:?}", report.faults);
     let is_complete = report.complete == 1;

@@ -68,7 +68,7 @@ fn faults_are_named_with_how_they_ended() {
         &fault=close&every=5&offset=2&fault=stall&every=5&offset=3&after=1";
     let lines = logged(profile, |addr| {
         for _ in 0..5 {
-            Client::patient(addr, Duration::from_millis(300))
+            Client::patient(addr, Duration::from_secs(1))
                 .post("/v1/chat/completions", &chat("m", r#","stream":true,"max_tokens":4"#));
         }
     });
