@@ -12,7 +12,7 @@
 //!
 //! | profile | options, with what they are otherwise |
 //! |---|---|
-//! | `default` | `step=8ms`, `prefill=270000` tokens/s, `decode=60us` a sequence, `jitter=0.03`, `budget=8192` tokens a step, `sequences=256`, `cache=3000000` tokens |
+//! | `default` | `step=8ms`, `prefill=220000` tokens/s, `decode=60us` a sequence, `jitter=0.03`, `budget=8192` tokens a step, `sequences=256`, `cache=3000000` tokens |
 //! | `fixed` | `ttft=50ms`, `itl=20ms`, `role=0ms`, `jitter=0` |
 //! | `splitwise` | `model=llama2-70b`, `hardware=h100-80gb`, `tp=8`, and `budget`, `sequences`, `cache` as above |
 //! | `golden` | none: model names that contain `allfail`, `somefail`, `fail429`, `badjson`, `ctxover`, `miderr`, `midjson`, `cut`, `slow`, `one`, `hole`, `norole`, `emptystream`, `reason`, `cache`, `nousage`, `nodone` |

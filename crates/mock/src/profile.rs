@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn the_documented_values_are_the_usual_ones() {
-        let default = "default?step=8ms&prefill=270000&decode=60us&jitter=0.03&budget=8192&sequences=256\
+        let default = "default?step=8ms&prefill=220000&decode=60us&jitter=0.03&budget=8192&sequences=256\
             &cache=3000000";
         assert_eq!(parse(default).unwrap(), Profile::default());
         assert_eq!(parse("fixed?ttft=50ms&itl=20ms&role=0ms&jitter=0"), parse("fixed"));

@@ -140,6 +140,16 @@ impl StreamBody {
         Self { shard, watch, number, progress, reply, fault, state, ended: false }
     }
 
+    /// Prompt tokens that the prefix cache had; 0 before the engine has begun.
+    pub(super) fn cached_tokens(&self) -> u32 {
+        self.progress.admitted().unwrap_or(0)
+    }
+
+    /// Logs what the engine said when it began.
+    pub(super) fn note_admission(&self) {
+        self.watch.describe(|entry| entry.cached_tokens = self.cached_tokens());
+    }
+
     /// Whether something can be sent now.
     fn is_due(&self) -> bool {
         if self.state.stalled {
@@ -164,6 +174,9 @@ impl StreamBody {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if self.state.steps_sent == 0 {
+            self.note_admission();
+        }
         if !self.state.role_sent {
             self.state.role_sent = true;
             self.watch.other_next();
@@ -175,7 +188,7 @@ impl StreamBody {
         }
         if is_last {
             self.shard.report().complete += 1;
-            return self.send_last(self.reply.trailer(self.progress.admitted().unwrap_or(0)));
+            return self.send_last(self.reply.trailer(self.cached_tokens()));
         }
         let step = self.state.steps_sent;
         self.state.steps_sent += 1;

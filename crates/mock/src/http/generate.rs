@@ -204,7 +204,8 @@ async fn strike_before_the_answer(shard: &Shard, watch: &Watch, fault: &Fault) -
 /// The finished answer as one object, or what a fault makes of it.
 async fn in_one_piece(answer: &StreamBody, fault: Option<Fault>) -> Answer {
     let (shard, watch) = (&answer.shard, &answer.watch);
-    let whole = answer.reply.whole(answer.progress.admitted().unwrap_or(0));
+    answer.note_admission();
+    let whole = answer.reply.whole(answer.cached_tokens());
     let Some(fault) = fault else {
         let mut report = shard.report();
         report.complete += 1;

@@ -24,11 +24,14 @@ struct Row {
 
 const MS: i64 = 1_000_000;
 
+/// Rows of one instant are sent together; of their bodies the shorter are read sooner.
 fn trace(until_ms: i64, speedup: i64) -> Vec<(i64, Work)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../traces/mooncake_conversation.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
     let rows = text.lines().map(|line| serde_json::from_str::<Row>(line).unwrap());
-    rows.take_while(|row| row.timestamp <= until_ms)
+    let mut rows: Vec<Row> = rows.take_while(|row| row.timestamp <= until_ms).collect();
+    rows.sort_by_key(|row| (row.timestamp, row.input_length));
+    rows.into_iter()
         .zip(0..)
         .map(|(row, id)| {
             let blocks = row.hash_ids;

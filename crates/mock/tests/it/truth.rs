@@ -93,6 +93,19 @@ fn faults_are_named_with_how_they_ended() {
 }
 
 #[test]
+fn cache_hits_are_logged_for_streams_and_pieces() {
+    let lines = logged("default?step=1ms", |addr| {
+        let prompt = "word ".repeat(1000);
+        for fields in ["", "", r#","stream":true"#] {
+            let body = format!(r#"{{"model":"m","prompt":"{prompt}","max_tokens":2{fields}}}"#);
+            Client::connect(addr).post("/v1/completions", &body);
+        }
+    });
+    let cached: Vec<&Value> = lines[1..4].iter().map(|entry| &entry["cached_tokens"]).collect();
+    assert_eq!(cached, [0, 969, 969]);
+}
+
+#[test]
 fn refused_connections_have_a_line_of_their_own() {
     let lines = logged("fixed?fault=refuse", |addr| {
         Client::connect(addr).post("/v1/chat/completions", &chat("m", ""));
