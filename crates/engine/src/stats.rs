@@ -94,6 +94,10 @@ pub struct PhaseCounts {
     pub request_bytes: u64,
     /// Bytes of response bodies.
     pub response_bytes: u64,
+    /// Reads that should have had a kernel stamp and had none.
+    pub unstamped_reads: u64,
+    /// Steps of the wall clock that were seen while responses came.
+    pub clock_steps: u64,
 }
 
 impl PhaseCounts {
@@ -139,7 +143,8 @@ macro_rules! lanes {
 
 lanes!(
     scheduled, sent, ok, failed, timeouts, cancelled, aborted, not_sent, skipped, delayed, late, released,
-    lateness_total_ns, retried_stale, connections_opened, chunks, request_bytes, response_bytes;
+    lateness_total_ns, retried_stale, connections_opened, chunks, request_bytes, response_bytes,
+    unstamped_reads, clock_steps;
     lateness_max_ns
 );
 
@@ -198,6 +203,12 @@ impl Lane {
         if outcome == Outcome::Failed(FailureKind::Timeout) {
             self.timeouts.fetch_add(1, Relaxed);
         }
+    }
+
+    /// What was odd about the stamps of a finished request.
+    pub(crate) fn stamped(&self, unstamped_reads: u32, clock_steps: u32) {
+        self.unstamped_reads.fetch_add(u64::from(unstamped_reads), Relaxed);
+        self.clock_steps.fetch_add(u64::from(clock_steps), Relaxed);
     }
 
     /// What a finished request carried.

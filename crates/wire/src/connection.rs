@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use crate::connector::Connector;
 use crate::error::{detail, detail_of};
 use crate::ledger::Ledger;
+use crate::observation::Observation;
 use crate::request::{OneFrame, Request};
 use crate::stream::Stream;
 use crate::target::Target;
@@ -99,6 +100,19 @@ impl Connection {
         // The HTTP layer is ready for a first request before it was ever polled; it just cannot say so.
         let is_ready = self.sender.is_ready() || (self.served == 0 && !self.sender.is_closed());
         !self.is_busy && self.driver.is_some() && is_ready && self.is_quiet()
+    }
+
+    /// Whether the server had closed the connection before the request reached it: either nothing was
+    /// written at all, or its host refused the bytes.
+    ///
+    /// A server that takes a request and then closes is a failure of that request, and must not be
+    /// mistaken for one that had closed before. The kernel knows: bytes for a socket that is gone are
+    /// answered with a reset, which after the peer's end of stream leaves EPIPE as the socket's
+    /// pending error; bytes that were taken leave none.
+    pub(crate) fn was_given_up(&self, observation: &Observation) -> bool {
+        let pending = || self.socket.take_error().ok().flatten();
+        observation.instants.send_start.is_none()
+            || pending().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
     /// Whether nothing waits on the socket: neither the end of the stream, nor, outside TLS, bytes

@@ -75,7 +75,7 @@ impl Connection {
         let response = match started {
             Ok(response) => response,
             Err(error) => {
-                fail_without_head(error, was_used, request, observation);
+                fail_without_head(error, was_used && self.was_given_up(observation), request, observation);
                 return None;
             }
         };
@@ -166,7 +166,7 @@ fn note_body(at: &Arrival, bytes: usize, last_read: &mut u64, observation: &mut 
 }
 
 /// Classifies a request that got no response head.
-fn fail_without_head(error: StartError, was_used: bool, request: &Request, observation: &mut Observation) {
+fn fail_without_head(error: StartError, is_stale: bool, request: &Request, observation: &mut Observation) {
     let StartError::Http(error) = error else {
         observation.fail(FailureKind::ConnectError, error.into_detail("the request"));
         return;
@@ -178,7 +178,7 @@ fn fail_without_head(error: StartError, was_used: bool, request: &Request, obser
         return;
     }
     let has_answered = observation.instants.first_byte.is_some();
-    observation.is_stale = was_used && !has_answered;
+    observation.is_stale = is_stale && !has_answered;
     let is_io = error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
     let (error_type, message) = match (has_answered, is_io) {
         (true, _) => {

@@ -36,8 +36,8 @@ pub struct Observation {
     pub stamps: StampSource,
     /// The content.
     pub chunks: RawChunks,
-    /// The connection had served an earlier request and was closed before the first byte of this
-    /// response: the server had given it up in the meantime. Not an error: call
+    /// The connection had served an earlier request, and the server had closed it before this one
+    /// reached it. Not an error: call
     /// [`Self::reset_for_retry`] and send the request again over a fresh connection.
     pub is_stale: bool,
     /// Redirects that were followed.

@@ -169,6 +169,7 @@ impl PhaseRun {
         };
         let facts = &observation.connection;
         self.lane().carried(observation.chunks.len(), facts.request_bytes, facts.response_bytes);
+        self.lane().stamped(observation.unstamped_reads, observation.clock_steps);
         self.lane().finished(outcome);
         self.worker.sink.borrow_mut().finished(RawRecord {
             identity,

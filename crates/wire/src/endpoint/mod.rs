@@ -8,12 +8,13 @@ mod headers;
 
 use hyper::http::Method;
 use loadgen_core::{Identity, Turn};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::api_key::ApiKey;
 use crate::decode::ResponseDecoder;
+use crate::redact::{REDACTED, is_secret_name, redact};
 use crate::request::{Body, Request};
 use crate::target::Target;
 use body::BodyPlan;
@@ -59,7 +60,7 @@ impl Default for AffinityHeaders {
     }
 }
 
-/// How requests are made.
+/// How requests are made. Serialised, it holds no secret.
 #[derive(Debug, Clone, Serialize)]
 pub struct EndpointConfig {
     /// Which endpoint.
@@ -73,8 +74,10 @@ pub struct EndpointConfig {
     /// Whether chat asks for the usage so far with every chunk.
     pub per_chunk_usage: bool,
     /// Fields added to every body; they replace fields of the same name.
+    #[serde(serialize_with = "fields_without_secrets")]
     pub extra_inputs: Map<String, Value>,
     /// Headers added to every request, in order.
+    #[serde(serialize_with = "headers_without_secrets")]
     pub headers: Vec<(String, String)>,
     /// The key for `Authorization: Bearer …`.
     pub api_key: Option<ApiKey>,
@@ -100,6 +103,27 @@ impl EndpointConfig {
             affinity: AffinityHeaders::default(),
         }
     }
+}
+
+fn headers_without_secrets<S: Serializer>(
+    headers: &[(String, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(headers.iter().map(|(name, value)| {
+        let shown = if is_secret_name(name) { REDACTED.into() } else { redact(value) };
+        (name, shown)
+    }))
+}
+
+fn fields_without_secrets<S: Serializer>(
+    fields: &Map<String, Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(fields.iter().map(|(name, value)| {
+        // A count of tokens is no secret: only text can be one.
+        let is_secret = value.is_string() && is_secret_name(name);
+        (name, if is_secret { Value::from(REDACTED) } else { value.clone() })
+    }))
 }
 
 /// A request that cannot be made.

@@ -190,12 +190,31 @@ fn an_error_event_leaves_the_connection_behind() {
 }
 
 #[test]
-fn a_connection_the_server_gave_up_is_stale_and_not_an_error_of_the_request() {
+fn a_request_that_the_server_took_before_it_closed_has_failed() {
     // Keeps the connection for one response, takes the second request, and closes without a word.
-    let first: Script = Box::new(|wire| {
+    let script: Script = Box::new(|wire| {
         read_request(wire);
         wire.write_all(&stream(&["a"])).unwrap();
         read_request(wire);
+    });
+    let server = Server::plain(vec![script]);
+    run(async {
+        let client = Client::new(&server.url());
+        let mut connection = client.connect().await;
+        connection.exchange(client.request(), &mut client.observation()).await;
+        let mut seen = client.observation();
+        connection.exchange(client.request(), &mut seen).await;
+        assert!(!seen.is_stale, "the request was not sent in vain");
+        failed_as(&seen, FailureKind::StreamError, "ServerDisconnectedError");
+    });
+}
+
+#[test]
+fn a_connection_the_server_gave_up_is_stale_and_not_an_error_of_the_request() {
+    // Answers one request and closes while nobody looks.
+    let first: Script = Box::new(|wire| {
+        read_request(wire);
+        wire.write_all(&stream(&["a"])).unwrap();
     });
     let second: Script = Box::new(|wire| {
         read_request(wire);
@@ -208,6 +227,9 @@ fn a_connection_the_server_gave_up_is_stale_and_not_an_error_of_the_request() {
         let mut seen = client.observation();
         connection.exchange(client.request(), &mut seen).await;
         assert_eq!(seen.outcome, Some(Outcome::Ok));
+        while connection.is_reusable() {
+            tokio::task::yield_now().await;
+        }
 
         let mut seen = client.observation();
         seen.connection.blocked_ns = Some(7);
