@@ -1,7 +1,8 @@
 //! From flags to a [`RunPlan`]: everything the options mean together, decided once.
 //!
-//! Faults are collected and shown together, each naming its flag and how to mend it. Nothing is
-//! read from the network, and nothing is written.
+//! Faults are collected and shown together, each naming its flag and how to mend it. No
+//! result is written; the network is touched for one thing only, a tokenizer that the hub's cache on
+//! this host does not hold.
 
 mod command_line;
 mod endpoint;
@@ -13,7 +14,7 @@ mod workload;
 use std::path::PathBuf;
 
 use loadgen_core::Seed;
-use loadgen_run::{Artifacts, LoadShape, Outputs, ReportPlan, RunPlan};
+use loadgen_run::{Artifacts, Hub, LoadShape, Outputs, ReportPlan, RunPlan};
 use loadgen_tokens::{Resolver, TokenizerRequest, TokenizerSource};
 
 use crate::args::ProfileArgs;
@@ -85,7 +86,8 @@ pub(crate) fn resolve(
     let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
     let load = load::load(args, &mut faults);
     let workload = workload::workload(args, &load, &mut faults);
-    let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &mut notices));
+    let hub = Hub::new(connector.clone().unwrap_or_default());
+    let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
     if args.output.failed_request_threshold.is_some_and(|share| share > 1.0) {
         faults.add("--failed-request-threshold", "expected a share from 0 to 1");
     }
@@ -182,9 +184,10 @@ fn nanoseconds(duration: std::time::Duration) -> Option<i64> {
 fn tokenizer(
     args: &ProfileArgs,
     mock: bool,
+    hub: &Hub,
     notices: &mut Vec<Notice>,
 ) -> Result<(TokenizerSource, String), loadgen_tokens::TokenizerError> {
-    let resolver = Resolver::from_env(None);
+    let resolver = Resolver::from_env(Some(hub));
     let request = TokenizerRequest {
         requested: args.tokenizer.tokenizer.as_deref(),
         model: args.endpoint.models.first().map_or("", String::as_str),

@@ -282,6 +282,7 @@ fn host_facts(report: &EngineReport, workers: usize, (before, after): &(CpuTimes
             .iter()
             .filter_map(|worker| Some(worker.busy_ns? as f64 / worker.wall_ns.max(1) as f64))
             .collect(),
-        ..HostFacts::default()
+        missing_stamps: report.phases.iter().map(|phase| phase.counts.unstamped_reads).sum(),
+        clock_steps: report.phases.iter().map(|phase| phase.counts.clock_steps).sum(),
     }
 }
