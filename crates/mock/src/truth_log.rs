@@ -13,7 +13,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 use crate::config::{MockError, ServeReport};
 
@@ -70,6 +72,10 @@ pub(crate) struct Entry {
     pub(crate) stream: bool,
     /// Bytes of the request's body.
     pub(crate) body_bytes: usize,
+    /// The request's body, logged as its SHA-256 in hex. The log's own thread computes that: hashing
+    /// here would show in the server's times.
+    #[serde(rename = "body_sha256", serialize_with = "sha256")]
+    pub(crate) body: Bytes,
     /// Bytes of the prompt's JSON.
     pub(crate) prompt_bytes: usize,
     /// Tokens of the prompt, as counted here.
@@ -96,6 +102,11 @@ pub(crate) struct Entry {
     pub(crate) write_begin_ns: Vec<i64>,
     /// When it returned.
     pub(crate) write_end_ns: Vec<i64>,
+}
+
+fn sha256<S: Serializer>(body: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    let digits: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    serializer.serialize_str(&digits)
 }
 
 /// How a request ended.
@@ -181,7 +192,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("truth.jsonl");
         let (log, writer) = open(&path).unwrap();
-        let entry = Entry { write_begin_ns: vec![1, 2], finished: Finished::Cut, ..Entry::default() };
+        let body = Bytes::from_static(b"abc");
+        let entry = Entry { write_begin_ns: vec![1, 2], finished: Finished::Cut, body, ..Entry::default() };
         log.note(Line::Request(Box::new(entry)));
         log.note(Line::Summary(ServeReport::default()));
         drop(log);
@@ -192,6 +204,8 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!((&lines[0]["kind"], &lines[0]["finished"]), (&"request".into(), &"cut".into()));
         assert_eq!(lines[0]["write_begin_ns"], serde_json::json!([1, 2]));
+        let sha256_of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(lines[0]["body_sha256"], sha256_of_abc);
         assert_eq!(lines[1]["kind"], "summary");
     }
 

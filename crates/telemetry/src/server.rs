@@ -60,7 +60,12 @@ pub fn observe_servers(
 }
 
 /// Asks one server. What it told before the deadline is kept.
-async fn ask(connector: &Connector, target: &Target, endpoint: &EndpointConfig, clock: SystemClock) -> ServerFacts {
+async fn ask(
+    connector: &Connector,
+    target: &Target,
+    endpoint: &EndpointConfig,
+    clock: SystemClock,
+) -> ServerFacts {
     let mut facts = ServerFacts::default();
     // Running out of time is one way of not being told.
     let _ = tokio::time::timeout(DEADLINE, questions(connector, target, endpoint, clock, &mut facts)).await;
@@ -86,7 +91,8 @@ async fn questions(
         if facts.server_header.is_none() {
             facts.server_header = header(&answer, "server");
         }
-        let told = (answer.status == 200).then(|| serde_json::from_slice::<Value>(&answer.body).ok()).flatten();
+        let told =
+            (answer.status == 200).then(|| serde_json::from_slice::<Value>(&answer.body).ok()).flatten();
         match path {
             "/v1/models" => facts.models = told.as_ref().and_then(model_ids),
             _ => facts.version = told,
@@ -96,7 +102,8 @@ async fn questions(
 }
 
 fn question(target: &Target, path: &str, endpoint: &EndpointConfig) -> Option<Request> {
-    let authorization = endpoint.api_key.as_ref().map(|key| ("authorization".to_owned(), format!("Bearer {}", key.expose())));
+    let authorization =
+        endpoint.api_key.as_ref().map(|key| ("authorization".to_owned(), format!("Bearer {}", key.expose())));
     let accept = ("accept".to_owned(), "application/json".to_owned());
     let headers = endpoint.headers.iter().cloned().chain(authorization).chain([accept]);
     // The types of a method and of headers are wire's business: they are made from text.
@@ -111,7 +118,8 @@ fn header(answer: &Fetched, name: &str) -> Option<String> {
 
 /// The ids of an OpenAI list of models.
 fn model_ids(list: &Value) -> Option<Value> {
-    let ids: Vec<Value> = list.get("data")?.as_array()?.iter().filter_map(|model| model.get("id").cloned()).collect();
+    let ids: Vec<Value> =
+        list.get("data")?.as_array()?.iter().filter_map(|model| model.get("id").cloned()).collect();
     Some(Value::Array(ids))
 }
 

@@ -50,6 +50,7 @@ pub(super) async fn generate(
             shard.report().requests += 1;
             watch.describe(|entry| {
                 entry.body_bytes = body.len();
+                entry.body = body.clone();
                 entry.body_read_ns = Some(watch.last_read_ns());
             });
             answer(shard, watch, endpoint, number, &body).await
