@@ -26,7 +26,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitStatus {
         Err(error) => return refuse_argv(&error),
     };
     let result = match cli.command {
-        Command::Profile(args) => commands::profile::run(*args, &argv),
+        Command::Profile(args) => commands::profile::run(&args, &argv),
         Command::Report(args) => commands::report::run(&args),
         Command::Synthesize(args) => match args.kind {
             SynthesizeKind::Sinusoidal(args) => commands::synthesize::sinusoidal(&args),

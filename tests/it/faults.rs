@@ -35,10 +35,10 @@ const FAULTS: [Fault; 8] = [
 
 /// The kinds of load.
 fn loads(workspace: &Workspace) -> [Vec<String>; 3] {
-    let rows: String = (0..REQUESTS)
-        .map(|row| format!("{{\"timestamp\": {}, \"input_length\": 20, \"output_length\": 5}}\n", row * 10))
+    let rows: Vec<String> = (0..REQUESTS)
+        .map(|row| format!(r#"{{"timestamp": {}, "input_length": 20, "output_length": 5}}"#, row * 10))
         .collect();
-    let trace = workspace.file("trace.jsonl", &rows).display().to_string();
+    let trace = workspace.file("trace.jsonl", &rows.join("\n")).display().to_string();
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     [
         words("--request-rate 100 --arrival-pattern constant --request-count 12 --isl 20 --osl 5"),

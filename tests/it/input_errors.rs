@@ -28,14 +28,14 @@ fn trace_errors_name_file_line_and_field() {
         ("NaN", r#"{"timestamp": NaN, "input_length": 10}"#),
         ("too many hash ids", r#"{"input_length": 600, "hash_ids": [1, 2, 3]}"#),
     ];
-    let mut said = String::new();
+    let mut said = Vec::new();
     for (name, line) in cases {
-        said.push_str(&format!("{name}\n  {}", refuse(&format!("{good}\n{line}\n"))));
+        said.push(format!("{name}\n  {}", refuse(&format!("{good}\n{line}\n"))));
     }
     let two_sizes =
         "{\"input_length\": 600, \"hash_ids\": [1, 2]}\n{\"input_length\": 1024, \"hash_ids\": [2, 3]}\n";
-    said.push_str(&format!("an id at two sizes\n  {}", refuse(two_sizes)));
-    insta::assert_snapshot!(said);
+    said.push(format!("an id at two sizes\n  {}", refuse(two_sizes)));
+    insta::assert_snapshot!(said.concat());
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn wrong_commands_are_refused_all_faults_at_once() {
         &["--benchmark-grace-period", "5"],
         &["--request-rate-sinusoid", "min=5,max=1,period=10"],
     ];
-    let mut said = String::new();
+    let mut said = Vec::new();
     for case in cases {
         let arguments = [
             &["profile", "-m", "m", "-u", "http://127.0.0.1:9", "--tokenizer", "builtin", "--streaming"],
@@ -87,8 +87,8 @@ fn wrong_commands_are_refused_all_faults_at_once() {
         .concat();
         let finished = workspace.run(&arguments).expect_code(1);
         assert_eq!(finished.stdout(), "");
-        said.push_str(&format!("{}\n{}\n", case.join(" "), finished.stderr().trim()));
+        said.push(format!("{}\n{}\n", case.join(" "), finished.stderr().trim()));
     }
     assert!(!workspace.path("artifacts").exists(), "nothing is written");
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(said.concat());
 }

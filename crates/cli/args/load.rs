@@ -51,6 +51,7 @@ pub(crate) struct LoadArgs {
 /// Requests before the measured ones.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Warm-up")]
+#[expect(clippy::struct_field_names, reason = "a field is named by its option")]
 pub(crate) struct WarmupArgs {
     /// Send this many requests first and leave them out of the results; 0 sends none
     #[arg(long, visible_alias = "num-warmup-requests", value_name = "N", value_parser = values::integer)]

@@ -105,17 +105,18 @@ fn scalar(text: &str) -> serde_json::Value {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let no_leading_zero = |part: &str| part == "0" || !part.starts_with('0');
-    if plain(digits) && no_leading_zero(digits) {
-        if let Ok(value) = text.parse::<i64>() {
-            return Value::from(value);
-        }
+    if plain(digits)
+        && no_leading_zero(digits)
+        && let Ok(value) = text.parse::<i64>()
+    {
+        return Value::from(value);
     }
-    if let Some((whole, fraction)) = digits.split_once('.') {
-        if plain(whole) && plain(fraction) {
-            if let Ok(value) = text.parse::<f64>() {
-                return Value::from(value);
-            }
-        }
+    if let Some((whole, fraction)) = digits.split_once('.')
+        && plain(whole)
+        && plain(fraction)
+        && let Ok(value) = text.parse::<f64>()
+    {
+        return Value::from(value);
     }
     Value::from(text)
 }

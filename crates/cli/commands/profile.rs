@@ -19,17 +19,17 @@ use crate::ui::Ui;
 const FILE_WIDTH: usize = 140;
 
 /// Runs it.
-pub(crate) fn run(args: ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
-    let ui = ui(&args)?;
+pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
+    let ui = ui(args)?;
     let environment = Environment::read()?;
     // A wrong command must not start a server: resolve once against a stand-in before the real one.
     let stand_in = Servers {
         urls: args.endpoint.urls.iter().map(|url| stand_in(url)).collect(),
-        mock: asks_for_mock(&args),
+        mock: asks_for_mock(args),
     };
-    plan::resolve(&args, argv, &environment, &stand_in)?;
-    let (servers, _children) = start_servers(&args)?;
-    let planned = plan::resolve(&args, argv, &environment, &servers)?;
+    plan::resolve(args, argv, &environment, &stand_in)?;
+    let (servers, _children) = start_servers(args)?;
+    let planned = plan::resolve(args, argv, &environment, &servers)?;
 
     let progress = ui.progress(args.service.verbose > 0);
     for notice in &planned.notices {

@@ -19,7 +19,7 @@ pub(super) fn echo(argv: &[OsString]) -> String {
             Some((name, given)) => words.push(format!("{name}={}", value(name, given, false))),
             None => words.push(text.clone().into_owned()),
         }
-        option = text.split('=').next().unwrap_or_default().to_owned();
+        text.split('=').next().unwrap_or_default().clone_into(&mut option);
     }
     words.join(" ")
 }

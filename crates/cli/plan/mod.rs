@@ -135,6 +135,7 @@ pub(crate) fn resolve(
         goodput: args.load.goodput.clone(),
         server_token_counts: args.endpoint.use_server_token_count,
         fixed_schedule: matches!(load.profiling.shape, LoadShape::FixedSchedule { .. }),
+        has_warmup: load.warmup.is_some(),
         waits_for_slots: matches!(load.profiling.shape, LoadShape::FixedSchedule { cap: Some(_) }),
         tokenizer_file: match tokenizer {
             TokenizerSource::Builtin => None,

@@ -88,13 +88,13 @@ fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceCo
     };
     let schedule = &args.schedule;
     let (start, end) = (schedule.fixed_schedule_start_offset, schedule.fixed_schedule_end_offset);
-    if let (Some(start), Some(end)) = (start, end) {
-        if start > end {
-            faults.add(
-                "--fixed-schedule-start-offset",
-                format!("{start} is after --fixed-schedule-end-offset {end}"),
-            );
-        }
+    if let (Some(start), Some(end)) = (start, end)
+        && start > end
+    {
+        faults.add(
+            "--fixed-schedule-start-offset",
+            format!("{start} is after --fixed-schedule-end-offset {end}"),
+        );
     }
     let limit = |value: Option<u64>| value.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
     Some(TraceConfig {

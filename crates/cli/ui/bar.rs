@@ -22,18 +22,18 @@ impl Bar {
     }
 
     fn with_bar(&self, draw: impl FnOnce(&ProgressBar)) {
-        if let Ok(bar) = self.bar.lock() {
-            if let Some(bar) = bar.as_ref() {
-                draw(bar);
-            }
+        if let Ok(bar) = self.bar.lock()
+            && let Some(bar) = bar.as_ref()
+        {
+            draw(bar);
         }
     }
 
     fn replace(&self, next: Option<ProgressBar>) {
-        if let Ok(mut bar) = self.bar.lock() {
-            if let Some(old) = std::mem::replace(&mut *bar, next) {
-                old.finish_and_clear();
-            }
+        if let Ok(mut bar) = self.bar.lock()
+            && let Some(old) = std::mem::replace(&mut *bar, next)
+        {
+            old.finish_and_clear();
         }
     }
 }
@@ -74,7 +74,7 @@ impl Progress for Bar {
     }
 
     fn finishing(&self, done: u64, total: u64) {
-        let started = self.bar.lock().map(|bar| bar.is_some()).unwrap_or(true);
+        let started = self.bar.lock().map_or(true, |bar| bar.is_some());
         if !started {
             self.replace(Some(new_bar("results")));
         }

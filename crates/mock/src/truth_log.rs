@@ -105,8 +105,7 @@ pub(crate) struct Entry {
 }
 
 fn sha256<S: Serializer>(body: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    let digits: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-    serializer.serialize_str(&digits)
+    serializer.collect_str(&format_args!("{:x}", Sha256::digest(body)))
 }
 
 /// How a request ended.

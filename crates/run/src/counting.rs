@@ -163,7 +163,7 @@ fn unescape(escaped: &[u8], ends: &[u32]) -> (String, Vec<usize>) {
         match character {
             Step::Plain => plain.push(escaped[at]),
             Step::Character(character) => {
-                plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes())
+                plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
         at = next;
@@ -202,11 +202,11 @@ fn step(escaped: &[u8], at: usize) -> (Step, usize) {
 fn unicode(escaped: &[u8], at: usize) -> (Step, usize) {
     let Some(unit) = code_unit(escaped, at) else { return (Step::Plain, at + 1) };
     let after = at + 6;
-    if (0xD800..0xDC00).contains(&unit) {
-        if let Some(low @ 0xDC00..0xE000) = code_unit(escaped, after) {
-            let scalar = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-            return (Step::Character(char::from_u32(scalar).unwrap_or('\u{FFFD}')), after + 6);
-        }
+    if (0xD800..0xDC00).contains(&unit)
+        && let Some(low @ 0xDC00..0xE000) = code_unit(escaped, after)
+    {
+        let scalar = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+        return (Step::Character(char::from_u32(scalar).unwrap_or('\u{FFFD}')), after + 6);
     }
     (Step::Character(char::from_u32(unit).unwrap_or('\u{FFFD}')), after)
 }

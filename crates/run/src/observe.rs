@@ -16,7 +16,7 @@ use crate::error::RunError;
 use crate::execute::Phases;
 use crate::host::HostFacts;
 use crate::plan::RunPlan;
-use crate::provenance::{Provenance, hex};
+use crate::provenance::Provenance;
 use crate::redact_file::without_secrets;
 
 /// Bodies are hashed after the run as long as they are no more than this, so that results never wait
@@ -142,7 +142,7 @@ fn attach(provenance: &mut Provenance, plan: &RunPlan) -> Result<(), RunError> {
         fs::create_dir_all(&folder).map_err(RunError::write(&folder))?;
         let copy = folder.join(&name);
         fs::write(&copy, without_secrets(&bytes)).map_err(RunError::write(&copy))?;
-        let facts = json!({ "sha256": hex(&Sha256::digest(&bytes)), "copy": format!("attachments/{name}") });
+        let facts = json!({ "sha256": format!("{:x}", Sha256::digest(&bytes)), "copy": format!("attachments/{name}") });
         provenance.declare(&format!("attachment.{name}"), facts);
     }
     Ok(())
@@ -162,5 +162,5 @@ pub(crate) fn bodies_hash(source: &dyn RequestSource, endpoint: &Endpoint, sessi
         hash.update((body.len() as u64).to_be_bytes());
         body.pieces().iter().for_each(|piece| hash.update(piece));
     }
-    Some(hex(&hash.finalize()))
+    Some(format!("{:x}", hash.finalize()))
 }

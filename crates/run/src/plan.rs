@@ -109,6 +109,8 @@ pub struct ReportPlan {
     pub server_token_counts: bool,
     /// Whether the dataset's own times are followed.
     pub fixed_schedule: bool,
+    /// Whether requests are sent to warm the server first.
+    pub has_warmup: bool,
     /// Whether a cap lets the schedule's arrivals wait for a slot, so that waiting is not the
     /// client's doing.
     pub waits_for_slots: bool,

@@ -55,7 +55,9 @@ pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Resul
     if plan.outputs.html {
         put(&artifacts.html(), &html::page(&view))?;
     }
-    ready(&artifacts.ready_marker(), info.was_cancelled, info.incomplete_reason.is_some())?;
+    if succeeded {
+        ready(&artifacts.ready_marker(), info.was_cancelled, info.incomplete_reason.is_some())?;
+    }
     Ok(RunResult { summary, quality, artifacts, plan, info, slos, timeline, files })
 }
 

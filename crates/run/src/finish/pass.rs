@@ -64,7 +64,7 @@ impl Pass {
         let mut notes = Notes::default();
         let mut batch = Vec::with_capacity(BATCH);
         let mut done = 0;
-        while let Some(entry) = reader.next() {
+        for entry in reader.by_ref() {
             match entry {
                 Entry::Finished(record) => batch.push(*record),
                 Entry::Note { kind, json } => notes.take(&kind, &json),
@@ -91,25 +91,22 @@ impl Sinks {
         artifacts: &Artifacts,
         config: MetricConfig,
     ) -> Result<Self, RunError> {
-        let jsonl = match plan.outputs.records {
-            true => {
-                let path = artifacts.records_jsonl();
-                Some(BufWriter::new(File::create(&path).map_err(RunError::write(&path))?))
-            }
-            false => None,
+        let jsonl = if plan.outputs.records {
+            let path = artifacts.records_jsonl();
+            Some(BufWriter::new(File::create(&path).map_err(RunError::write(&path))?))
+        } else {
+            None
         };
-        let parquet = match plan.outputs.parquet {
-            true => {
-                Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
-            }
-            false => None,
+        let parquet = if plan.outputs.parquet {
+            Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
+        } else {
+            None
         };
-        let first_profiling = 0;
         Ok(Self {
             aggregator: Aggregator::new(config.clone()),
             quality: QualityInput::new(plan.waits_for_slots),
             timeline: None,
-            lines: RecordLines::new(&plan.benchmark_id, first_profiling),
+            lines: RecordLines::new(&plan.benchmark_id, i32::from(plan.has_warmup)),
             jsonl,
             parquet,
             spans: Spans::default(),
@@ -136,10 +133,10 @@ impl Sinks {
         if let (Phase::Profiling, Some(start)) = (record.identity.phase, start) {
             self.timeline.get_or_insert_with(|| Timeline::new(start)).push(&record, &metrics);
         }
-        if let Some(jsonl) = &mut self.jsonl {
-            if let Some(line) = self.lines.line(&record, &metrics) {
-                jsonl.write_all(line.as_bytes()).map_err(RunError::write(self.artifacts.records_jsonl()))?;
-            }
+        if let Some(jsonl) = &mut self.jsonl
+            && let Some(line) = self.lines.line(&record, &metrics)
+        {
+            jsonl.write_all(line.as_bytes()).map_err(RunError::write(self.artifacts.records_jsonl()))?;
         }
         if let Some(parquet) = &mut self.parquet {
             parquet.push(&record, &metrics.columns())?;
