@@ -3,7 +3,7 @@
 //! A table is as wide as its content. One that would not fit is narrowed by wrapping its widest
 //! column of text; figures are never cut. Widths count columns of a terminal, not bytes.
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::paint::{Paint, Style};
 
@@ -129,7 +129,8 @@ pub(super) fn panel(title: &str, body: &str, width: usize, paint: Paint) -> Stri
 }
 
 /// Breaks text at spaces into lines of at most `width` columns; a word that is longer is cut.
-/// Indentation of the first line is kept.
+/// Indentation is kept as far as it fits. Control characters, which would break a frame, become
+/// spaces.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
@@ -140,12 +141,15 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
                 lines.push(line.trim_end().to_owned());
                 line.clear();
             }
-            for c in piece.chars() {
-                if line.width() + c.width().unwrap_or(0) > width && c != ' ' {
-                    lines.push(std::mem::take(&mut line));
+            for c in piece.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+                line.push(c);
+                // Measured as a whole: a selector or a joiner changes the width of what it follows.
+                if line.width() > width {
+                    line.pop();
+                    if c != ' ' {
+                        lines.push(std::mem::replace(&mut line, String::from(c)));
+                    }
                 }
-                // Control characters would break the frame.
-                line.push(if c.is_control() { ' ' } else { c });
             }
         }
         lines.push(line.trim_end().to_owned());
@@ -182,6 +186,29 @@ mod tests {
         let text = table.draw(60, Paint::none());
         for line in text.lines().skip(1) {
             assert_eq!(line.width(), 60, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_frame_holds_whatever_a_server_says() {
+        // A tab, an emoji made wide by its selector, or blanks, just where a line is full.
+        for at_the_edge in ["\t", "\u{1b}", "\u{2764}\u{fe0f}", "\u{1f469}\u{200d}\u{1f680}", "   x", "宽"] {
+            for length in 0..80 {
+                let word = "a".repeat(length);
+                for message in [
+                    format!("{word}{at_the_edge}{word}"),
+                    format!("{} {at_the_edge}{word}", " ".repeat(length)),
+                ] {
+                    let mut table = Table::new("t", [("Code", Align::Right), ("Message", Align::Left)]);
+                    table.row(vec!["500".into(), message.clone()]);
+                    for width in [30, 40, 60] {
+                        let text = table.draw(width, Paint::none());
+                        assert!(text.lines().skip(1).all(|line| line.width() <= width), "{message:?} {text}");
+                    }
+                    let text = panel("t", &message, 40, Paint::none());
+                    assert!(text.lines().all(|line| line.width() <= 40), "{message:?} {text}");
+                }
+            }
         }
     }
 
