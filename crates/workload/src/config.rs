@@ -153,9 +153,10 @@ pub struct TraceConfig {
     pub speedup: f64,
     /// Rows with a longer input are left out (`--synthesis-max-isl`).
     pub max_isl: Option<u32>,
-    /// Longer outputs are cut to this (`--synthesis-max-osl`).
+    /// Longer outputs are cut to this (`--synthesis-max-osl`); at least 1.
     pub max_osl: Option<u32>,
-    /// Tokens to ask for where a row does not say (`--osl`, `--osl-stddev`).
+    /// Tokens to ask for where a row does not say (`--osl`, `--osl-stddev`). Without it such a row asks for
+    /// 1, with a warning, when it gives an input length, and sets no limit when it gives text.
     pub osl: Option<LengthDistribution>,
     /// Which conversation a session takes, where the trace's own times are not used.
     #[serde(default)]

@@ -162,9 +162,7 @@ impl Library {
         Turn {
             prompt,
             input_tokens,
-            max_output_tokens: row
-                .and_then(|row| row.output_length)
-                .or_else(|| Some(length(self.osl?, &mut self.osl_draws.at(position)))),
+            max_output_tokens: self.output_tokens(row, position),
             model: self.model(position),
             session_id: session_id.clone(),
             turn_index: turn as i32,
@@ -174,6 +172,15 @@ impl Library {
             source_row: row.map(|row| row.index),
             hash_ids,
             labels: Vec::new(),
+        }
+    }
+
+    /// Tokens to ask for: what the row says, else a draw, else nothing said.
+    fn output_tokens(&self, row: Option<&Row>, position: u64) -> Option<u32> {
+        match row {
+            Some(Row { output_length: Some(tokens), .. }) => Some(*tokens),
+            Some(Row { input: Input::Payload(_), .. }) => None,
+            _ => Some(length(self.osl?, &mut self.osl_draws.at(position))),
         }
     }
 

@@ -308,13 +308,13 @@ fn windows_are_inclusive_and_in_the_traces_own_time() {
 fn output_lengths_come_from_the_row_then_the_option_then_a_warning() {
     let file = File::new(concat!(
         "{\"input_length\":5,\"output_length\":-2}\n{\"input_length\":5}\n{\"input_length\":5,\"output_length\":3}\n",
-        "{\"text_input\":\"x\"}\n{\"input_length\":5}\n",
+        "{\"text_input\":\"x\"}\n{\"input_length\":5}\n{\"messages\":[{\"role\":\"user\"}]}\n",
     ));
     let outputs = |dataset: &Dataset| -> Vec<_> {
         dataset.entries().map(|entry| entry.turns[0].max_output_tokens).collect()
     };
     let dataset = file.load();
-    assert_eq!(outputs(&dataset), [Some(1), Some(1), Some(3), None, Some(1)]);
+    assert_eq!(outputs(&dataset), [Some(1), Some(1), Some(3), None, Some(1), None]);
     let warnings = dataset.warnings().join("\n").replace(&file.0.path().display().to_string(), "DIR");
     insta::assert_snapshot!(warnings, @r"
     DIR/trace.jsonl: 1 row with an output_length of 0 or less (first in line 1): 1 output token is asked for
@@ -322,8 +322,25 @@ fn output_lengths_come_from_the_row_then_the_option_then_a_warning() {
     ");
     let config = TraceConfig { osl: Some(LengthDistribution::constant(40.0)), ..file.config() };
     let dataset = load_trace(config, GIVEN).unwrap();
-    assert_eq!(outputs(&dataset), [Some(1), Some(40), Some(3), Some(40), Some(40)]);
+    assert_eq!(outputs(&dataset), [Some(1), Some(40), Some(3), Some(40), Some(40), Some(40)]);
     assert_eq!(dataset.warnings().len(), 1);
+}
+
+#[test]
+fn a_ready_body_says_for_itself_how_much_it_asks_for() {
+    let file = File::new(concat!(
+        "{\"payload\":{\"max_tokens\":9}}\n{\"payload\":{\"max_tokens\":9},\"output_length\":0}\n",
+        "{\"payload\":{\"max_tokens\":9},\"output_length\":5}\n",
+    ));
+    for osl in [None, Some(LengthDistribution::constant(40.0))] {
+        let dataset = load_trace(TraceConfig { osl, ..file.config() }, GIVEN).unwrap();
+        assert!(dataset.entries().all(|entry| entry.turns[0].max_output_tokens.is_none()));
+        assert_eq!(
+            dataset.warnings(),
+            Vec::<String>::new(),
+            "nothing is mended in what is sent as it stands"
+        );
+    }
 }
 
 #[test]
@@ -355,6 +372,7 @@ fn faults_of_options_name_their_flag() {
         TraceConfig { speedup: 0.0, ..config.clone() },
         TraceConfig { start_offset_ms: Some(2.0), end_offset_ms: Some(1.0), ..config.clone() },
         TraceConfig { max_isl: Some(4), ..config.clone() },
+        TraceConfig { max_osl: Some(0), ..config.clone() },
         TraceConfig::mooncake(file.0.path().join("absent.jsonl")),
     ]
     .into_iter()

@@ -22,7 +22,9 @@ pub struct TraceRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub input_length: Option<u32>,
-    /// Tokens to ask for. At most 0 asks for 1.
+    /// Tokens to ask for. 0 or less asks for 1, with a warning. Without it, `--osl` decides; without that
+    /// too, a line with an `input_length` asks for 1, with a warning, and one with `text_input` or
+    /// `messages` sets no limit. A `payload` says for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_length: Option<i64>,
     /// One id for each block of the prompt; equal ids stand for equal text. Only with `input_length`.

@@ -59,7 +59,7 @@ pub(crate) struct Row {
     /// How long after the previous answer, in ms.
     pub(crate) delay_ms: Option<f64>,
     pub(crate) input: Input,
-    /// Tokens to ask for, as far as the row says.
+    /// Tokens to ask for, as far as the row says; at least 1.
     pub(crate) output_length: Option<u32>,
     pub(crate) extra: Option<Arc<str>>,
 }
@@ -124,6 +124,9 @@ fn check_options(config: &TraceConfig) -> Result<(), WorkloadError> {
             "must not be after --fixed-schedule-end-offset",
         );
     }
+    if config.max_osl == Some(0) {
+        return option("--synthesis-max-osl", "0".to_owned(), "a request asks for at least one token");
+    }
     Ok(())
 }
 
@@ -146,20 +149,7 @@ fn keep(
     line: Line,
     warnings: &mut Warnings,
 ) -> (Row, Option<Arc<str>>) {
-    let is_length = matches!(line.input, Input::Length { .. });
-    let output_length = match line.output_length {
-        Some(length) if length <= 0 => {
-            warnings.not_positive.note(line_number);
-            Some(1)
-        }
-        Some(length) => Some(u32::try_from(length).unwrap_or(u32::MAX)),
-        // A row that gives sizes means one; a row that gives text leaves it to the server.
-        None if is_length && config.osl.is_none() => {
-            warnings.absent.note(line_number);
-            Some(1)
-        }
-        None => None,
-    };
+    let output_length = output_length(config, line_number, &line, warnings);
     let row = Row {
         index,
         line: line_number,
@@ -171,6 +161,31 @@ fn keep(
         output_length: output_length.map(|length| length.min(config.max_osl.unwrap_or(u32::MAX))),
     };
     (row, line.session_id)
+}
+
+/// Tokens to ask for, as far as the line settles them.
+fn output_length(
+    config: &TraceConfig,
+    line_number: u64,
+    line: &Line,
+    warnings: &mut Warnings,
+) -> Option<u32> {
+    match (&line.input, line.output_length) {
+        // A body that is sent as it stands says itself how much it asks for.
+        (Input::Payload(_), _) => None,
+        (_, Some(length)) if length <= 0 => {
+            warnings.not_positive.note(line_number);
+            Some(1)
+        }
+        (_, Some(length)) => Some(u32::try_from(length).unwrap_or(u32::MAX)),
+        // A row that gives sizes means one, and without a limit a server may answer without end; a row that
+        // gives text leaves the length to the server, as AIPerf does.
+        (Input::Length { .. }, None) if config.osl.is_none() => {
+            warnings.absent.note(line_number);
+            Some(1)
+        }
+        (_, None) => None,
+    }
 }
 
 /// An id stands for one text, hence for one size. Only last blocks can be short, so the short ones are
