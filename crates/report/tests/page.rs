@@ -97,6 +97,16 @@ fn many_kinds_of_error_stay_one_screen() {
 }
 
 #[test]
+fn a_long_error_page_is_cut_on_the_console_and_on_the_page() {
+    let mut sample = Sample::new();
+    sample.summary.error_summary[0].0.message = "é".repeat(16 * 1024);
+    let text = console::blocks(&sample.report(), console::Options::file(false));
+    assert_eq!(text.matches('é').count(), 600);
+    assert_eq!(text.matches('…').count(), 1);
+    assert_eq!(html::page(&sample.report()).matches('é').count(), 600);
+}
+
+#[test]
 fn a_narrow_terminal_wraps_labels_and_keeps_figures() {
     let sample = Sample::new();
     let text =

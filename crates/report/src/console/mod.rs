@@ -17,6 +17,7 @@ use paint::Paint;
 use crate::info::Report;
 
 pub(crate) use figures::{console_rows, figure, figures, grouped};
+pub(crate) use panels::excerpt;
 pub(crate) use verdict::{goodput_statement, outcome_statement, quality_statement};
 
 /// Columns of `profile_export_console.txt`.

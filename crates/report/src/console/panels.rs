@@ -12,6 +12,9 @@ const USAGE_DIFFERENCE_PERCENT: u32 = 10;
 /// Rows of the error table; what lies beyond is summed up in one more.
 const MOST_ERRORS: usize = 25;
 
+/// Characters of an error's message that are shown; a server's error page can be long.
+const LONGEST_MESSAGE: usize = 600;
+
 /// Says that the results are not those of the whole run.
 pub(super) fn incomplete(report: &Report<'_>, paint: Paint) -> Option<String> {
     let reason = report.info.incomplete_reason.as_deref()?;
@@ -33,7 +36,7 @@ pub(super) fn error_summary(report: &Report<'_>, width: usize, paint: Paint) -> 
     );
     for (error, count) in summary.error_summary.iter().take(MOST_ERRORS) {
         let code = error.code.map_or_else(|| MISSING.to_owned(), |code| code.to_string());
-        table.row(vec![code, error.error_type.clone(), error.message.clone(), count.to_string()]);
+        table.row(vec![code, error.error_type.clone(), excerpt(&error.message), count.to_string()]);
     }
     let beyond: u64 = summary.error_summary.iter().skip(MOST_ERRORS).map(|(_, count)| count).sum();
     let others = beyond + summary.ungrouped_errors;
@@ -42,6 +45,14 @@ pub(super) fn error_summary(report: &Report<'_>, width: usize, paint: Paint) -> 
         table.row(vec![missing(), missing(), "other errors, each kind rarer".to_owned(), others.to_string()]);
     }
     Some(table.draw(width, paint))
+}
+
+/// A message as far as it is shown, marked where it is cut.
+pub(crate) fn excerpt(message: &str) -> String {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
 }
 
 /// What looks wrong with the tokens.

@@ -6,8 +6,8 @@ use loadgen_metrics::{ConsoleGroup, LagStats, MetricSummary, Quality};
 
 use super::spreads;
 use crate::console::{
-    MISSING, console_rows, figure, figures as row_figures, goodput_statement, grouped, outcome_statement,
-    quality_statement,
+    MISSING, console_rows, excerpt, figure, figures as row_figures, goodput_statement, grouped,
+    outcome_statement, quality_statement,
 };
 use crate::escape::Escaped;
 use crate::info::Report;
@@ -155,8 +155,6 @@ fn table(rows: &[&MetricSummary]) -> String {
 pub(super) fn errors(report: &Report<'_>) -> String {
     /// Rows beyond this make a page nobody reads.
     const MOST: usize = 50;
-    /// Characters of a message; a server's error page can be long.
-    const LONGEST: usize = 600;
     let errors = &report.summary.error_summary;
     if errors.is_empty() {
         return String::new();
@@ -167,22 +165,18 @@ pub(super) fn errors(report: &Report<'_>) -> String {
     );
     for (error, count) in errors.iter().take(MOST) {
         let code = error.code.map_or_else(|| "–".to_owned(), |code| code.to_string());
-        let mut message: String = error.message.chars().take(LONGEST).collect();
-        if message.len() < error.message.len() {
-            message.push('…');
-        }
         let _ = write!(
             out,
             "<tr><td>{count}</td><td>{code}</td><td class=\"text\">{}</td><td class=\"text\">{}</td></tr>",
             Escaped(&error.error_type),
-            Escaped(&message)
+            Escaped(&excerpt(&error.message))
         );
     }
     out.push_str("</tbody></table></div>");
     let left =
         errors.iter().skip(MOST).map(|(_, count)| count).sum::<u64>() + report.summary.ungrouped_errors;
     if left > 0 {
-        let _ = write!(out, "<p>{left} more errors are in profile_export.jsonl.</p>");
+        let _ = write!(out, "<p>{left} more errors, each kind rarer.</p>");
     }
     out
 }
