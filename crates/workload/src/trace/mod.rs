@@ -1,7 +1,8 @@
 //! Traces: files of requests with their times, sizes and prefixes.
 //!
 //! [`parse_line`] reads one line; a file is streamed through it, and what is kept are the rows left after
-//! the filters, grouped into sessions, checked as a whole, and their times. A row costs its numbers and its list of ids; prompt text is made when a turn is asked for.
+//! the filters, grouped into sessions, checked as a whole, and their times. A row costs its numbers and
+//! its list of ids; prompt text is made when a turn is asked for.
 
 mod fault;
 mod line;

@@ -241,7 +241,7 @@ fn group(rows: Vec<(Row, Option<Arc<str>>)>) -> Result<(Vec<Row>, Vec<TraceSessi
             Some(name) => {
                 let (session, first) = *named.entry(name.clone()).or_insert((new, at));
                 let before = &rows[first].0;
-                if kind(&before.input) != kind(&row.input) {
+                if Context::of(&before.input) != Context::of(&row.input) {
                     let (session, before_line) = (name.to_string(), before.line);
                     let (here, before) = (row.input.mode(), before.input.mode());
                     return Err(Misfit(
@@ -272,12 +272,24 @@ fn group(rows: Vec<(Row, Option<Arc<str>>)>) -> Result<(Vec<Row>, Vec<TraceSessi
     Ok((order.into_iter().map(|(_, row)| row).collect(), sessions))
 }
 
-/// Turns of one session must be of one kind: text that adds up, or messages, or bodies.
-fn kind(input: &Input) -> u8 {
-    match input {
-        Input::Length { .. } | Input::Text(_) => 0,
-        Input::Messages { .. } => 1,
-        Input::Payload(_) => 2,
+/// How the turns of a session add up. All of them must do so alike.
+#[derive(PartialEq, Eq)]
+enum Context {
+    /// Each turn is sent after all text before it.
+    Accumulates,
+    /// Each turn brings its whole list of messages.
+    InMessages,
+    /// Each turn is a whole body.
+    InBody,
+}
+
+impl Context {
+    fn of(input: &Input) -> Self {
+        match input {
+            Input::Length { .. } | Input::Text(_) => Self::Accumulates,
+            Input::Messages { .. } => Self::InMessages,
+            Input::Payload(_) => Self::InBody,
+        }
     }
 }
 
