@@ -18,7 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::http::{HeaderMap, HeaderValue, Response, header};
-use loadgen_core::ErrorDetail;
+use loadgen_core::{ErrorDetail, Nanos};
 use tokio::net::TcpStream;
 
 use crate::connector::Connector;
@@ -92,6 +92,15 @@ impl Connection {
     /// Whether it has served a request already.
     pub fn is_used(&self) -> bool {
         self.served > 0
+    }
+
+    /// Resolves once the next request over this connection has been handed to the kernel whole, to
+    /// the instant of its last byte. Meant to be awaited beside [`Self::exchange`] by whoever drops the
+    /// exchange some time after; one waits at a time. Without a waiter it costs nothing.
+    pub fn next_written(&self) -> impl Future<Output = Nanos> + use<> {
+        let ledger = Rc::clone(&self.ledger);
+        let before = ledger.requests_written();
+        std::future::poll_fn(move |cx| ledger.poll_written(before, cx))
     }
 
     /// Whether another request may be sent over it: the last response was read to its end, and the

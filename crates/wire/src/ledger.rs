@@ -7,7 +7,8 @@
 //! Stamps never run backwards on one connection, and never lie after the instant at which the bytes
 //! were in our hands; a stamp that cannot be right is none. A read of 0 bytes is no arrival and is never noted.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::task::{Context, Poll, Waker};
 
 use loadgen_core::{Clock, Nanos, StampSource, SystemClock};
 
@@ -21,6 +22,9 @@ pub(crate) struct Ledger {
     permit: Cell<Permit>,
     reads: Cell<Reads>,
     writes: Cell<Writes>,
+    written: Cell<Written>,
+    /// Whoever wants to know when the next one has been.
+    waits_for_written: RefCell<Option<Waker>>,
     drift: WallDrift,
 }
 
@@ -53,13 +57,23 @@ pub(crate) struct Reads {
     empty_at: Nanos,
 }
 
+/// The requests that the kernel has taken whole, since the connection was made.
+#[derive(Debug, Clone, Copy, Default)]
+struct Written {
+    count: u64,
+    /// When it had taken the last byte of the latest one.
+    latest: Nanos,
+}
+
 /// What is known of the writes since [`Ledger::expect_request`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Writes {
     /// Just before the first byte was handed to the kernel.
     pub(crate) start: Option<Nanos>,
-    /// When the kernel had taken the latest byte.
+    /// When the kernel had taken the last byte; `None` until it has.
     pub(crate) end: Option<Nanos>,
+    /// When the kernel had taken the latest byte.
+    latest: Option<Nanos>,
 }
 
 impl Ledger {
@@ -70,6 +84,8 @@ impl Ledger {
             permit: Cell::new(Permit::Free),
             reads: Cell::default(),
             writes: Cell::default(),
+            written: Cell::default(),
+            waits_for_written: RefCell::new(None),
             drift: WallDrift::new(clock),
         }
     }
@@ -163,8 +179,37 @@ impl Ledger {
     pub(crate) fn note_write(&self, began: Nanos) {
         let mut writes = self.writes.get();
         writes.start.get_or_insert(began);
-        writes.end = Some(self.clock.now());
+        writes.latest = Some(self.clock.now());
         self.writes.set(writes);
+    }
+
+    /// Notes a flush: the layers above hold nothing back. Head and body are queued together, so the
+    /// first flush after a write says that the kernel has the whole request.
+    pub(crate) fn note_flush(&self) {
+        let mut writes = self.writes.get();
+        let (None, Some(latest)) = (writes.end, writes.latest) else { return };
+        writes.end = Some(latest);
+        self.writes.set(writes);
+        self.written.set(Written { count: self.requests_written() + 1, latest });
+        if let Some(waker) = self.waits_for_written.take() {
+            waker.wake();
+        }
+    }
+
+    /// How many requests the kernel has taken whole.
+    pub(crate) fn requests_written(&self) -> u64 {
+        self.written.get().count
+    }
+
+    /// Ready once the kernel has taken more than `before` requests whole: when it had the latest.
+    /// One task may wait.
+    pub(crate) fn poll_written(&self, before: u64, cx: &Context<'_>) -> Poll<Nanos> {
+        let written = self.written.get();
+        if written.count > before {
+            return Poll::Ready(written.latest);
+        }
+        self.waits_for_written.replace(Some(cx.waker().clone()));
+        Poll::Pending
     }
 }
 
@@ -218,6 +263,25 @@ mod tests {
         assert!(!ledger.reads().last.is_drained);
         ledger.note_read(clock.now(), 1, true, None, false);
         assert_eq!(ledger.reads().last.not_before, began, "a full read does not show the socket empty");
+    }
+
+    #[test]
+    fn a_request_is_written_at_its_last_byte_and_known_to_be_at_the_flush() {
+        let ledger = Ledger::new(SystemClock::start());
+        ledger.note_write(ledger.now());
+        ledger.expect_request();
+        ledger.note_flush();
+        assert_eq!(ledger.requests_written(), 0, "what came before the request does not count");
+        ledger.note_write(ledger.now());
+        assert_eq!(ledger.writes().end, None, "more may follow");
+        ledger.note_write(ledger.now());
+        let before_flush = ledger.now();
+        ledger.note_flush();
+        let end = ledger.writes().end;
+        assert!(end.is_some() && end < Some(before_flush + 1));
+        ledger.note_write(ledger.now());
+        ledger.note_flush();
+        assert_eq!((ledger.writes().end, ledger.requests_written()), (end, 1), "the first flush counts");
     }
 
     #[test]

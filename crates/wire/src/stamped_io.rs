@@ -164,6 +164,7 @@ impl AsyncWrite for StampedIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ledger.note_flush();
         Poll::Ready(Ok(()))
     }
 

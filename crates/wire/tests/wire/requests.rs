@@ -1,6 +1,8 @@
 //! What goes out, and what a good response leaves behind.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use bytes::Bytes;
 use loadgen_core::{Message, Outcome, Prompt, Role};
@@ -122,6 +124,80 @@ fn a_large_rope_arrives_whole() {
     });
     assert_eq!(seen.outcome, Some(Outcome::Ok));
     assert!(seen.connection.request_bytes > 10_000_000);
+}
+
+/// More than the two sockets' buffers hold, so that it is written whole only if the server reads.
+fn a_request_too_large_for_the_buffers(client: &Client) -> Request {
+    let text = std::iter::repeat_n(Bytes::from(vec![b'x'; 1 << 20]), 64).collect();
+    client.request_of(&turn_of(Prompt::Messages(vec![Message { role: Role::User, text }])))
+}
+
+#[test]
+fn a_request_is_written_when_the_kernel_has_all_of_it() {
+    let (let_go, is_over) = channel::<()>();
+    let reads_nothing: Script = Box::new(move |_| is_over.recv().unwrap());
+    let reads_everything: Script = Box::new(|wire| {
+        read_request(wire);
+        // Stays open, unanswered, until the client is gone.
+        read_request(wire);
+    });
+    let server = Server::plain(vec![reads_nothing, reads_everything]);
+    run(async {
+        let client = Client::new(&server.url());
+        let request = a_request_too_large_for_the_buffers(&client);
+
+        let mut connection = client.connect().await;
+        let (written, mut seen) = (connection.next_written(), client.observation());
+        tokio::select! {
+            biased;
+            () = connection.exchange(request.clone(), &mut seen) => unreachable!("nobody answers"),
+            _ = written => unreachable!("nobody reads"),
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        }
+        assert!(seen.instants.send_start.is_some());
+        assert_eq!(seen.instants.send_end, None);
+        let_go.send(()).unwrap();
+        drop(connection);
+
+        let mut connection = client.connect().await;
+        let (written, mut seen) = (connection.next_written(), client.observation());
+        let at = tokio::select! {
+            biased;
+            () = connection.exchange(request, &mut seen) => unreachable!("nobody answers"),
+            at = written => at,
+        };
+        assert_eq!(seen.instants.send_end, Some(at));
+        assert!(seen.instants.send_start < Some(at));
+    });
+}
+
+#[test]
+fn only_the_next_request_counts_as_the_next_one_written() {
+    let script: Script = Box::new(|wire| {
+        read_request(wire);
+        wire.write_all(&stream(&["hi"])).unwrap();
+        read_request(wire);
+        read_request(wire);
+    });
+    let server = Server::plain(vec![script]);
+    run(async {
+        let client = Client::new(&server.url());
+        let mut connection = client.connect().await;
+        connection.exchange(client.request(), &mut client.observation()).await;
+        let (written, mut seen) = (connection.next_written(), client.observation());
+        let mut written = std::pin::pin!(written);
+        tokio::select! {
+            biased;
+            _ = &mut written => unreachable!("the first request was written before"),
+            () = std::future::ready(()) => {}
+        }
+        let at = tokio::select! {
+            biased;
+            () = connection.exchange(client.request(), &mut seen) => unreachable!("nobody answers"),
+            at = written => at,
+        };
+        assert!(at >= seen.instants.request_start.unwrap());
+    });
 }
 
 #[test]
