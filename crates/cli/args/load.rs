@@ -43,6 +43,16 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds_or_forever, requires = "benchmark_duration")]
     pub(crate) benchmark_grace_period: Option<Patience>,
 
+    /// Give up this percentage of the measured requests on purpose, to see how the server takes it: each is
+    /// recorded as cancelled, with what came of it
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    pub(crate) request_cancellation_rate: Option<f64>,
+
+    /// Give them up this many seconds after they were written in full; one that is answered sooner is not
+    /// given up [default: 0]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds, requires = "request_cancellation_rate")]
+    pub(crate) request_cancellation_delay: Option<Duration>,
+
     /// Targets a request must meet to count as good: "metric:value metric:value", in the metric's unit
     #[arg(long, value_name = "SLOS")]
     pub(crate) goodput: Option<String>,

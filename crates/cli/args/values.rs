@@ -43,6 +43,15 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A percentage above 0, at most 100.
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
+    match positive(text) {
+        Err(list) if text.contains(',') => Err(list),
+        Ok(value) if value <= 100.0 => Ok(value),
+        _ => Err("expected a percentage above 0 and at most 100".to_owned()),
+    }
+}
+
 /// Seconds, at least 0.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(non_negative(text)?).map_err(|_| "expected a number of seconds".to_owned())
@@ -195,6 +204,8 @@ mod tests {
         assert!(integer("1,2").unwrap_err().contains("sweep"));
         assert!(positive("0").is_err());
         assert!(positive("NaN").is_err());
+        assert_eq!(percent("100").unwrap(), 100.0);
+        assert!(percent("100.1").is_err() && percent("0").is_err());
         assert_eq!(seconds_or_forever("inf").unwrap(), Patience::Forever);
     }
 

@@ -126,6 +126,11 @@ fn phases(args: &ProfileArgs, load: &Load) -> Vec<Value> {
     if let Some(requests) = args.load.request_count {
         profiling.insert("requests".into(), json!(requests));
     }
+    if let Some(percent) = args.load.request_cancellation_rate {
+        let delay = args.load.request_cancellation_delay.unwrap_or_default();
+        let cancellation = json!({ "rate": percent, "delay": delay.as_secs_f64() });
+        profiling.insert("cancellation".into(), cancellation);
+    }
     if let Some(start) = args.schedule.fixed_schedule_start_offset {
         profiling.insert("start_offset".into(), json!(start));
     }

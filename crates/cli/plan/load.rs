@@ -1,5 +1,6 @@
 //! From flags to load: which shape, how much, for how long.
 
+use loadgen_engine::{Cancellation, Share};
 use loadgen_run::{LoadShape, PhaseLoad};
 use loadgen_schedule::{ArrivalProcess, Rate, RateFunction, Sinusoid, Smoothness, StopCondition};
 
@@ -17,6 +18,7 @@ const DEFAULT_GRACE_NS: i64 = 30_000_000_000;
 pub(super) struct Load {
     pub(super) warmup: Option<PhaseLoad>,
     pub(super) profiling: PhaseLoad,
+    pub(super) cancellation: Option<Cancellation>,
 }
 
 impl Load {
@@ -43,6 +45,15 @@ impl Load {
 impl Load {
     /// The load, for people.
     pub(super) fn in_words(&self) -> String {
+        let given_up = self.cancellation.map(|Cancellation { share, delay_ns }| {
+            // Rounded, lest a share of 7 % reads 7.000000000000001.
+            let percent = (share.fraction() * 1e6).round() / 1e4;
+            format!("; {percent}% cancelled {} s after they were sent", delay_ns as f64 / 1e9)
+        });
+        self.shape_in_words() + &given_up.unwrap_or_default()
+    }
+
+    fn shape_in_words(&self) -> String {
         let cap_of = |cap: Option<u32>| cap.map(|cap| format!(", at most {cap} at once")).unwrap_or_default();
         match &self.profiling.shape {
             LoadShape::FixedSchedule { cap } => format!("at the trace's own times{}", cap_of(*cap)),
@@ -83,7 +94,17 @@ pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
         (false, None) => LoadShape::Closed { concurrency: concurrency.unwrap_or(1) },
     };
     let profiling = PhaseLoad { stop: stop(args, fixed), shape };
-    Load { warmup: warmup(args, &profiling, faults), profiling }
+    let warmup = warmup(args, &profiling, faults);
+    Load { warmup, profiling, cancellation: cancellation(args, faults) }
+}
+
+/// Requests given up on purpose.
+fn cancellation(args: &ProfileArgs, faults: &mut Faults) -> Option<Cancellation> {
+    let percent = args.load.request_cancellation_rate?;
+    let share = faults.take("--request-cancellation-rate", Share::of_percent(percent))?;
+    let delay_ns = args.load.request_cancellation_delay.map_or(Some(0), nanoseconds);
+    let delay_ns = faults.take("--request-cancellation-delay", delay_ns.ok_or("expected less than 292 years"))?;
+    Some(Cancellation { share, delay_ns })
 }
 
 /// A trace whose type is named and that has times is replayed at them, unless told otherwise.

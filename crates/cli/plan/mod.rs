@@ -167,6 +167,7 @@ pub(crate) fn resolve(
         workload,
         warmup: load.warmup,
         profiling: load.profiling,
+        cancellation: load.cancellation,
         workers: args.service.workers_max.map(|workers| workers as usize),
         request_timeout_ns: nanoseconds(args.endpoint.request_timeout_seconds).filter(|timeout| *timeout > 0),
         drain_on_interrupt_ns: args.service.drain_on_interrupt.and_then(nanoseconds).unwrap_or(0),

@@ -10,6 +10,8 @@
 //! * Rates with sessions, or with slots that skip: each arrival is a tick that carries a waiting turn
 //!   first, else a new session, else nothing.
 //! * Closed loop: exactly C slots, divided over the workers, take sessions in order.
+//! * Planned cancellation: a share of a phase's requests, settled by the seed, is given up some time
+//!   after it was written in full, by closing its connection.
 //!
 //! `scheduled = ok + failed + cancelled + aborted + not_sent` holds in [`PhaseCounts`] and in the
 //! records, always.
@@ -18,6 +20,7 @@
 //! where prompts come from.
 
 mod alarms;
+mod cancellation;
 mod config;
 mod due;
 mod error;
@@ -35,6 +38,7 @@ mod stats;
 mod stop;
 mod worker;
 
+pub use cancellation::{Cancellation, Share, ShareError};
 pub use config::{EngineConfig, default_workers};
 pub use error::EngineError;
 pub use plan::{Cap, Load, OnFull, PhasePlan};

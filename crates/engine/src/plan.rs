@@ -9,6 +9,8 @@ use loadgen_core::{Phase, PhaseIndex};
 use loadgen_schedule::{ArrivalProcess, Schedule, StopCondition};
 use serde::{Deserialize, Serialize};
 
+use crate::cancellation::Cancellation;
+
 /// One phase of a run. Phases run in order; the requests of one have all returned before the next
 /// begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct PhasePlan {
     pub index: PhaseIndex,
     /// How load is offered.
     pub load: Load,
+    /// Requests given up on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<Cancellation>,
 }
 
 /// How load is offered.

@@ -108,7 +108,8 @@ impl Phases {
         let mut plans = Vec::new();
         if let Some(warmup) = &plan.warmup {
             let load = open_or_closed(warmup, plan);
-            plans.push(PhasePlan { phase: Phase::Warmup, index: 0, load });
+            // A warm-up is there to make the server ready: none of it is given up.
+            plans.push(PhasePlan { phase: Phase::Warmup, index: 0, load, cancellation: None });
         }
         let index = plans.len() as i32;
         let (load, source) = match &plan.profiling.shape {
@@ -128,7 +129,7 @@ impl Phases {
             }
             _ => (open_or_closed(&plan.profiling, plan), dataset.source()),
         };
-        plans.push(PhasePlan { phase: Phase::Profiling, index, load });
+        plans.push(PhasePlan { phase: Phase::Profiling, index, load, cancellation: plan.cancellation });
         Ok(Self { plans, source })
     }
 }

@@ -96,6 +96,7 @@ fn resolved_plan(plan: &RunPlan) -> Value {
         "workload": plan.workload,
         "warmup": plan.warmup.as_ref().map(load),
         "profiling": load(&plan.profiling),
+        "cancellation": plan.cancellation,
         "workers": plan.workers,
         "request_timeout_ns": plan.request_timeout_ns,
         "drain_on_interrupt_ns": plan.drain_on_interrupt_ns,

@@ -103,6 +103,7 @@ impl Dispatcher {
             let now = self.now();
             self.observe_end(now, stop.is_interrupted());
             self.run.alarms.fire(now);
+            self.run.cancellations.fire(now);
             if self.run.gate.is_open() {
                 self.release_due(now);
             }
@@ -156,7 +157,8 @@ impl Dispatcher {
             Stage::Closed => self.cut_at,
             Stage::Cut => None,
         };
-        [release, self.run.alarms.next_due(), end].into_iter().flatten().min()
+        let alarms = [self.run.alarms.next_due(), self.run.cancellations.next_due()];
+        [release, end].into_iter().chain(alarms).flatten().min()
     }
 
     fn next_release(&mut self) -> Option<Nanos> {

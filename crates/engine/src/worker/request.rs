@@ -11,6 +11,7 @@ use loadgen_core::{
 use loadgen_wire::{Connection, Observation, Request};
 
 use super::session::{Leaving, PhaseRun};
+use crate::cancellation::cancellation_error;
 use crate::gate::Stage;
 use crate::prepare::Running;
 
@@ -18,10 +19,21 @@ use crate::prepare::Running;
 enum Ending {
     /// The exchange itself.
     Returned,
+    /// The plan gave it up, at this instant.
+    Cancelled(Nanos),
     /// The request timeout.
     TimedOut,
     /// The end of the phase.
     Cut,
+}
+
+/// How a request goes.
+#[derive(Clone, Copy)]
+struct Way {
+    /// The target it goes to.
+    target: usize,
+    /// How long after it was written in full it is given up, ns; `None` when it is not.
+    cancel_after_ns: Option<i64>,
 }
 
 impl PhaseRun {
@@ -40,25 +52,37 @@ impl PhaseRun {
                 observation.instants.request_start = None;
                 observation.outcome = Some(Outcome::NotSent);
                 observation.error = Some(plain_error("EndpointError", &error.to_string()));
-                self.finish(identity, turn, observation);
+                self.finish(identity, turn, observation, None);
                 return None;
             }
         };
         let target = &self.worker.shared.config.targets[running.url_index];
         let request = self.preparer.endpoint().request(target, &turn, &identity, body);
+        let lottery = self.lottery.as_ref();
+        let cancel_after_ns = lottery.and_then(|draw| draw.delay_ns(running.ordinal, turn.turn_index));
+        let way = Way { target: running.url_index, cancel_after_ns };
         self.note_start(&identity, scheduled, &observation);
 
         let ending = tokio::select! {
             biased;
-            () = self.carry(request, running.url_index, &mut observation) => Ending::Returned,
+            ending = self.carry(request, way, &mut observation) => ending,
             () = self.gate.reached(Stage::Cut) => Ending::Cut,
             () = self.time_out() => Ending::TimedOut,
         };
+        let mut cancelled_at = None;
         match ending {
             Ending::Returned => {}
+            Ending::Cancelled(at) => {
+                cancelled_at = Some(at);
+                observation.outcome = Some(Outcome::Cancelled);
+                observation.error = cancel_after_ns.map(cancellation_error);
+            }
             Ending::TimedOut => {
                 observation.outcome = Some(Outcome::Failed(FailureKind::Timeout));
-                observation.error = Some(timeout_error());
+                let was_to_be_sent_first =
+                    cancel_after_ns.is_some() && observation.instants.send_end.is_none();
+                let error = if was_to_be_sent_first { send_timeout_error() } else { timeout_error() };
+                observation.error = Some(error);
             }
             Ending::Cut => {
                 observation.outcome = Some(Outcome::Aborted);
@@ -66,7 +90,7 @@ impl PhaseRun {
             }
         }
         let reply = (observation.outcome == Some(Outcome::Ok) && !turn.is_last).then(|| observation.reply());
-        self.finish(identity, turn, observation);
+        self.finish(identity, turn, observation, cancelled_at);
         reply
     }
 
@@ -81,44 +105,66 @@ impl PhaseRun {
             // Nobody will ask, and keeping the text of what was not sent would cost memory.
             turn.input_tokens = InputTokens::Unknown;
         }
-        self.finish(identity, turn, observation);
+        self.finish(identity, turn, observation, None);
     }
 
     /// Gets a connection and carries the request over it: a kept one, or a new one when none is idle.
     /// A kept one that turns out closed before any byte of the response is not the request's fault:
     /// it goes out again on a new one.
-    async fn carry(&self, request: Request, target: usize, observation: &mut Observation) {
-        let idle = self.worker.pool.borrow_mut().take(target, Connection::is_reusable);
+    async fn carry(&self, request: Request, way: Way, observation: &mut Observation) -> Ending {
+        let idle = self.worker.pool.borrow_mut().take(way.target, Connection::is_reusable);
         let waited = observation.instants.request_start.map(|start| self.worker.now().since(start));
         observation.connection.blocked_ns = waited;
         if let Some(connection) = idle {
-            self.exchange(connection, request.clone(), target, observation).await;
+            let ending = self.exchange(connection, request.clone(), way, observation).await;
             if !observation.is_stale {
-                return;
+                return ending;
             }
             self.lane().retried_stale();
             observation.reset_for_retry();
         }
         self.lane().connection_opened();
         let connector = &self.worker.shared.connector;
-        // A failure is in the observation already.
-        if let Ok(connection) = connector.connect(request.target(), observation).await {
-            self.exchange(connection, request, target, observation).await;
+        match connector.connect(request.target(), observation).await {
+            Ok(connection) => self.exchange(connection, request, way, observation).await,
+            // The failure is in the observation already.
+            Err(_) => Ending::Returned,
         }
     }
 
-    /// Carries the request over `connection`, and keeps it for the next one if it may.
+    /// Carries the request over `connection`, and keeps it for the next one if it may: not when the
+    /// request is given up, since a connection with half a response is of no further use.
     async fn exchange(
         &self,
         mut connection: Connection,
         request: Request,
-        target: usize,
+        way: Way,
         observation: &mut Observation,
-    ) {
-        connection.exchange(request, observation).await;
+    ) -> Ending {
+        let written = way.cancel_after_ns.map(|delay_ns| (connection.next_written(), delay_ns));
+        let ending = tokio::select! {
+            biased;
+            () = connection.exchange(request, observation) => Ending::Returned,
+            at = self.give_up(written) => Ending::Cancelled(at),
+        };
         if connection.is_reusable() {
-            self.worker.pool.borrow_mut().put(target, connection);
+            self.worker.pool.borrow_mut().put(way.target, connection);
         }
+        ending
+    }
+
+    /// Returns when a request that the plan gives up is: so long after it was written in full. Never
+    /// for the others.
+    async fn give_up(&self, planned: Option<(impl Future<Output = Nanos>, i64)>) -> Nanos {
+        let Some((written, delay_ns)) = planned else { return std::future::pending().await };
+        let due = written.await + delay_ns;
+        if due > self.worker.now() {
+            let alarm = self.cancellations.set(due);
+            self.nudge.notify_one();
+            // Nobody silences these.
+            alarm.await;
+        }
+        self.worker.now()
     }
 
     /// Returns when the request timeout is over. Tokio's millisecond timers will do: nothing is
@@ -158,7 +204,7 @@ impl PhaseRun {
         self.worker.sink.borrow_mut().started(&started);
     }
 
-    fn finish(&self, identity: Identity, turn: Turn, observation: Observation) {
+    fn finish(&self, identity: Identity, turn: Turn, observation: Observation, cancelled_at: Option<Nanos>) {
         self.shared.last_return.offer(self.worker.now().0);
         let (outcome, error) = match observation.outcome {
             Some(outcome) => (outcome, observation.error),
@@ -185,7 +231,7 @@ impl PhaseRun {
             stamps: observation.stamps,
             chunks: observation.chunks,
             degraded: false,
-            cancelled_at: None,
+            cancelled_at,
         });
     }
 }
@@ -196,6 +242,14 @@ fn timeout_error() -> ErrorDetail {
         cause: Some("CancelledError()".to_owned()),
         cause_chain: vec!["TimeoutError".to_owned(), "CancelledError".to_owned()],
         ..plain_error("TimeoutError", "TimeoutError()")
+    }
+}
+
+/// AIPerf's class for a request that was to be cancelled once it had been sent, and never was sent.
+fn send_timeout_error() -> ErrorDetail {
+    ErrorDetail {
+        code: Some(0),
+        ..plain_error("RequestSendTimeout", "the request was not written in full within the request timeout")
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::Worker;
 use crate::alarms::Alarms;
+use crate::cancellation::Lottery;
 use crate::gate::Gate;
 use crate::phase::{PhaseShared, Slot, Waiting};
 use crate::prepare::{Opening, Preparer, Ready, Running};
@@ -23,7 +24,12 @@ pub(super) struct PhaseRun {
     pub(super) shared: Arc<PhaseShared>,
     pub(super) preparer: Preparer,
     pub(super) gate: Gate,
+    /// Of turns that wait for their time; silenced when sending ends.
     pub(super) alarms: Alarms,
+    /// Who is given up on purpose.
+    pub(super) lottery: Option<Lottery>,
+    /// Of requests in flight that are to be given up; they ring on after sending has ended.
+    pub(super) cancellations: Alarms,
     /// Tells the worker's loop that alarms were set or prepared sessions were used up.
     pub(super) nudge: Notify,
     /// The phase's zero.
@@ -50,12 +56,16 @@ struct Following {
 impl PhaseRun {
     pub(super) fn new(worker: Rc<Worker>, shared: Arc<PhaseShared>) -> Rc<Self> {
         let preparer = worker.preparer(&shared);
+        let seed = worker.shared.config.seed;
+        let lottery = shared.plan.cancellation.map(|plan| Lottery::new(plan, seed, shared.plan.index));
         Rc::new(Self {
             worker,
             shared,
             preparer,
             gate: Gate::new(),
             alarms: Alarms::new(),
+            lottery,
+            cancellations: Alarms::new(),
             nudge: Notify::new(),
             start: Cell::new(Nanos(0)),
         })

@@ -12,18 +12,20 @@ use loadgen_engine::{EngineConfig, EngineError, EngineReport, Load, PhasePlan, R
 use loadgen_schedule::{ArrivalProcess, FixedOffsets, Rate, Schedule, StopCondition};
 use loadgen_wire::{ConnectorConfig, Endpoint, EndpointConfig, EndpointKind, Target};
 
-/// Sessions of `turns` turns each, whose text names the seed, the session and the turn.
+/// Sessions of `turns` turns each, whose text names the seed, the session and the turn, and is
+/// followed by `padding` more bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source {
     pub(crate) seed: u64,
     pub(crate) turns: i32,
     pub(crate) timing: TurnTiming,
     pub(crate) sessions: u64,
+    pub(crate) padding: usize,
 }
 
 impl Default for Source {
     fn default() -> Self {
-        Self { seed: 1, turns: 1, timing: TurnTiming::Immediately, sessions: u64::MAX }
+        Self { seed: 1, turns: 1, timing: TurnTiming::Immediately, sessions: u64::MAX, padding: 0 }
     }
 }
 
@@ -52,7 +54,8 @@ impl Session for Conversation {
         }
         self.next += 1;
         let heard = reply.map_or("nothing".into(), |reply| String::from_utf8_lossy(&reply.text));
-        let text = format!("{}/{}/{turn_index} after {heard}", self.source.seed, self.ordinal);
+        let mut text = format!("{}/{}/{turn_index} after {heard}", self.source.seed, self.ordinal);
+        text.push_str(&"x".repeat(self.source.padding));
         Some(Turn {
             prompt: Prompt::Messages(vec![Message { role: Role::User, text: Rope::from(Bytes::from(text)) }]),
             input_tokens: InputTokens::Exact(3),
@@ -161,7 +164,7 @@ impl Bench {
 }
 
 pub(crate) fn profiling(load: Load) -> PhasePlan {
-    PhasePlan { phase: Phase::Profiling, index: 0, load }
+    PhasePlan { phase: Phase::Profiling, index: 0, load, cancellation: None }
 }
 
 pub(crate) fn poisson(per_second: f64, stop: StopCondition, seed: u64) -> Load {

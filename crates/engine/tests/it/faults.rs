@@ -87,15 +87,29 @@ fn nobody_there_is_a_connect_error() {
 
 #[test]
 fn a_kept_connection_that_turns_out_closed_costs_no_request() {
-    let server = Server::start(Behaviour::OncePerConnection);
-    let mut bench = Bench::new(server.url(), closed(1, StopCondition::after_requests(6)));
+    let server = Server::start(Behaviour::AnswerAndClose);
+    // Far enough apart for the server to have closed by the next one.
+    let mut bench = Bench::new(server.url(), fixed(&[0, 100, 200, 300]));
     bench.workers = 1;
     let done = bench.run();
     assert!(done.records.iter().all(|record| record.outcome == Outcome::Ok), "{:?}", done.records);
     assert!(done.records.iter().all(|record| !record.connection.reused));
     let counts = done.report.phases[0].counts;
-    assert_eq!((counts.sent, counts.ok, counts.retried_stale), (6, 6, 5));
-    assert_eq!(counts.connections_opened, 6);
+    assert_eq!((counts.sent, counts.ok, counts.connections_opened), (4, 4, 4));
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[test]
+fn a_request_that_was_taken_is_not_sent_again() {
+    let server = Server::start(Behaviour::OncePerConnection);
+    let mut bench = Bench::new(server.url(), closed(1, StopCondition::after_requests(6)));
+    bench.workers = 1;
+    let done = bench.run();
+    let failed = Outcome::Failed(FailureKind::StreamError);
+    let outcomes: Vec<Outcome> = done.records.iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Ok, failed, Outcome::Ok, failed, Outcome::Ok, failed]);
+    let counts = done.report.phases[0].counts;
+    assert_eq!((counts.sent, counts.retried_stale, counts.connections_opened), (6, 0, 3));
     assert_eq!(server.seen().len(), 6);
 }
 

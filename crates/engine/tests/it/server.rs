@@ -19,7 +19,13 @@ pub(crate) enum Behaviour {
     Cut,
     /// Nothing, until the client goes away.
     Stall,
-    /// A stream; but a second request on the same connection finds it closed.
+    /// One chunk of a stream, then nothing until the client goes away.
+    Dangle,
+    /// Nothing is read for so many ms; then as [`Behaviour::Stall`].
+    ReadAfter(u64),
+    /// A short stream, and the connection is closed.
+    AnswerAndClose,
+    /// A short stream; a second request on the same connection is taken, and the connection closed.
     OncePerConnection,
 }
 
@@ -99,15 +105,19 @@ pub(crate) fn nobody() -> String {
 fn serve(stream: &TcpStream, behaviour: Behaviour, state: &State) {
     let mut reader = BufReader::new(stream);
     let mut served = 0;
+    if let Behaviour::ReadAfter(ms) = behaviour {
+        std::thread::sleep(Duration::from_millis(ms));
+    }
     while let Some(seen) = read_request(&mut reader) {
-        if behaviour == Behaviour::OncePerConnection && served == 1 {
-            break;
-        }
         served += 1;
         let now = state.in_flight.fetch_add(1, SeqCst) + 1;
         state.max_in_flight.fetch_max(now, SeqCst);
         state.seen.lock().unwrap().push(seen);
         state.arrived.notify_all();
+        if behaviour == Behaviour::OncePerConnection && served == 2 {
+            state.in_flight.fetch_sub(1, SeqCst);
+            break;
+        }
         if let Behaviour::AnswerAfter(ms) = behaviour {
             std::thread::sleep(Duration::from_millis(ms));
         }
@@ -125,12 +135,19 @@ fn serve(stream: &TcpStream, behaviour: Behaviour, state: &State) {
                 let _ = stream.shutdown(Shutdown::Both);
                 break;
             }
-            Behaviour::Stall => {
+            Behaviour::Stall | Behaviour::ReadAfter(_) | Behaviour::Dangle => {
+                if behaviour == Behaviour::Dangle {
+                    let _ = out.write_all(&stream_head());
+                    let _ = out.write_all(&chunk("one "));
+                }
                 let _ = reader.read(&mut [0]);
                 state.in_flight.fetch_sub(1, SeqCst);
                 break;
             }
-            Behaviour::Answer | Behaviour::AnswerAfter(_) | Behaviour::OncePerConnection => {
+            Behaviour::Answer
+            | Behaviour::AnswerAfter(_)
+            | Behaviour::AnswerAndClose
+            | Behaviour::OncePerConnection => {
                 let _ = out.write_all(&stream_head());
                 let _ = out.write_all(&chunk("one "));
                 let _ = out.write_all(&chunk("two"));
@@ -138,7 +155,7 @@ fn serve(stream: &TcpStream, behaviour: Behaviour, state: &State) {
                 out.write_all(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
             }
         };
-        if written.is_err() {
+        if written.is_err() || behaviour == Behaviour::AnswerAndClose {
             break;
         }
     }
