@@ -53,13 +53,19 @@ impl Shared {
     /// Takes `bytes` of the buffer; `None` when they do not fit. An empty buffer takes a record of
     /// any size, or the largest records could never be kept. The answer: bytes waiting now.
     fn admit(&self, bytes: usize) -> Option<usize> {
-        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        if bytes == 0 || before == 0 || before.saturating_add(bytes) <= self.limit {
-            return Some(before + bytes);
+        // In one step: bytes added and taken back would, for a moment, leave another worker's record
+        // no room.
+        let with_these = |before: usize| {
+            let after = before.saturating_add(bytes);
+            (bytes == 0 || before == 0 || after <= self.limit).then_some(after)
+        };
+        match self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_these) {
+            Ok(before) => with_these(before),
+            Err(_) => {
+                self.count_degraded();
+                None
+            }
         }
-        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-        self.count_degraded();
-        None
     }
 
     pub(crate) fn count_degraded(&self) {
