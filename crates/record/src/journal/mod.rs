@@ -85,7 +85,8 @@ impl Default for JournalLimits {
 pub struct JournalStats {
     /// Finished records written.
     pub records: u64,
-    /// Records whose chunk data was dropped because too much was waiting.
+    /// Records whose chunk data was dropped, because too much was waiting or they were too long for a
+    /// frame.
     pub degraded: u64,
     /// Bytes written, over all segments.
     pub bytes: u64,

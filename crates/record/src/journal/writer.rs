@@ -98,7 +98,9 @@ impl Writer {
             }
             Message::Finished { record, held } => {
                 if !frame::append(&mut self.encoded, Kind::Finished, &*record) {
-                    self.shared.count_degraded();
+                    if !record.degraded {
+                        self.shared.count_degraded();
+                    }
                     frame::append(&mut self.encoded, Kind::Finished, &without_bulk(*record));
                 }
                 self.shared.release(held);
