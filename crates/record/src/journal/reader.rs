@@ -137,15 +137,22 @@ fn open_segment(number: u32, path: &Path) -> std::io::Result<SegmentReader<File>
 }
 
 /// The first intact header of any segment. Every segment begins with it, so as a rule this reads one
-/// frame.
+/// frame. A segment that cannot be opened is an error only where no other one has a header.
 fn find_header(segments: &[(u32, PathBuf)]) -> Result<Option<JournalHeader>, RecordError> {
+    let mut refusal = None;
     for (number, path) in segments {
-        let mut segment = open_segment(*number, path).map_err(RecordError::io("read", path))?;
+        let mut segment = match open_segment(*number, path) {
+            Ok(segment) => segment,
+            Err(error) => {
+                refusal.get_or_insert_with(|| RecordError::io("read", path)(error));
+                continue;
+            }
+        };
         while let Some(frame) = segment.next_frame() {
             if let Frame::Header(header) = frame {
                 return Ok(Some(header));
             }
         }
     }
-    Ok(None)
+    refusal.map_or(Ok(None), Err)
 }

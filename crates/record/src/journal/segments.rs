@@ -16,7 +16,11 @@ const SUFFIX: &str = ".journal";
 
 /// Path of a segment in `folder`.
 pub(crate) fn path(folder: &Path, number: u32) -> PathBuf {
-    folder.join(format!("{PREFIX}{number:06}{SUFFIX}"))
+    folder.join(name(number))
+}
+
+fn name(number: u32) -> String {
+    format!("{PREFIX}{number:06}{SUFFIX}")
 }
 
 /// The segments in `folder`, by number.
@@ -32,8 +36,11 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<(u32, PathBuf)>, RecordError> {
     Ok(found)
 }
 
-fn number_of(name: &str) -> Option<u32> {
-    name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()
+/// The number in a segment's name. Only the name that [`path`] would give counts, so that no two files
+/// are the same segment.
+fn number_of(file_name: &str) -> Option<u32> {
+    let number = file_name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()?;
+    (number > 0 && file_name == name(number)).then_some(number)
 }
 
 /// Makes `folder`, and removes the segments of an earlier run from it.
