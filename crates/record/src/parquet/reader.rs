@@ -113,6 +113,9 @@ impl RecordReader {
             filled
                 .ok_or_else(|| self.fault(column.name, "has a type or a value that records do not have"))?;
         }
+        if !records.iter().all(|record| has_equal_lists(&record.chunks)) {
+            return Err(self.fault("chunk_offset_ns", "has lists of other lengths than other chunk columns"));
+        }
         let offsets = batch.column_by_name("chunk_offset_ns");
         let metrics: Vec<_> = self
             .metrics
@@ -245,6 +248,12 @@ fn fill(column: &Column, array: &ArrayRef, records: &mut [RequestRecord]) -> Opt
 fn range(lists: &arrow_array::ListArray, row: usize) -> std::ops::Range<usize> {
     let offsets = lists.value_offsets();
     offsets[row] as usize..offsets[row + 1] as usize
+}
+
+fn has_equal_lists(chunks: &Chunks) -> bool {
+    let Chunks { offset_ns, uncertainty_ns, read_lag_ns, tokens, bytes, kind } = chunks;
+    let others = [uncertainty_ns.len(), read_lag_ns.len(), tokens.len(), bytes.len(), kind.len()];
+    others.iter().all(|length| *length == offset_ns.len())
 }
 
 /// A record of which nothing is known yet.

@@ -206,6 +206,18 @@ fn parts_with_other_columns_are_refused() {
 }
 
 #[test]
+fn chunk_lists_that_do_not_match_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.parquet");
+    let mut record = some_records(1).remove(0);
+    record.degraded = false;
+    record.chunks.tokens.push(1);
+    write(&path, &[(record, vec![None, None])]);
+    let error = RecordReader::open(&path).unwrap().next().unwrap().unwrap_err().to_string();
+    assert!(error.contains("lists of other lengths"), "{error}");
+}
+
+#[test]
 fn a_file_of_something_else_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.parquet");
