@@ -101,7 +101,7 @@ fn natural_length(mean: u32, seed: Seed, number: u64) -> u32 {
     }
     let uniform: f64 = ChaCha8Rng::from_seed(seed.child("natural").stream(&number.to_string())).random();
     // Inverse of the distribution function 1 - (1 - 1/mean)^n; `as` saturates far out.
-    let length = (1.0 - uniform).ln() / (1.0 - 1.0 / f64::from(mean)).ln();
+    let length = libm::log(1.0 - uniform) / libm::log(1.0 - 1.0 / f64::from(mean));
     (length.ceil() as u32).max(1)
 }
 

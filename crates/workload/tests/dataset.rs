@@ -164,6 +164,25 @@ fn a_session_is_the_same_whoever_asks_and_whenever() {
     assert!((0..40).all(|at| prompt(&*source, at as u64) != forward[at]));
 }
 
+/// Text is settled by the seed, on every platform and from version to version: these change only with a
+/// note in the changelog.
+#[test]
+fn the_first_prompts_of_a_seed_are_pinned() {
+    let opening = |dataset: &Dataset| {
+        let text = text(&first_turn(&*dataset.source(), 0));
+        text.chars().take(60).collect::<String>()
+    };
+    let trace = load_trace(TraceConfig::mooncake(real("mooncake_synthetic.jsonl")), GIVEN).unwrap();
+    let synthetic = load_synthetic(SyntheticConfig::default(), &Tokenizer::builtin());
+    assert_eq!(
+        [opening(&trace), opening(&synthetic)],
+        [
+            "<|endoftext|>repair spirits or want of temper When the ladie",
+            "call who lived in it the two cousins found a temptation from"
+        ]
+    );
+}
+
 #[test]
 fn layouts_of_blocks() {
     let file = File::new(concat!(

@@ -114,7 +114,7 @@ pub(crate) fn build(
     })
 }
 
-/// Seeded noise on durations.
+/// Seeded noise on durations, the same on every platform: draws go through `libm`.
 #[derive(Debug)]
 pub(crate) struct Jitter(ChaCha8Rng);
 
@@ -129,8 +129,8 @@ impl Jitter {
             return ns.round() as i64;
         }
         // Box–Muller; 1 - u keeps the logarithm's argument above 0.
-        let radius = (-2.0 * (1.0 - self.0.random::<f64>()).ln()).sqrt();
-        let normal = radius * (std::f64::consts::TAU * self.0.random::<f64>()).cos();
+        let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.0.random::<f64>()));
+        let normal = radius * libm::cos(std::f64::consts::TAU * self.0.random::<f64>());
         (ns * (1.0 + deviation * normal.clamp(-3.0, 3.0))).max(0.0).round() as i64
     }
 }
