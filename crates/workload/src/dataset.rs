@@ -112,8 +112,7 @@ impl Dataset {
     /// What was accepted, but not quite as it stands, or will surprise.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.0.trace().map(|trace| trace.warnings.clone()).unwrap_or_default();
-        let (longest, corpus) = self.0.longest_run();
-        if longest as usize > corpus {
+        if let Some((longest, corpus)) = self.0.repeated_run() {
             warnings.push(format!(
                 "a prompt has {longest} tokens of made-up text, more than the prompt corpus ({corpus}), and \
                  repeats itself"

@@ -104,6 +104,12 @@ pub(crate) fn length(distribution: LengthDistribution, rng: &mut impl Rng) -> u3
     at_least_one(drawn.unwrap_or(mean).ceil())
 }
 
+/// No draw of [`length`] is longer than this: [`unit`] has 53 bits, so that no [`normal`] number lies
+/// further out than √(2·53·ln 2) = 8.572 deviations.
+pub(crate) fn longest(distribution: LengthDistribution) -> u32 {
+    at_least_one((distribution.mean + 8.573 * distribution.stddev.max(0.0)).ceil())
+}
+
 fn at_least_one(tokens: f64) -> u32 {
     // `as` saturates, so lengths beyond u32 stay at its end.
     (tokens as u32).max(1)
@@ -148,6 +154,31 @@ mod tests {
         let lengths = draws(1.0, 100.0);
         assert!(lengths.iter().all(|tokens| *tokens >= 1));
         assert!(lengths.iter().any(|tokens| *tokens > 100));
+    }
+
+    #[test]
+    fn the_longest_length_bounds_all() {
+        /// The least number of [`unit`], and angle 0: the furthest that a normal number can lie out.
+        struct Extreme(bool);
+        impl rand::TryRng for Extreme {
+            type Error = std::convert::Infallible;
+            fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+                unreachable!("lengths draw 64 bits")
+            }
+            fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+                self.0 = !self.0;
+                Ok(if self.0 { 0 } else { u64::MAX })
+            }
+            fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
+                unreachable!("lengths draw 64 bits")
+            }
+        }
+        for (mean, stddev) in [(550.0, 0.0), (550.0, 50.0), (0.0, 1000.0), (1e6, 1e5)] {
+            let distribution = LengthDistribution { mean, stddev };
+            let extreme = length(distribution, &mut Extreme(false));
+            assert!(extreme <= longest(distribution), "{extreme} of {distribution:?}");
+            assert!(f64::from(extreme) >= mean + 8.57 * stddev);
+        }
     }
 
     #[test]

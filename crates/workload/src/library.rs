@@ -22,7 +22,8 @@ use crate::trace::{Input, Row, SessionName, Trace, block_sizes, nanoseconds};
 pub(crate) struct Library {
     content: Content,
     seed: Seed,
-    corpus: Arc<Corpus>,
+    /// `None` for a trace without prompts made up to measure, which no vocabulary has to suit.
+    corpus: Option<Arc<Corpus>>,
     sampling: Sampling,
     models: Vec<Arc<str>>,
     model_selection: ModelSelection,
@@ -72,16 +73,25 @@ impl Library {
             });
         }
         let seed = origin.seed;
-        let corpus = Arc::new(Corpus::new(tokenizer)?);
-        let (content, osl, sampling, model_selection) = match config {
+        let corpus = || Corpus::new(tokenizer).map(Arc::new);
+        let (content, corpus, osl, sampling, model_selection) = match config {
             WorkloadConfig::Synthetic(config) => {
                 let added = tokenizer.special_tokens_added();
+                let corpus = corpus()?;
                 let synthetic = Synthetic::new(config, corpus.clone(), added, seed)?;
-                (Content::Synthetic(synthetic), config.osl, config.sampling, config.model_selection)
+                (
+                    Content::Synthetic(synthetic),
+                    Some(corpus),
+                    config.osl,
+                    config.sampling,
+                    config.model_selection,
+                )
             }
             WorkloadConfig::Trace(config) => {
                 let trace = Trace::load(config)?;
-                (Content::Trace(trace), config.osl, config.sampling, config.model_selection)
+                let is_made_up = trace.rows.iter().any(|row| matches!(row.input, Input::Length { .. }));
+                let corpus = is_made_up.then(corpus).transpose()?;
+                (Content::Trace(trace), corpus, config.osl, config.sampling, config.model_selection)
             }
         };
         osl.map_or(Ok(()), |osl| osl.check("--osl"))?;
@@ -207,9 +217,13 @@ impl Library {
         }
     }
 
-    /// The length of the longest prompt that is cut from the corpus in one piece, and the corpus's.
-    pub(crate) fn longest_run(&self) -> (u32, usize) {
+    /// The longest run of text that is cut from the corpus in one piece, and the corpus's length, where that
+    /// is less: such a run repeats itself.
+    pub(crate) fn repeated_run(&self) -> Option<(u32, usize)> {
+        let corpus = self.corpus.as_ref()?.len();
         let longest = match &self.content {
+            // Hardly any lengths come near it, and then none of them needs to be drawn here.
+            Content::Synthetic(synthetic) if synthetic.longest() as usize <= corpus => None,
             Content::Synthetic(synthetic) => {
                 (0..synthetic.len()).map(|conversation| synthetic.own_tokens(conversation)).max()
             }
@@ -224,24 +238,25 @@ impl Library {
                 runs.max()
             }
         };
-        (longest.unwrap_or(0), self.corpus.len())
+        longest.filter(|longest| *longest as usize > corpus).map(|longest| (longest, corpus))
     }
 
     /// The blocks of the row's ids, and text of its own for the tokens that they do not cover.
     fn text(&self, trace: &Trace, row: &Row, tokens: u32, hash_ids: &[i64]) -> Rope {
+        let corpus = self.corpus.as_ref().expect("a trace with lengths has a corpus");
         let rng = &mut self.text_draws.at(row.index as u64);
         if hash_ids.is_empty() {
-            return self.corpus.text(tokens, rng);
+            return corpus.text(tokens, rng);
         }
         let mut rope = Rope::new();
         let mut left = tokens;
         for (id, size) in hash_ids.iter().zip(block_sizes(tokens, hash_ids.len(), trace.block_size)) {
             let key = BlockKey::new(self.corpus_seed, trace.facts.trace_id(), *id);
-            self.corpus.block(&mut rope, key, size);
+            corpus.block(&mut rope, key, size);
             left -= size;
         }
         if left > 0 {
-            self.corpus.continue_text(&mut rope, left, rng);
+            corpus.continue_text(&mut rope, left, rng);
         }
         rope
     }

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use crate::config::{LengthDistribution, SyntheticConfig};
 use crate::corpus::Corpus;
-use crate::draw::{Purpose, Streams, index, length};
+use crate::draw::{Purpose, Streams, index, length, longest};
 use crate::error::WorkloadError;
 
 /// Positions of the prefix purpose's streams beyond those of conversations: the prefixes' own text.
@@ -91,6 +91,11 @@ impl Synthetic {
     /// Tokens of a conversation's prompt, its prefix not included.
     pub(crate) fn own_tokens(&self, conversation: u32) -> u32 {
         length(self.isl, &mut self.lengths.at(u64::from(conversation)))
+    }
+
+    /// A bound on [`own_tokens`](Self::own_tokens).
+    pub(crate) fn longest(&self) -> u32 {
+        longest(self.isl)
     }
 
     /// A prefix of the pool and `tokens` more: the prefix comes on top of the wanted length.

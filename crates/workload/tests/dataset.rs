@@ -448,6 +448,36 @@ fn made_up_prompts_have_their_length_with_any_tokenizer() {
 }
 
 #[test]
+fn a_prompt_longer_than_the_corpus_is_said_to_repeat_itself() {
+    let warnings = |mean, stddev| {
+        let isl = LengthDistribution { mean, stddev };
+        load_synthetic(SyntheticConfig { isl, ..SyntheticConfig::default() }, &Tokenizer::builtin())
+            .warnings()
+    };
+    assert!(warnings(100_000.0, 10_000.0).is_empty());
+    assert!(warnings(250_000.0, 2_500.0).is_empty(), "possible, and did not happen");
+    assert!(warnings(400_000.0, 0.0)[0].contains("400000 tokens"), "{:?}", warnings(400_000.0, 0.0));
+    assert_eq!(warnings(270_000.0, 5_000.0).len(), 1, "some of a hundred");
+}
+
+#[test]
+fn text_that_is_given_needs_no_vocabulary_to_make_text_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let json = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,
+        "pre_tokenizer":null,"post_processor":null,"decoder":null,
+        "model":{"type":"WordLevel","vocab":{"<unk>":0},"unk_token":"<unk>"}}"#;
+    std::fs::write(&path, json).unwrap();
+    let tokenizer = Tokenizer::load(&TokenizerSource::File(path)).unwrap();
+    let given = File::new("{\"text_input\":\"x\"}\n{\"payload\":{\"a\":1}}");
+    let load =
+        |file: &File| Dataset::load(&WorkloadConfig::Trace(file.config()), &tokenizer, GIVEN, &models());
+    assert_eq!(load(&given).unwrap().len(), 2);
+    let made_up = File::new("{\"text_input\":\"x\"}\n{\"input_length\":5}");
+    assert!(matches!(load(&made_up), Err(WorkloadError::Vocabulary { .. })));
+}
+
+#[test]
 fn a_deviation_without_a_mean_varies_around_the_default() {
     let isl = LengthDistribution { mean: SyntheticConfig::DEFAULT_ISL, stddev: 100.0 };
     let dataset =
