@@ -62,12 +62,13 @@ impl Axis {
 
     /// Fits the axis to values: bounds rounded outwards to ticks where that costs little, and ticks.
     pub(super) fn fit(&self, values: impl Iterator<Item = f64>, wanted_ticks: usize) -> Fitted {
-        let (low, high) = self.bounds.unwrap_or_else(|| self.span(values));
+        let bounds = self.bounds.filter(|(low, high)| low.is_finite() && high.is_finite() && low < high);
+        let (low, high) = bounds.unwrap_or_else(|| self.span(values));
         match self.scale {
             Scale::Linear => {
                 let step = nice_step((high - low) / wanted_ticks.max(1) as f64);
                 let step = if self.whole { step.max(1.0).round() } else { step };
-                Fitted::linear(low, high, step, self.bounds.is_some())
+                Fitted::linear(low, high, step, bounds.is_some())
             }
             Scale::Time => Fitted::time(low, high, wanted_ticks),
             Scale::Log => Fitted::log(low, high),
@@ -144,11 +145,16 @@ impl Fitted {
         };
         let first = low.log10().floor() as i32;
         let last = high.log10().ceil() as i32;
-        let ticks = (first..=last)
+        let mut ticks: Vec<_> = (first..=last)
             .flat_map(|power| marks.iter().map(move |m| m * 10_f64.powi(power)))
             .filter(|v| *v >= low * (1.0 - 1e-9) && *v <= high * (1.0 + 1e-9))
             .map(|v| (v, tick_text(v, v)))
             .collect();
+        // Between two marks lies no other: values within a few percent of each other get even steps.
+        if ticks.len() < 2 {
+            let step = nice_step((high - low) / 4.0);
+            ticks = steps(low, high, step).map(|v| (v, tick_text(v, step))).collect();
+        }
         Self { low, high, log: true, ticks }
     }
 
@@ -166,7 +172,7 @@ impl Fitted {
         } else {
             (value - self.low) / (self.high - self.low)
         };
-        Some(share.clamp(0.0, 1.0))
+        share.is_finite().then(|| share.clamp(0.0, 1.0))
     }
 
     /// Whether `value` lies within the bounds.
@@ -189,7 +195,7 @@ fn steps(low: f64, high: f64, step: f64) -> impl Iterator<Item = f64> {
     let first = (low / step - 1e-9).ceil() as i64;
     let last = (high / step + 1e-9).floor() as i64;
     // The bound keeps a degenerate domain from asking for millions of ticks.
-    (first..=last.min(first + 50)).map(move |i| i as f64 * step)
+    (first..=last.min(first.saturating_add(50))).map(move |i| i as f64 * step)
 }
 
 /// A tick's text: as many decimals as its step needs, thousands shortened (`12.5k`, `3M`).
@@ -258,6 +264,25 @@ mod tests {
     fn log_ticks_thin_out_with_the_number_of_decades() {
         assert_eq!(texts(&Axis::log("ms"), &[9.0, 210.0], 5), ["10", "20", "50", "100", "200"]);
         assert_eq!(texts(&Axis::log("ms"), &[0.1, 10_000.0], 5), ["0.1", "1", "10", "100", "1000", "10k"]);
+    }
+
+    #[test]
+    fn a_log_axis_over_close_values_still_has_ticks() {
+        assert_eq!(texts(&Axis::log("ms"), &[101.0, 104.0], 5), ["101", "102", "103", "104"]);
+        assert_eq!(texts(&Axis::log("ms"), &[41.2, 43.9], 5), ["42", "43"]);
+    }
+
+    #[test]
+    fn bounds_without_a_length_give_way_to_the_data() {
+        for bounds in [(0.0, 0.0), (3.0, 1.0), (0.0, f64::INFINITY), (f64::NAN, 1.0)] {
+            for axis in [Axis::linear("x"), Axis::log("x"), Axis::time("x")] {
+                let fitted = axis.between(bounds.0, bounds.1).fit([2.0, 5.0].into_iter(), 5);
+                assert!(fitted.low < fitted.high && !fitted.ticks.is_empty(), "{bounds:?}: {fitted:?}");
+                assert!(fitted.place(4.0).is_some_and(|place| place > 0.0 && place < 1.0));
+            }
+        }
+        let huge = Axis::linear("x").fit([f64::MIN, f64::MAX].into_iter(), 5);
+        assert!(huge.place(0.0).is_none_or(f64::is_finite));
     }
 
     #[test]
