@@ -10,7 +10,7 @@ mod series;
 mod svg;
 
 pub use axis::{Axis, Scale};
-pub use series::{Colour, Layer, Mark, cumulative, histogram};
+pub use series::{Colour, Layer, Mark};
 pub use svg::STYLE;
 
 /// A picture of data on two axes.

@@ -1,5 +1,4 @@
-//! What a plot draws: lines, bands, bars, dots and rules, and the arithmetic that turns samples
-//! into them.
+//! What a plot draws: lines, bands, bars, dots and rules.
 //!
 //! Nothing here knows pixels or colours' values; a point with a value that is not finite breaks a
 //! line rather than being drawn.
@@ -97,47 +96,6 @@ impl Mark {
     }
 }
 
-/// Bars of a histogram over `bins` bins of equal width, or of equal ratio with `log`. Samples that
-/// are not finite (or not positive, with `log`) are left out. Heights are counts.
-pub fn histogram(samples: &[f64], bins: usize, log: bool) -> Vec<(f64, f64, f64)> {
-    let usable: Vec<f64> = samples.iter().copied().filter(|v| v.is_finite() && (!log || *v > 0.0)).collect();
-    let Some(low) = usable.iter().copied().reduce(f64::min) else { return Vec::new() };
-    let high = usable.iter().copied().fold(low, f64::max);
-    let bins = if low == high { 1 } else { bins.max(1) };
-    let (low, high) = if low == high { (low * 0.95, high * 1.05 + f64::MIN_POSITIVE) } else { (low, high) };
-    let edge = |i: usize| {
-        let share = i as f64 / bins as f64;
-        if log { low * (high / low).powf(share) } else { low + (high - low) * share }
-    };
-    let index = |v: f64| {
-        let share = if log { (v / low).ln() / (high / low).ln() } else { (v - low) / (high - low) };
-        ((share * bins as f64) as usize).min(bins - 1)
-    };
-    let mut counts = vec![0_u64; bins];
-    for v in usable {
-        counts[index(v)] += 1;
-    }
-    counts.into_iter().enumerate().map(|(i, n)| (edge(i), edge(i + 1), n as f64)).collect()
-}
-
-/// The cumulative distribution of samples as at most `points` points `(value, share ≤ value)`,
-/// always with the smallest and the largest one.
-pub fn cumulative(samples: &[f64], points: usize) -> Vec<(f64, f64)> {
-    let mut sorted: Vec<f64> = samples.iter().copied().filter(|v| v.is_finite()).collect();
-    if sorted.is_empty() {
-        return Vec::new();
-    }
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len();
-    let wanted = points.clamp(2, n.max(2));
-    let mut curve: Vec<(f64, f64)> = (0..wanted)
-        .map(|i| sorted[i * (n - 1) / (wanted - 1)])
-        .map(|value| (value, sorted.partition_point(|v| *v <= value) as f64 / n as f64))
-        .collect();
-    curve.dedup_by_key(|point| point.0);
-    curve
-}
-
 /// Thins a line to what `columns` pixel columns can show: first, lowest, highest and last point of
 /// each column, so that a spike never disappears. Order is kept.
 pub(super) fn thin(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
@@ -161,31 +119,6 @@ pub(super) fn thin(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_histogram_counts_every_usable_sample_once() {
-        let samples: Vec<f64> =
-            (0..1000).map(|i| 1.0 + f64::from(i)).chain([f64::NAN, f64::INFINITY]).collect();
-        for log in [false, true] {
-            let bars = histogram(&samples, 20, log);
-            assert_eq!(bars.len(), 20);
-            assert_eq!(bars.iter().map(|b| b.2).sum::<f64>(), 1000.0);
-            assert!(bars.windows(2).all(|w| w[0].1 == w[1].0 && w[0].0 < w[0].1));
-        }
-        assert_eq!(histogram(&[5.0; 3], 10, true).len(), 1);
-        assert!(histogram(&[], 10, true).is_empty());
-        assert!(histogram(&[0.0, -1.0], 10, true).is_empty());
-    }
-
-    #[test]
-    fn a_cumulative_curve_rises_from_the_smallest_to_one() {
-        let samples: Vec<f64> = (0..5000).map(|i| f64::from(i % 97)).collect();
-        let curve = cumulative(&samples, 100);
-        assert!(curve.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 < w[1].1));
-        assert_eq!(curve.last(), Some(&(96.0, 1.0)));
-        assert_eq!(cumulative(&[7.0], 100), [(7.0, 1.0)]);
-        assert!(cumulative(&[], 100).is_empty());
-    }
 
     #[test]
     fn thinning_keeps_the_spike() {
