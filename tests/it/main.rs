@@ -3,12 +3,14 @@
 //! * `layering`: who may depend on whom;
 //! * `profile`: the main job, and what it leaves behind;
 //! * `faults`: nine ways a server fails, under each kind of load;
+//! * `cancellation`: requests given up on purpose;
 //! * `crash`: kill -9, and what `report` rebuilds;
 //! * `determinism`: the same seed sends the same bytes at the same times on any number of workers;
 //! * `input_errors`: bad input stops before anything is sent;
 //! * `secrets`: keys never reach a file or a log.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod cancellation;
 mod crash;
 mod determinism;
 mod faults;

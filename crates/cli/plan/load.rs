@@ -103,7 +103,8 @@ fn cancellation(args: &ProfileArgs, faults: &mut Faults) -> Option<Cancellation>
     let percent = args.load.request_cancellation_rate?;
     let share = faults.take("--request-cancellation-rate", Share::of_percent(percent))?;
     let delay_ns = args.load.request_cancellation_delay.map_or(Some(0), nanoseconds);
-    let delay_ns = faults.take("--request-cancellation-delay", delay_ns.ok_or("expected less than 292 years"))?;
+    let delay_ns =
+        faults.take("--request-cancellation-delay", delay_ns.ok_or("expected less than 292 years"))?;
     Some(Cancellation { share, delay_ns })
 }
 

@@ -10,7 +10,8 @@
 //! events, [`ResponseDecoder`] finds the content in them.
 //!
 //! What this crate does not know: pools, rates, timeouts and cancellation (whoever drops the
-//! exchange decides those), files, metrics, the command line.
+//! exchange decides those; [`Connection::next_written`] says from when), files, metrics, the command
+//! line.
 
 mod api_key;
 mod connection;
