@@ -169,7 +169,6 @@ impl RecordLines {
             },
             metrics: metrics
                 .iter()
-                .filter(|(metric, _)| metric.is_in_jsonl())
                 .filter_map(|(metric, value)| {
                     Some((metric.tag, Measured { value: Value::new(value)?, unit: metric.unit.label() }))
                 })
