@@ -39,7 +39,7 @@ fn uncertain_chunks(quality: &Quality) -> Option<Reason> {
     above("uncertain_chunks", share, UNCERTAIN_SHARE, || {
         format!(
             "{:.2} % of chunks share a read with an earlier one, so their arrival is only known as an \
-             interval; give the client more CPU or stamp packets (--timestamps packet)",
+             interval; give the client more CPU or fewer streams",
             share * 100.0
         )
     })
