@@ -14,7 +14,10 @@ const OVERFLOW_PHRASES: [&str; 4] =
 /// Errors by (code, type, message).
 #[derive(Debug, Clone, Default)]
 pub(super) struct ErrorGroups {
-    groups: HashMap<(Option<i32>, String, String), (ErrorDetail, u64)>,
+    /// By message, so that an error seen before is found without a copy of its texts.
+    groups: HashMap<String, Vec<(ErrorDetail, u64)>>,
+    /// Groups under all messages.
+    distinct: usize,
     ungrouped: u64,
 }
 
@@ -26,12 +29,23 @@ pub(super) struct Grouped {
 
 impl ErrorGroups {
     pub(super) fn add(&mut self, record: &RequestRecord) {
-        let detail = record.error.clone().unwrap_or_else(|| unexplained(record));
-        let key = (detail.code, detail.error_type.clone(), detail.message.clone());
-        if let Some((_, count)) = self.groups.get_mut(&key) {
+        match &record.error {
+            Some(detail) => self.count(detail),
+            None => self.count(&unexplained(record)),
+        }
+    }
+
+    fn count(&mut self, detail: &ErrorDetail) {
+        let is_same =
+            |known: &ErrorDetail| (known.code, &known.error_type) == (detail.code, &detail.error_type);
+        let same_message = self.groups.get_mut(&detail.message);
+        if let Some((_, count)) =
+            same_message.and_then(|groups| groups.iter_mut().find(|(known, _)| is_same(known)))
+        {
             *count += 1;
-        } else if self.groups.len() < GROUPS {
-            self.groups.insert(key, (detail, 1));
+        } else if self.distinct < GROUPS {
+            self.distinct += 1;
+            self.groups.entry(detail.message.clone()).or_default().push((detail.clone(), 1));
         } else {
             self.ungrouped += 1;
         }
@@ -39,7 +53,7 @@ impl ErrorGroups {
 
     /// Most frequent first; of equally frequent ones in the order of what they say.
     pub(super) fn finish(self) -> Grouped {
-        let mut groups: Vec<_> = self.groups.into_values().collect();
+        let mut groups: Vec<_> = self.groups.into_values().flatten().collect();
         groups.sort_unstable_by(|(left, many), (right, few)| few.cmp(many).then_with(|| left.cmp(right)));
         Grouped { groups, ungrouped: self.ungrouped }
     }

@@ -90,6 +90,27 @@ fn errors_are_counted_grouped_and_kept_out_of_latencies() {
 }
 
 #[test]
+fn errors_of_one_message_are_told_apart_by_code_and_type() {
+    let with = |code, error_type: &str| {
+        let mut record = failed("same");
+        record.error =
+            record.error.map(|error| ErrorDetail { code, error_type: error_type.to_owned(), ..error });
+        record
+    };
+    let records = [
+        with(Some(500), "A"),
+        with(Some(503), "A"),
+        with(None, "A"),
+        with(Some(500), "B"),
+        with(Some(500), "A"),
+    ];
+    let summary = summarize(&records, &MetricConfig::default(), &window(1000));
+    let counts: Vec<_> = summary.error_summary.iter().map(|(_, count)| *count).collect();
+    assert_eq!(counts, [2, 1, 1, 1]);
+    assert_eq!(summary.error_summary[0].0.error_type, "A");
+}
+
+#[test]
 fn endless_distinct_errors_do_not_take_endless_memory() {
     let records: Vec<_> = (0..1500).map(|number| failed(&number.to_string())).collect();
     let summary = summarize(&records, &MetricConfig::default(), &window(1000));
