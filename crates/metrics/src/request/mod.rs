@@ -163,8 +163,8 @@ pub fn credit_issued(instants: &Instants) -> Option<Nanos> {
     instants.scheduled.or(instants.released)
 }
 
-/// When the request was over: AIPerf's `request_end_ns`. The arrival of the last byte; for a request
-/// that broke off, the last thing known to have happened to it.
+/// When the request was over, for whatever counts time in flight. The arrival of the last byte; for a
+/// request that broke off, the last thing known to have happened to it.
 pub fn request_end(record: &RequestRecord) -> Option<Nanos> {
     let instants = &record.instants;
     let known = [
