@@ -43,15 +43,6 @@ impl Schedule {
         Arrivals::new(source, self.stop)
     }
 
-    /// Whether the arrivals end by themselves.
-    pub fn is_bounded(&self) -> bool {
-        match &self.process {
-            ArrivalProcess::FixedSchedule(_) => true,
-            ArrivalProcess::Burst => self.stop.requests.is_some(),
-            _ => self.stop.requests.is_some() || self.stop.duration_ns.is_some(),
-        }
-    }
-
     /// The number of arrivals where it is known without drawing them: `None` for an unbounded schedule,
     /// and for a random one that a duration may end first.
     pub fn total(&self) -> Option<u64> {
@@ -70,16 +61,6 @@ impl Schedule {
             (ArrivalProcess::Burst, _) | (_, None) => requests,
             (ArrivalProcess::Poisson(_) | ArrivalProcess::Gamma { .. }, Some(_)) => None,
         }
-    }
-
-    /// The number of arrivals to expect: Λ(duration), or the request count where that is less; `None`
-    /// for an unbounded schedule.
-    pub fn expected_total(&self) -> Option<f64> {
-        if let Some(total) = self.total() {
-            return Some(total as f64);
-        }
-        let by_time = self.process.rate()?.expected_by(seconds(self.stop.duration_ns?).max(0.0));
-        Some(self.stop.requests.map_or(by_time, |requests| by_time.min(requests as f64)))
     }
 
     /// How long sending is expected to take, in ns: the duration, or the time by which the last request

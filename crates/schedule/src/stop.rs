@@ -37,11 +37,6 @@ impl StopCondition {
         self.requests.is_none_or(|requests| index < requests)
             && self.duration_ns.is_none_or(|duration| offset_ns <= duration)
     }
-
-    /// How long after the phase's start all waiting ends, in ns; `None` when nothing limits it.
-    pub fn deadline_ns(&self) -> Option<i64> {
-        Some(self.duration_ns?.saturating_add(self.grace_ns?))
-    }
 }
 
 #[cfg(test)]
@@ -55,13 +50,5 @@ mod tests {
         assert!(!both.admits(2, 10), "the count is reached");
         assert!(!both.admits(1, 11), "the time is over");
         assert!(StopCondition::default().admits(u64::MAX, i64::MAX));
-    }
-
-    #[test]
-    fn grace_means_something_only_after_a_duration() {
-        assert_eq!(StopCondition::after_duration(5).deadline_ns(), None);
-        assert_eq!(StopCondition::after_duration(5).with_grace(3).deadline_ns(), Some(8));
-        assert_eq!(StopCondition::after_requests(5).with_grace(3).deadline_ns(), None);
-        assert_eq!(StopCondition::after_duration(i64::MAX).with_grace(3).deadline_ns(), Some(i64::MAX));
     }
 }

@@ -70,7 +70,7 @@ impl Corpus {
     }
 
     fn assemble(text: Bytes, heads: &[impl AsRef<str>], separator: &str) -> Self {
-        let mut bounds: Vec<u32> = memchr_spaces(&text).collect();
+        let mut bounds: Vec<u32> = spaces(&text).collect();
         bounds.push(text.len() as u32);
         let separator = escape(separator);
         let mut openings = Vec::with_capacity(heads.len() * (separator.len() + 8));
@@ -161,7 +161,7 @@ pub(crate) fn escape(text: &str) -> Vec<u8> {
     quoted[1..quoted.len() - 1].to_vec()
 }
 
-fn memchr_spaces(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
+fn spaces(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
     text.iter().enumerate().filter(|(_, byte)| **byte == b' ').map(|(at, _)| at as u32)
 }
 

@@ -84,11 +84,6 @@ impl Dataset {
         Ok(Timetable { offsets_ns: times.offsets_ns, source: Arc::new(source) })
     }
 
-    /// The offsets of [`timetable`](Self::timetable), `None` where there is none.
-    pub fn arrival_offsets_ns(&self) -> Option<Arc<[i64]>> {
-        Some(self.0.trace()?.times().ok()?.offsets_ns)
-    }
-
     /// Whether the first request has a time, which makes a trace a schedule unless the user objects.
     pub fn has_times(&self) -> bool {
         self.0.trace().is_some_and(|trace| trace.rows.first().is_some_and(|row| row.timestamp_ms.is_some()))

@@ -12,7 +12,8 @@
 //!   construction, costs no tokenizer, and is shared, never copied;
 //! * whatever is wrong with the input is found when it is loaded, before anything is sent.
 //!
-//! What this crate does not know: rates, clocks, pools, endpoints' JSON and HTTP.
+//! What this crate does not know: pacing, clocks, pools, endpoints' JSON and HTTP. Rates it knows only to
+//! write their arrivals into a trace ([`synthesize`]).
 
 pub mod config;
 mod corpus;

@@ -306,7 +306,7 @@ fn windows_are_inclusive_and_in_the_traces_own_time() {
     }));
     let offsets_ms = |config: TraceConfig| -> Vec<f64> {
         let dataset = load_trace(config, GIVEN).unwrap();
-        dataset.arrival_offsets_ns().unwrap().iter().map(|ns| *ns as f64 / 1e6).collect()
+        dataset.timetable(0).unwrap().offsets_ns.iter().map(|ns| *ns as f64 / 1e6).collect()
     };
     let end = TraceConfig { end_offset_ms: Some(3003.0), ..file.config() };
     assert_eq!(offsets_ms(end.clone()), [0.0, 1001.0, 2002.0, 3003.0]);

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 /// Numbers prefixes.
 #[derive(Debug, Default)]
-pub struct PrefixIds {
+pub(super) struct PrefixIds {
     ids: HashMap<Block, u64>,
 }
 
@@ -29,7 +29,7 @@ struct Block {
 impl PrefixIds {
     /// The ids of a prompt of `input_tokens` tokens, given the contents of its blocks of `block_size`
     /// tokens. The last block takes what is left of the length.
-    pub fn ids_of(
+    pub(super) fn ids_of(
         &mut self,
         contents: impl IntoIterator<Item = u64>,
         input_tokens: u32,

@@ -4,7 +4,7 @@
 //! Requests come in two classes, each with an input and an output length. The rate swings between two
 //! values and starts at the lower; so does the probability that a request is of class 1. A request's
 //! prompt is a list of blocks with contents drawn from a fixed range, and its `hash_ids` number the
-//! prefixes met so far ([`blocks`]).
+//! prefixes met so far.
 //!
 //! ```
 //! use loadgen_workload::synthesize::sinusoidal::Options;
@@ -17,11 +17,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Rows depend on the options and the seed alone. Memory grows with the number of distinct prefixes,
-//! never with the rows.
+//! Rows depend on the options and the seed alone, and are written one by one. What is kept is an entry for
+//! each distinct prefix, of which nearly every block is one unless `--total-blocks` is small.
 
 mod arrivals;
-pub mod blocks;
+mod blocks;
 mod mix;
 mod options;
 
@@ -126,11 +126,6 @@ impl Sinusoidal {
         }
         writer.flush()?;
         Ok(written)
-    }
-
-    /// The options it was resolved from.
-    pub fn options(&self) -> &Options {
-        &self.options
     }
 
     /// The request rate.

@@ -41,7 +41,7 @@ pub struct Options {
     pub isl_osl_ratio_period_s: Option<f64>,
     /// `--rate-mode`.
     pub rate_mode: RateMode,
-    /// `--random-seed`.
+    /// `--seed`.
     pub seed: u64,
 }
 
