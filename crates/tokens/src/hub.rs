@@ -24,16 +24,17 @@ pub struct Downloaded {
     pub commit: Option<String>,
 }
 
-/// The hub's caches on this host, in the order they are asked.
+/// The hub's cache on this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HubCache {
-    folders: Vec<PathBuf>,
+    /// `None` where the environment names no place for it: then it is always empty.
+    folder: Option<PathBuf>,
 }
 
 impl HubCache {
     /// A cache in one folder.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self { folders: vec![folder.into()] }
+        Self { folder: Some(folder.into()) }
     }
 
     /// Where the hub's own library keeps it: `HF_HUB_CACHE`, else `HF_HOME/hub`, else
@@ -48,13 +49,13 @@ impl HubCache {
             .or_else(|| Some(var("HF_HOME")?.join("hub")))
             .or_else(|| Some(var("XDG_CACHE_HOME")?.join("huggingface/hub")))
             .or_else(|| Some(var("HOME")?.join(".cache/huggingface/hub")));
-        Self { folders: folder.into_iter().collect() }
+        Self { folder }
     }
 
     /// The `tokenizer.json` of the model `name` at `revision` (a branch, a tag or a commit).
     pub fn find(&self, name: &str, revision: &str) -> Option<PathBuf> {
-        let model = model_folder(name)?;
-        self.folders.iter().find_map(|folder| snapshot(&folder.join(&model), revision))
+        let folder = self.folder.as_ref().filter(|_| is_revision(revision))?;
+        snapshot(&folder.join(model_folder(name)?), revision)
     }
 
     /// Keeps downloaded files as the hub's library would, and says where the first one lies.
@@ -65,7 +66,7 @@ impl HubCache {
         commit: &str,
         files: &[(&str, Vec<u8>)],
     ) -> std::io::Result<PathBuf> {
-        let (Some(folder), Some(model)) = (self.folders.first(), model_folder(name)) else {
+        let (Some(folder), Some(model)) = (&self.folder, model_folder(name)) else {
             return Err(std::io::Error::other("no cache folder: neither HF_HUB_CACHE nor HOME is set"));
         };
         let model = folder.join(model);
@@ -106,6 +107,11 @@ pub(crate) fn model_folder(name: &str) -> Option<String> {
     is_name.then(|| format!("models--{}", parts.join("--")))
 }
 
+/// Whether this can be a branch, a tag or a commit. Nothing else is taken for the name of a file.
+pub(crate) fn is_revision(revision: &str) -> bool {
+    revision.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
+}
+
 fn snapshot(model: &Path, revision: &str) -> Option<PathBuf> {
     let commit = std::fs::read_to_string(model.join("refs").join(revision))
         .map_or_else(|_| revision.to_owned(), |commit| commit.trim().to_owned());
@@ -124,12 +130,12 @@ mod tests {
             HubCache::from_vars(|name| {
                 set.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value))
             })
-            .folders
+            .folder
         };
-        assert_eq!(at(&[("HF_HUB_CACHE", "/c"), ("HF_HOME", "/h")]), [PathBuf::from("/c")]);
-        assert_eq!(at(&[("HF_HOME", "/h"), ("HOME", "/u")]), [PathBuf::from("/h/hub")]);
-        assert_eq!(at(&[("HOME", "/u")]), [PathBuf::from("/u/.cache/huggingface/hub")]);
-        assert!(at(&[]).is_empty());
+        assert_eq!(at(&[("HF_HUB_CACHE", "/c"), ("HF_HOME", "/h")]), Some(PathBuf::from("/c")));
+        assert_eq!(at(&[("HF_HOME", "/h"), ("HOME", "/u")]), Some(PathBuf::from("/h/hub")));
+        assert_eq!(at(&[("HOME", "/u")]), Some(PathBuf::from("/u/.cache/huggingface/hub")));
+        assert_eq!(at(&[]), None);
     }
 
     #[test]
@@ -142,6 +148,20 @@ mod tests {
         assert_eq!(cache.find("org/name", "main"), Some(stored.clone()));
         assert_eq!(cache.find("org/name", "abc"), Some(stored));
         assert_eq!(cache.find("org/name", "v2"), None);
+    }
+
+    #[test]
+    fn a_revision_never_leads_out_of_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = HubCache::at(folder.path());
+        let stored =
+            cache.store("org/name", "refs/pr/1", "abc", &[("tokenizer.json", b"{}".to_vec())]).unwrap();
+        assert_eq!(cache.find("org/name", "refs/pr/1"), Some(stored));
+        let outside = folder.path().join("revision");
+        std::fs::write(&outside, "abc").unwrap();
+        for revision in [outside.to_str().unwrap(), "../../revision", "", ".", "a//b"] {
+            assert_eq!(cache.find("org/name", revision), None, "{revision}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Tokenizers: which one a run uses, and counting with it.
 //!
-//! * [`resolve`] turns what the user said into a [`TokenizerSource`], by a rule that never falls back
+//! * a [`Resolver`] turns what the user said into a [`TokenizerSource`], by a rule that never falls back
 //!   silently: a name that is not found is an error that names the way out;
 //! * [`Tokenizer`] loads a source and encodes, decodes and counts. The builtin one is `o200k_base`,
 //!   embedded in the binary, and is not initialised before it is first used.
@@ -20,5 +20,5 @@ mod tokenizer;
 
 pub use error::TokenizerError;
 pub use hub::{Download, Downloaded, HubCache};
-pub use resolve::{Resolved, Resolver, TokenizerRequest, TokenizerSource, resolve};
+pub use resolve::{Resolved, Resolver, TokenizerRequest, TokenizerSource};
 pub use tokenizer::Tokenizer;

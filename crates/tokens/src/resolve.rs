@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::builtin;
 use crate::error::TokenizerError;
-use crate::hub::{Download, HubCache, model_folder};
+use crate::hub::{Download, HubCache, is_revision, model_folder};
 
 /// Where a tokenizer comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +54,6 @@ const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Where hub files come from, unless `HF_ENDPOINT` says otherwise.
 const HUB: &str = "https://huggingface.co";
-
-/// Applies the rule with this host's hub cache and without a network.
-pub fn resolve(request: &TokenizerRequest<'_>) -> Result<Resolved, TokenizerError> {
-    Resolver::from_env(None).resolve(request)
-}
 
 /// The surroundings in which the rule is applied.
 pub struct Resolver<'a> {
@@ -127,6 +122,11 @@ impl<'a> Resolver<'a> {
         if model_folder(name).is_none() {
             return Err(not_found("no tokenizer lies at that path, and it is not the form of a hub name"));
         }
+        if !is_revision(request.revision) {
+            return Err(not_found(
+                "no tokenizer lies at that path, and --tokenizer-revision names no revision",
+            ));
+        }
         if let Some(path) = self.cache.find(name, request.revision) {
             return Ok(found(path));
         }
@@ -147,6 +147,8 @@ impl<'a> Resolver<'a> {
         let start = std::time::Instant::now();
         let get = |file: &str| {
             let left = self.deadline.saturating_sub(start.elapsed());
+            // A branch may have slashes in its name, which are no slashes of the path.
+            let revision = revision.replace('%', "%25").replace('/', "%2F");
             let url = format!("{}/{name}/resolve/{revision}/{file}", self.endpoint);
             download.get(&url, self.token.as_deref(), left)
         };
@@ -214,7 +216,8 @@ mod tests {
             assert_eq!((token, deadline > Duration::ZERO), (Some("secret"), true));
             self.0.borrow_mut().push(url.to_owned());
             match url {
-                "http://hub/org/there/resolve/main/tokenizer.json" => {
+                "http://hub/org/there/resolve/main/tokenizer.json"
+                | "http://hub/org/there/resolve/refs%2Fpr%2F1/tokenizer.json" => {
                     Ok(Some(Downloaded { bytes: b"{}".to_vec(), commit: Some("c0ffee".to_owned()) }))
                 }
                 _ if url.contains("/unreachable/") => Err("no route to host".to_owned()),
@@ -273,10 +276,14 @@ mod tests {
 
         let found = resolver.resolve(&request(None, "org/there")).unwrap();
         let kept = folder.path().join("models--org--there/snapshots/c0ffee/tokenizer.json");
-        assert_eq!(found.source, TokenizerSource::File(kept));
+        assert_eq!(found.source, TokenizerSource::File(kept.clone()));
         assert_eq!(hub.0.borrow().len(), 2);
         resolver.resolve(&request(None, "org/there")).unwrap();
         assert_eq!(hub.0.borrow().len(), 2, "the second time it is in the cache");
+
+        let branch = TokenizerRequest { revision: "refs/pr/1", ..request(None, "org/there") };
+        assert!(resolver.resolve(&branch).is_ok(), "{:?}", hub.0.borrow());
+        assert_eq!(resolver.cache.find("org/there", "refs/pr/1"), Some(kept));
     }
 
     #[test]
@@ -299,6 +306,8 @@ mod tests {
         says(&resolver, request(None, "src"), "src has no tokenizer.json at main");
 
         let asked = hub.0.borrow().len();
+        let outside = TokenizerRequest { revision: "../main", ..request(None, "org/there") };
+        says(&resolver, outside, "--tokenizer-revision names no revision");
         let offline = TokenizerRequest { offline: true, ..request(None, "org/there") };
         says(&resolver, offline, "downloads are off");
         says(
