@@ -16,6 +16,8 @@ const LEAST: f64 = 1e-6;
 /// A step function that is never negative, as (value, width) segments in any order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Curve {
+    /// The segment under way: most steps of the walk leave most curves where they are.
+    last: Option<(f64, i64)>,
     segments: Vec<(f64, i64)>,
     bins: Vec<i64>,
     /// Total width, ns.
@@ -29,6 +31,17 @@ pub(super) struct Curve {
 
 impl Curve {
     pub(super) fn add(&mut self, value: f64, width: i64) {
+        match &mut self.last {
+            Some((level, so_far)) if *level == value => *so_far += width,
+            last => {
+                if let Some((value, width)) = last.replace((value, width)) {
+                    self.take(value, width);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, value: f64, width: i64) {
         self.width += width;
         self.min = Some(self.min.map_or(value, |min| min.min(value)));
         self.max = self.max.max(value);
@@ -55,6 +68,9 @@ impl Curve {
     /// avg, min, max, p50, p90, p95, p99 and std, as AIPerf gives for these curves; all zero for a
     /// curve without segments.
     pub(super) fn stats(mut self) -> Stats {
+        if let Some((value, width)) = self.last.take() {
+            self.take(value, width);
+        }
         let mut percentiles = [None; 9];
         for (place, share) in [(4, 0.50), (6, 0.90), (7, 0.95), (8, 0.99)] {
             percentiles[place] = Some(self.percentile(share));
@@ -126,6 +142,19 @@ mod tests {
         assert_eq!((stats.min, stats.max), (Some(0.0), Some(2.0)));
         assert_eq!((stats.percentile(50), stats.percentile(90)), (Some(1.0), Some(2.0)));
         assert_eq!((stats.percentile(25), stats.count, stats.sum), (None, None, None));
+    }
+
+    #[test]
+    fn a_level_that_lasts_is_one_segment() {
+        let (mut split, mut whole) = (Curve::default(), Curve::default());
+        for (value, width) in [(2.0, 30), (2.0, 5), (0.0, 10), (2.0, 1), (1.0, 60), (1.0, 4)] {
+            split.add(value, width);
+        }
+        for (value, width) in [(2.0, 35), (0.0, 10), (2.0, 1), (1.0, 64)] {
+            whole.add(value, width);
+        }
+        assert_eq!(split.segments, whole.segments);
+        assert_eq!(split.stats(), whole.stats());
     }
 
     #[test]
