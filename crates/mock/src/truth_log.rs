@@ -5,6 +5,7 @@
 //! Lines are formatted and written by a thread of their own, flushed every second and at the end; the
 //! serving threads only hand over what they noted.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::config::{MockError, ServeReport};
@@ -72,10 +73,9 @@ pub(crate) struct Entry {
     pub(crate) stream: bool,
     /// Bytes of the request's body.
     pub(crate) body_bytes: usize,
-    /// The request's body, logged as its SHA-256 in hex. The log's own thread computes that: hashing
-    /// here would show in the server's times.
-    #[serde(rename = "body_sha256", serialize_with = "sha256")]
-    pub(crate) body: Bytes,
+    /// SHA-256 of the request's body in hex; absent when it was not read to its end. Filled in by the
+    /// log's own thread: hashing here would show in the server's times.
+    pub(crate) body_sha256: Option<String>,
     /// Bytes of the prompt's JSON.
     pub(crate) prompt_bytes: usize,
     /// Tokens of the prompt, as counted here.
@@ -104,10 +104,6 @@ pub(crate) struct Entry {
     pub(crate) write_end_ns: Vec<i64>,
 }
 
-fn sha256<S: Serializer>(body: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{:x}", Sha256::digest(body)))
-}
-
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,14 +119,30 @@ pub(crate) enum Finished {
     ServerStopped,
 }
 
-/// Where the serving threads leave their lines.
+/// What the serving threads hand over.
+#[derive(Debug)]
+enum Note {
+    /// A line.
+    Line(Line),
+    /// The body of a request whose line is still to come. It is hashed and let go at once, so that the
+    /// bodies of open streams are not kept.
+    Body(u64, Bytes),
+}
+
+/// Where the serving threads leave their lines. After the writer failed, lines vanish; the failure is
+/// reported at the end.
 #[derive(Debug, Clone)]
-pub(crate) struct TruthLog(Sender<Line>);
+pub(crate) struct TruthLog(Sender<Note>);
 
 impl TruthLog {
-    /// Hands a line over. After the writer failed, lines vanish; the failure is reported at the end.
+    /// Hands a line over.
     pub(crate) fn note(&self, line: Line) {
-        let _ = self.0.send(line);
+        let _ = self.0.send(Note::Line(line));
+    }
+
+    /// Hands the body of a request over, whose line comes later from the same thread.
+    pub(crate) fn note_body(&self, request: u64, body: Bytes) {
+        let _ = self.0.send(Note::Body(request, body));
     }
 }
 
@@ -148,9 +160,9 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn open(path: &Path) -> Result<(TruthLog, Writer), MockError> {
     let failed = |source| MockError::TruthLog { path: path.to_owned(), source };
     let file = File::create(path).map_err(failed)?;
-    let (sender, lines) = channel();
+    let (sender, notes) = channel();
     let name = "mock-truth-log".to_owned();
-    let thread = std::thread::Builder::new().name(name).spawn(move || write(file, &lines)).map_err(failed)?;
+    let thread = std::thread::Builder::new().name(name).spawn(move || write(file, &notes)).map_err(failed)?;
     Ok((TruthLog(sender), Writer { path: path.to_owned(), thread }))
 }
 
@@ -162,12 +174,19 @@ impl Writer {
     }
 }
 
-fn write(file: File, lines: &Receiver<Line>) -> io::Result<()> {
+fn write(file: File, notes: &Receiver<Note>) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 16, file);
+    let mut bodies: HashMap<u64, String> = HashMap::new();
     let mut flushed = Instant::now();
     loop {
-        match lines.recv_timeout(FLUSH_EVERY.saturating_sub(flushed.elapsed())) {
-            Ok(line) => {
+        match notes.recv_timeout(FLUSH_EVERY.saturating_sub(flushed.elapsed())) {
+            Ok(Note::Body(request, body)) => {
+                bodies.insert(request, format!("{:x}", Sha256::digest(&body)));
+            }
+            Ok(Note::Line(mut line)) => {
+                if let Line::Request(entry) = &mut line {
+                    entry.body_sha256 = bodies.remove(&entry.request);
+                }
                 serde_json::to_writer(&mut file, &line)?;
                 file.write_all(b"\n")?;
             }
@@ -191,21 +210,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("truth.jsonl");
         let (log, writer) = open(&path).unwrap();
-        let body = Bytes::from_static(b"abc");
-        let entry = Entry { write_begin_ns: vec![1, 2], finished: Finished::Cut, body, ..Entry::default() };
-        log.note(Line::Request(Box::new(entry)));
+        let entry = |request| Entry { request, finished: Finished::Cut, ..Entry::default() };
+        log.note_body(7, Bytes::from_static(b"abc"));
+        log.note(Line::Request(Box::new(Entry { write_begin_ns: vec![1, 2], ..entry(7) })));
+        log.note(Line::Request(Box::new(entry(8))));
         log.note(Line::Summary(ServeReport::default()));
         drop(log);
         writer.close().unwrap();
         let text = std::fs::read_to_string(path).unwrap();
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
         assert_eq!((&lines[0]["kind"], &lines[0]["finished"]), (&"request".into(), &"cut".into()));
         assert_eq!(lines[0]["write_begin_ns"], serde_json::json!([1, 2]));
         let sha256_of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(lines[0]["body_sha256"], sha256_of_abc);
-        assert_eq!(lines[1]["kind"], "summary");
+        assert!(lines[1]["body_sha256"].is_null(), "its body was never read");
+        assert_eq!(lines[2]["kind"], "summary");
     }
 
     #[test]

@@ -50,9 +50,11 @@ pub(super) async fn generate(
             shard.report().requests += 1;
             watch.describe(|entry| {
                 entry.body_bytes = body.len();
-                entry.body = body.clone();
                 entry.body_read_ns = Some(watch.last_read_ns());
             });
+            if let Some(log) = shard.log() {
+                log.note_body(number, body.clone());
+            }
             answer(shard, watch, endpoint, number, &body).await
         }
         Err(error) if error.is::<LengthLimitError>() => {

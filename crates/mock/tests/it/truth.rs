@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use sha2::Digest;
 
 use crate::raw::{Client, chat, start_with};
 
@@ -43,6 +44,8 @@ fn every_instant_is_there_and_in_order() {
     assert_eq!((&entry["model"], &entry["path"]), (&"m".into(), &"/v1/chat/completions".into()));
     assert!(entry["request_id"].as_str().unwrap().starts_with("id-"));
     assert_eq!((&entry["prompt_tokens"], &entry["status"]), (&3.into(), &200.into()));
+    let body = chat("m", r#","stream":true,"max_tokens":5"#);
+    assert_eq!(entry["body_sha256"], format!("{:x}", sha2::Sha256::digest(&body)));
     let (begin, end) = (instants(&entry["write_begin_ns"]), instants(&entry["write_end_ns"]));
     assert_eq!((begin.len(), end.len()), (5, 5));
     let mut timeline: Vec<i64> = ["accepted_ns", "head_read_ns", "body_read_ns"]
