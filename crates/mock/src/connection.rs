@@ -42,6 +42,8 @@ pub(crate) struct Watch {
     entry: RefCell<Option<Box<Entry>>>,
     /// Whether the answer has been handed over in full, and only the flush is missing.
     ending: Cell<bool>,
+    /// Whether that answer is the one asked for.
+    answered: Cell<bool>,
     reset_on_close: Cell<bool>,
 }
 
@@ -57,17 +59,19 @@ impl Watch {
             carries: Cell::new(Carries::Other),
             entry: RefCell::new(None),
             ending: Cell::new(false),
+            answered: Cell::new(false),
             reset_on_close: Cell::new(false),
         })
     }
 
     /// A generation request begins: its head has been read.
     pub(crate) fn begin(&self, describe: impl FnOnce(&mut Entry)) {
+        // hyper reads on once an answer is out of its hands: what is before this has been written.
+        self.finish(true);
         let connection_request = self.requests.replace(self.requests.get() + 1);
         if self.shard.log().is_none() {
             return;
         }
-        self.finish();
         let mut entry = Box::new(Entry {
             connection: self.number,
             connection_request,
@@ -108,17 +112,29 @@ impl Watch {
         self.describe(|entry| entry.finished = finished);
     }
 
+    /// The answer that [`end`](Self::end) is told of, before or after, is the one asked for.
+    pub(crate) fn answered(&self) {
+        self.answered.set(true);
+    }
+
     /// The connection is to end with a reset.
     pub(crate) fn reset_on_close(&self) {
         self.reset_on_close.set(true);
     }
 
-    /// Logs the request under way, if there is one.
-    fn finish(&self) {
-        self.ending.set(false);
+    /// Counts and logs the request under way, if there is one. `is_written`: everything handed over has
+    /// been written.
+    fn finish(&self, is_written: bool) {
+        let (ended, answered) = (self.ending.take(), self.answered.take());
         self.carries.set(Carries::Other);
+        if ended && answered && is_written {
+            self.shard.report().complete += 1;
+        }
         let Some(mut entry) = self.entry.borrow_mut().take() else { return };
         entry.end_ns = self.last_write_ns.get();
+        if ended && !is_written {
+            entry.finished = Finished::ClientClosed;
+        }
         if entry.finished == Finished::ClientClosed && self.shard.is_stopping() {
             entry.finished = Finished::ServerStopped;
         }
@@ -198,7 +214,7 @@ impl hyper::rt::Write for WatchedSocket {
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper gets here when its buffer is empty: everything has been handed to the kernel.
         if self.watch.ending.get() {
-            self.watch.finish();
+            self.watch.finish(true);
         }
         Poll::Ready(Ok(()))
     }
@@ -217,7 +233,7 @@ impl Drop for WatchedSocket {
         if self.watch.reset_on_close.get() {
             reset(&self.stream);
         }
-        self.watch.finish();
+        self.watch.finish(false);
     }
 }
 

@@ -187,7 +187,7 @@ impl StreamBody {
             return self.strike(&fault, context);
         }
         if is_last {
-            self.shard.report().complete += 1;
+            self.watch.answered();
             return self.send_last(self.reply.trailer(self.cached_tokens()));
         }
         let step = self.state.steps_sent;

@@ -210,9 +210,8 @@ async fn in_one_piece(answer: &StreamBody, fault: Option<Fault>) -> Answer {
     answer.note_admission();
     let whole = answer.reply.whole(answer.cached_tokens());
     let Some(fault) = fault else {
-        let mut report = shard.report();
-        report.complete += 1;
-        report.tokens += u64::from(answer.reply.steps());
+        watch.answered();
+        shard.report().tokens += u64::from(answer.reply.steps());
         return Ok(respond(StatusCode::OK, "application/json", whole));
     };
     note_fault(shard, watch, &fault);

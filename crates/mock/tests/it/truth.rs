@@ -117,6 +117,23 @@ fn refused_connections_have_a_line_of_their_own() {
     assert_eq!(lines.last().unwrap()["requests"], 0);
 }
 
+/// A piece too large for the buffers of the kernel, and a client that leaves without reading it.
+#[test]
+fn an_answer_that_was_never_written_out_is_not_complete() {
+    let lines = logged("fixed?ttft=1ms&itl=0ms", |addr| {
+        let mut client = Client::connect(addr);
+        client.send_post("/v1/chat/completions", &chat("leaves", r#","max_tokens":2000000"#));
+        client.wait_for(b"\r\n\r\n");
+        client.shutdown(Shutdown::Both);
+        drop(client);
+        // Answered after the other's end has been noticed, or at the server's.
+        Client::connect(addr).post("/v1/chat/completions", &chat("stays", ""));
+    });
+    let entry = lines.iter().find(|line| line["model"] == "leaves").unwrap();
+    assert_ne!(entry["finished"], "complete", "{entry}");
+    assert_eq!(lines.last().unwrap()["complete"], 1);
+}
+
 #[test]
 fn whoever_goes_first_is_said() {
     let lines = logged("fixed?ttft=1ms&itl=1s", |addr| {
