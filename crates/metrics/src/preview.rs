@@ -9,9 +9,9 @@ use crate::metric::MetricId;
 use crate::registry::id;
 use crate::value::RequestMetrics;
 
-const TTFT: MetricId = id("time_to_first_token");
-const ITL: MetricId = id("inter_token_latency");
-const LATENCY: MetricId = id("request_latency");
+const TTFT: MetricId = id!("time_to_first_token");
+const ITL: MetricId = id!("inter_token_latency");
+const LATENCY: MetricId = id!("request_latency");
 
 /// Quantiles so far of the latencies that a progress view shows.
 #[derive(Debug, Clone)]

@@ -13,8 +13,16 @@ use crate::metric::{Metric, MetricId};
 /// Every metric there is.
 pub static REGISTRY: &[Metric] = TABLE;
 
-/// The position of `tag`, at compile time: an unknown tag does not compile.
-pub(crate) const fn id(tag: &str) -> MetricId {
+/// The [`MetricId`] of a tag, found at compile time: an unknown tag does not compile.
+macro_rules! id {
+    ($tag:literal) => {
+        const { crate::registry::position($tag) }
+    };
+}
+pub(crate) use id;
+
+/// The position of `tag`, for [`id!`].
+pub(crate) const fn position(tag: &str) -> MetricId {
     let mut index = 0;
     while index < TABLE.len() {
         if same(TABLE[index].tag.as_bytes(), tag.as_bytes()) {
@@ -164,7 +172,7 @@ mod tests {
         assert_eq!(tags.len(), REGISTRY.len());
         for (index, metric) in REGISTRY.iter().enumerate() {
             assert_eq!(MetricId::of(metric.tag).map(MetricId::index), Some(index));
-            assert_eq!(id(metric.tag).metric(), metric);
+            assert_eq!(position(metric.tag).metric(), metric);
         }
         assert_eq!(MetricId::of("no_such_metric"), None);
     }

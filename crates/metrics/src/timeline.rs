@@ -11,7 +11,7 @@ use crate::registry::id;
 use crate::request::request_end;
 use crate::value::RequestMetrics;
 
-const TTFT: MetricId = id("time_to_first_token");
+const TTFT: MetricId = id!("time_to_first_token");
 /// Centroids kept for each bucket and metric.
 const CENTROIDS: usize = 50;
 

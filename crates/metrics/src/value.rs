@@ -3,7 +3,7 @@
 use crate::metric::{Metric, MetricId};
 use crate::registry::id;
 
-const GOOD: MetricId = id("good_request_count");
+const GOOD: MetricId = id!("good_request_count");
 
 /// A value as files show it: in the metric's display unit.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,22 +14,22 @@ const DEGRADED_LAG_NS: f64 = 500e6;
 
 /// Totals that are plain sums of a per-request metric.
 const SUMS: [(MetricId, MetricId); 16] = [
-    (id("total_isl"), id("input_sequence_length")),
-    (id("total_osl"), id("output_sequence_length")),
-    (id("total_output_tokens"), id("output_token_count")),
-    (id("total_reasoning_tokens"), id("reasoning_token_count")),
-    (id("total_error_isl"), id("error_isl")),
-    (id("total_usage_prompt_tokens"), id("usage_prompt_tokens")),
-    (id("total_usage_prompt_cache_read_tokens"), id("usage_prompt_cache_read_tokens")),
-    (id("total_usage_prompt_cache_write_tokens"), id("usage_prompt_cache_write_tokens")),
-    (id("total_usage_prompt_cache_miss_tokens"), id("usage_prompt_cache_miss_tokens")),
-    (id("total_usage_prompt_audio_tokens"), id("usage_prompt_audio_tokens")),
-    (id("total_usage_completion_tokens"), id("usage_completion_tokens")),
-    (id("total_usage_reasoning_tokens"), id("usage_reasoning_tokens")),
-    (id("total_usage_completion_audio_tokens"), id("usage_completion_audio_tokens")),
-    (id("total_usage_accepted_prediction_tokens"), id("usage_accepted_prediction_tokens")),
-    (id("total_usage_rejected_prediction_tokens"), id("usage_rejected_prediction_tokens")),
-    (id("total_usage_total_tokens"), id("usage_total_tokens")),
+    (id!("total_isl"), id!("input_sequence_length")),
+    (id!("total_osl"), id!("output_sequence_length")),
+    (id!("total_output_tokens"), id!("output_token_count")),
+    (id!("total_reasoning_tokens"), id!("reasoning_token_count")),
+    (id!("total_error_isl"), id!("error_isl")),
+    (id!("total_usage_prompt_tokens"), id!("usage_prompt_tokens")),
+    (id!("total_usage_prompt_cache_read_tokens"), id!("usage_prompt_cache_read_tokens")),
+    (id!("total_usage_prompt_cache_write_tokens"), id!("usage_prompt_cache_write_tokens")),
+    (id!("total_usage_prompt_cache_miss_tokens"), id!("usage_prompt_cache_miss_tokens")),
+    (id!("total_usage_prompt_audio_tokens"), id!("usage_prompt_audio_tokens")),
+    (id!("total_usage_completion_tokens"), id!("usage_completion_tokens")),
+    (id!("total_usage_reasoning_tokens"), id!("usage_reasoning_tokens")),
+    (id!("total_usage_completion_audio_tokens"), id!("usage_completion_audio_tokens")),
+    (id!("total_usage_accepted_prediction_tokens"), id!("usage_accepted_prediction_tokens")),
+    (id!("total_usage_rejected_prediction_tokens"), id!("usage_rejected_prediction_tokens")),
+    (id!("total_usage_total_tokens"), id!("usage_total_tokens")),
 ];
 
 /// Every figure that exists, in display units.
@@ -48,16 +48,16 @@ pub(super) fn figures(totals: &PhaseTotals, config: &MetricConfig, window: Windo
 fn counts(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
     let (ok, errors) = (totals.counts.ok, totals.counts.errors());
     let completed = ok + errors;
-    figures.push((id("request_count"), ok as f64));
-    figures.push((id("completed_request_count"), completed as f64));
+    figures.push((id!("request_count"), ok as f64));
+    figures.push((id!("completed_request_count"), completed as f64));
     let rate = if completed == 0 { 0.0 } else { 100.0 * errors as f64 / completed as f64 };
-    figures.push((id("request_error_rate"), rate));
+    figures.push((id!("request_error_rate"), rate));
     if errors > 0 {
-        figures.push((id("error_request_count"), errors as f64));
-        figures.push((id("context_overflow_count"), totals.context_overflows as f64));
+        figures.push((id!("error_request_count"), errors as f64));
+        figures.push((id!("context_overflow_count"), totals.context_overflows as f64));
     }
     if let Some((first, last)) = totals.span {
-        let id = id("benchmark_duration");
+        let id = id!("benchmark_duration");
         figures.push((id, id.metric().unit.display((last - first) as f64)));
     }
 }
@@ -66,37 +66,37 @@ fn sums(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
     let aggregates = MetricId::all().filter(|id| id.metric().kind == Kind::Aggregate);
     figures.extend(aggregates.filter_map(|id| Some((id, totals.sums[id.index()]? as f64))));
     figures.extend(SUMS.iter().filter_map(|&(total, each)| Some((total, column_sum(totals, each)?))));
-    let read = column_sum(totals, id("usage_prompt_cache_read_tokens"));
-    let prompt = column_sum(totals, id("usage_prompt_tokens")).filter(|&prompt| prompt > 0.0);
+    let read = column_sum(totals, id!("usage_prompt_cache_read_tokens"));
+    let prompt = column_sum(totals, id!("usage_prompt_tokens")).filter(|&prompt| prompt > 0.0);
     if let (Some(read), Some(prompt)) = (read, prompt) {
-        figures.push((id("overall_usage_prompt_cache_read_pct"), 100.0 * read / prompt));
+        figures.push((id!("overall_usage_prompt_cache_read_pct"), 100.0 * read / prompt));
     }
 }
 
 fn rates(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals, window: Window) {
     let Some(per_second) = Rate::over(window) else { return };
-    figures.push((id("request_throughput"), per_second.of(totals.counts.ok as f64)));
-    let input = column_sum(totals, id("input_sequence_length"));
-    let output = column_sum(totals, id("output_sequence_length"));
+    figures.push((id!("request_throughput"), per_second.of(totals.counts.ok as f64)));
+    let input = column_sum(totals, id!("input_sequence_length"));
+    let output = column_sum(totals, id!("output_sequence_length"));
     if let Some(input) = input {
-        figures.push((id("input_token_throughput"), per_second.of(input)));
+        figures.push((id!("input_token_throughput"), per_second.of(input)));
     }
     if let Some(output) = output {
-        figures.push((id("output_token_throughput"), per_second.of(output)));
+        figures.push((id!("output_token_throughput"), per_second.of(output)));
     }
     if let (Some(input), Some(output)) = (input, output) {
-        figures.push((id("total_token_throughput"), per_second.of(input + output)));
+        figures.push((id!("total_token_throughput"), per_second.of(input + output)));
     }
 }
 
 fn goodput(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals, window: Window) {
-    let good = totals.sums[id("good_request_count").index()].unwrap_or(0) as f64;
+    let good = totals.sums[id!("good_request_count").index()].unwrap_or(0) as f64;
     let completed = totals.counts.ok + totals.counts.errors();
-    figures.push((id("good_request_count"), good));
+    figures.push((id!("good_request_count"), good));
     let fraction = if completed == 0 { 0.0 } else { good / completed as f64 };
-    figures.push((id("good_request_fraction"), fraction));
+    figures.push((id!("good_request_fraction"), fraction));
     if let Some(per_second) = Rate::over(window) {
-        figures.push((id("goodput"), per_second.of(good)));
+        figures.push((id!("goodput"), per_second.of(good)));
     }
 }
 
@@ -106,14 +106,14 @@ fn replay_lag(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
     let mut lags: Vec<f64> = totals.schedule_offsets.iter().map(|offset| offset - least).collect();
     lags.sort_unstable_by(f64::total_cmp);
     for (id, share) in [
-        (id("replay_sched_lag_p50"), 0.50),
-        (id("replay_sched_lag_p90"), 0.90),
-        (id("replay_sched_lag_p99"), 0.99),
+        (id!("replay_sched_lag_p50"), 0.50),
+        (id!("replay_sched_lag_p90"), 0.90),
+        (id!("replay_sched_lag_p99"), 0.99),
     ] {
         figures.push((id, id.metric().unit.display(quantile(&lags, share))));
     }
     let is_degraded = quantile(&lags, 0.99) > DEGRADED_LAG_NS;
-    figures.push((id("replay_sched_degraded"), f64::from(u8::from(is_degraded))));
+    figures.push((id!("replay_sched_degraded"), f64::from(u8::from(is_degraded))));
 }
 
 /// The sum of a metric's samples; `None` without any.

@@ -20,18 +20,18 @@ use crate::sweep::{Life, sweep};
 use crate::value::{Native, RequestMetrics};
 use errors::{ErrorGroups, is_context_overflow};
 
-const TTFT: MetricId = id("time_to_first_token");
-const LATENCY: MetricId = id("request_latency");
-const ICL: MetricId = id("inter_chunk_latency");
-const CREDIT_TO_START: MetricId = id("credit_to_start_latency");
-const EFFECTIVE_LATENCY: MetricId = id("effective_latency");
+const TTFT: MetricId = id!("time_to_first_token");
+const LATENCY: MetricId = id!("request_latency");
+const ICL: MetricId = id!("inter_chunk_latency");
+const CREDIT_TO_START: MetricId = id!("credit_to_start_latency");
+const EFFECTIVE_LATENCY: MetricId = id!("effective_latency");
 
 /// The metrics whose percentiles are also given with every failure counted as infinitely slow.
 const ADJUSTED: [(MetricId, MetricId); 4] = [
-    (TTFT, id("adj_time_to_first_token")),
-    (LATENCY, id("adj_request_latency")),
-    (id("inter_token_latency"), id("adj_inter_token_latency")),
-    (id("decode_duration"), id("adj_decode_duration")),
+    (TTFT, id!("adj_time_to_first_token")),
+    (LATENCY, id!("adj_request_latency")),
+    (id!("inter_token_latency"), id!("adj_inter_token_latency")),
+    (id!("decode_duration"), id!("adj_decode_duration")),
 ];
 
 /// Collects the records of a run and sums them up.

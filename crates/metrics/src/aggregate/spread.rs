@@ -8,8 +8,12 @@ use crate::summary::OutcomeCounts;
 use crate::timeline::{Distribution, GoodputCurve};
 
 /// The metrics whose distribution is drawn.
-const DRAWN: [MetricId; 4] =
-    [id("time_to_first_token"), id("inter_token_latency"), id("inter_chunk_latency"), id("request_latency")];
+const DRAWN: [MetricId; 4] = [
+    id!("time_to_first_token"),
+    id!("inter_token_latency"),
+    id!("inter_chunk_latency"),
+    id!("request_latency"),
+];
 /// Bins of a histogram, the last one for all that lies above the 99.5th percentile included.
 const BINS: usize = 60;
 /// Points of a curve, at most.
@@ -38,7 +42,7 @@ pub(super) fn goodput_curve(
     counts: &OutcomeCounts,
     slos: &SloSet,
 ) -> Option<GoodputCurve> {
-    const TTFT: MetricId = id("time_to_first_token");
+    const TTFT: MetricId = id!("time_to_first_token");
     otherwise_good.sort_unstable_by(f64::total_cmp);
     let points = steps(otherwise_good, counts.ok + counts.errors());
     (!points.is_empty()).then(|| GoodputCurve {

@@ -10,20 +10,20 @@ use super::Values;
 use crate::metric::MetricId;
 use crate::registry::id;
 
-const BLOCKED: MetricId = id("http_req_blocked");
-const DNS: MetricId = id("http_req_dns_lookup");
-const CONNECTING: MetricId = id("http_req_connecting");
-const SENDING: MetricId = id("http_req_sending");
-const WAITING: MetricId = id("http_req_waiting");
-const RECEIVING: MetricId = id("http_req_receiving");
-const REUSED: MetricId = id("http_req_connection_reused");
-const DATA_SENT: MetricId = id("http_req_data_sent");
-const CHUNKS_SENT: MetricId = id("http_req_chunks_sent");
-const DATA_RECEIVED: MetricId = id("http_req_data_received");
-const CHUNKS_RECEIVED: MetricId = id("http_req_chunks_received");
-const OVERHEAD: MetricId = id("http_req_connection_overhead");
-const DURATION: MetricId = id("http_req_duration");
-const TOTAL: MetricId = id("http_req_total");
+const BLOCKED: MetricId = id!("http_req_blocked");
+const DNS: MetricId = id!("http_req_dns_lookup");
+const CONNECTING: MetricId = id!("http_req_connecting");
+const SENDING: MetricId = id!("http_req_sending");
+const WAITING: MetricId = id!("http_req_waiting");
+const RECEIVING: MetricId = id!("http_req_receiving");
+const REUSED: MetricId = id!("http_req_connection_reused");
+const DATA_SENT: MetricId = id!("http_req_data_sent");
+const CHUNKS_SENT: MetricId = id!("http_req_chunks_sent");
+const DATA_RECEIVED: MetricId = id!("http_req_data_received");
+const CHUNKS_RECEIVED: MetricId = id!("http_req_chunks_received");
+const OVERHEAD: MetricId = id!("http_req_connection_overhead");
+const DURATION: MetricId = id!("http_req_duration");
+const TOTAL: MetricId = id!("http_req_total");
 
 pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
     let (instants, connection) = (&record.instants, &record.connection);

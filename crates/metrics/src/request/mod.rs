@@ -13,24 +13,24 @@ use crate::metric::MetricId;
 use crate::registry::id;
 use crate::value::{Native, RequestMetrics};
 
-const TTFT: MetricId = id("time_to_first_token");
-const TTST: MetricId = id("time_to_second_token");
-const TTFO: MetricId = id("time_to_first_output_token");
-const LATENCY: MetricId = id("request_latency");
-const DECODE: MetricId = id("decode_duration");
-const ITL: MetricId = id("inter_token_latency");
-const ICL: MetricId = id("inter_chunk_latency");
-const PER_USER: MetricId = id("output_token_throughput_per_user");
-const E2E: MetricId = id("e2e_output_token_throughput");
-const PREFILL: MetricId = id("prefill_throughput_per_user");
-const ISL: MetricId = id("input_sequence_length");
-const OSL: MetricId = id("output_sequence_length");
-const OUTPUT: MetricId = id("output_token_count");
-const REASONING: MetricId = id("reasoning_token_count");
-const OSL_DIFF: MetricId = id("osl_mismatch_diff_pct");
-const OSL_MISMATCH: MetricId = id("osl_mismatch_count");
-const GOOD: MetricId = id("good_request_count");
-const ERROR_ISL: MetricId = id("error_isl");
+const TTFT: MetricId = id!("time_to_first_token");
+const TTST: MetricId = id!("time_to_second_token");
+const TTFO: MetricId = id!("time_to_first_output_token");
+const LATENCY: MetricId = id!("request_latency");
+const DECODE: MetricId = id!("decode_duration");
+const ITL: MetricId = id!("inter_token_latency");
+const ICL: MetricId = id!("inter_chunk_latency");
+const PER_USER: MetricId = id!("output_token_throughput_per_user");
+const E2E: MetricId = id!("e2e_output_token_throughput");
+const PREFILL: MetricId = id!("prefill_throughput_per_user");
+const ISL: MetricId = id!("input_sequence_length");
+const OSL: MetricId = id!("output_sequence_length");
+const OUTPUT: MetricId = id!("output_token_count");
+const REASONING: MetricId = id!("reasoning_token_count");
+const OSL_DIFF: MetricId = id!("osl_mismatch_diff_pct");
+const OSL_MISMATCH: MetricId = id!("osl_mismatch_count");
+const GOOD: MetricId = id!("good_request_count");
+const ERROR_ISL: MetricId = id!("error_isl");
 
 /// An output length is a mismatch when it misses the length asked for by more than this many percent
 /// of it, or by more than [`OSL_MISMATCH_TOKENS`], whichever is less.

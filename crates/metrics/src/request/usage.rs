@@ -6,10 +6,10 @@ use super::Values;
 use crate::metric::MetricId;
 use crate::registry::id;
 
-const PROMPT_DIFF: MetricId = id("usage_prompt_tokens_diff_pct");
-const COMPLETION_DIFF: MetricId = id("usage_completion_tokens_diff_pct");
-const REASONING_DIFF: MetricId = id("usage_reasoning_tokens_diff_pct");
-const DISCREPANCY: MetricId = id("usage_discrepancy_count");
+const PROMPT_DIFF: MetricId = id!("usage_prompt_tokens_diff_pct");
+const COMPLETION_DIFF: MetricId = id!("usage_completion_tokens_diff_pct");
+const REASONING_DIFF: MetricId = id!("usage_reasoning_tokens_diff_pct");
+const DISCREPANCY: MetricId = id!("usage_discrepancy_count");
 
 /// A request's counts disagree when one of them differs by more than this many percent.
 const DISCREPANCY_PCT: f64 = 10.0;
@@ -18,17 +18,17 @@ pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
     let Some(usage) = &record.tokens.usage else { return };
     let tokens = &record.tokens;
     for (id, count) in [
-        (id("usage_prompt_tokens"), usage.prompt_tokens),
-        (id("usage_prompt_cache_read_tokens"), usage.prompt_cache_read_tokens),
-        (id("usage_prompt_cache_write_tokens"), usage.prompt_cache_write_tokens),
-        (id("usage_prompt_cache_miss_tokens"), usage.prompt_cache_miss_tokens),
-        (id("usage_prompt_audio_tokens"), usage.prompt_audio_tokens),
-        (id("usage_completion_tokens"), usage.completion_tokens),
-        (id("usage_reasoning_tokens"), usage.reasoning_tokens),
-        (id("usage_completion_audio_tokens"), usage.completion_audio_tokens),
-        (id("usage_accepted_prediction_tokens"), usage.accepted_prediction_tokens),
-        (id("usage_rejected_prediction_tokens"), usage.rejected_prediction_tokens),
-        (id("usage_total_tokens"), usage.total_tokens),
+        (id!("usage_prompt_tokens"), usage.prompt_tokens),
+        (id!("usage_prompt_cache_read_tokens"), usage.prompt_cache_read_tokens),
+        (id!("usage_prompt_cache_write_tokens"), usage.prompt_cache_write_tokens),
+        (id!("usage_prompt_cache_miss_tokens"), usage.prompt_cache_miss_tokens),
+        (id!("usage_prompt_audio_tokens"), usage.prompt_audio_tokens),
+        (id!("usage_completion_tokens"), usage.completion_tokens),
+        (id!("usage_reasoning_tokens"), usage.reasoning_tokens),
+        (id!("usage_completion_audio_tokens"), usage.completion_audio_tokens),
+        (id!("usage_accepted_prediction_tokens"), usage.accepted_prediction_tokens),
+        (id!("usage_rejected_prediction_tokens"), usage.rejected_prediction_tokens),
+        (id!("usage_total_tokens"), usage.total_tokens),
     ] {
         values.int(id, count);
     }

@@ -112,13 +112,12 @@ impl UnderWay {
     fn step(&mut self, order: &[usize], lives: &[Life], gaps_ns: &[f64], levels: &mut Levels) {
         let Some(mut due) = self.steps.peek_mut() else { return };
         let Reverse((_, rank, slot)) = *due;
-        match self.cursors[slot].step(&lives[order[rank]], gaps_ns, levels) {
+        if let Some(at) = self.cursors[slot].step(&lives[order[rank]], gaps_ns, levels) {
             // Changed in its place: the heap sifts once, where a pop and a push would sift twice.
-            Some(at) => *due = Reverse((at, rank, slot)),
-            None => {
-                PeekMut::pop(due);
-                self.free.push(slot);
-            }
+            *due = Reverse((at, rank, slot));
+        } else {
+            PeekMut::pop(due);
+            self.free.push(slot);
         }
     }
 }
@@ -330,20 +329,20 @@ impl Curves {
 
     fn figures(self) -> Figures {
         [
-            (id("effective_concurrency"), self.concurrency),
-            (id("effective_decode_concurrency"), self.decode_concurrency),
-            (id("effective_prefill_concurrency"), self.prefill_concurrency),
-            (id("effective_decode_throughput"), self.decode),
-            (id("effective_prefill_throughput"), self.prefill),
-            (id("effective_total_throughput"), self.total),
-            (id("effective_decode_throughput_per_user"), self.decode_per_user),
-            (id("effective_prefill_throughput_per_user"), self.prefill_per_user),
-            (id("tokens_in_flight"), self.tokens),
-            (id("active_decode_throughput"), self.active_decode),
-            (id("active_prefill_throughput"), self.active_prefill),
-            (id("active_decode_throughput_per_user"), self.active_decode_per_user),
-            (id("active_prefill_throughput_per_user"), self.active_prefill_per_user),
-            (id("active_total_throughput"), self.active_total),
+            (id!("effective_concurrency"), self.concurrency),
+            (id!("effective_decode_concurrency"), self.decode_concurrency),
+            (id!("effective_prefill_concurrency"), self.prefill_concurrency),
+            (id!("effective_decode_throughput"), self.decode),
+            (id!("effective_prefill_throughput"), self.prefill),
+            (id!("effective_total_throughput"), self.total),
+            (id!("effective_decode_throughput_per_user"), self.decode_per_user),
+            (id!("effective_prefill_throughput_per_user"), self.prefill_per_user),
+            (id!("tokens_in_flight"), self.tokens),
+            (id!("active_decode_throughput"), self.active_decode),
+            (id!("active_prefill_throughput"), self.active_prefill),
+            (id!("active_decode_throughput_per_user"), self.active_decode_per_user),
+            (id!("active_prefill_throughput_per_user"), self.active_prefill_per_user),
+            (id!("active_total_throughput"), self.active_total),
         ]
         .into_iter()
         .map(|(id, curve)| {
