@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::faults::Fault;
 use crate::perf::Timing;
-use crate::profile::{PerfProfile, Profile};
+use crate::profile::Profile;
 
 /// Tokens of an answer for which no number was asked.
 const USUAL_TOKENS: u32 = 128;
@@ -76,7 +76,6 @@ impl Plan {
         let output_tokens = ends_at.unwrap_or(limit).min(limit);
         // A length that was not asked for is the model's own end.
         let is_cut = asked.max_tokens.is_some() && ends_at.is_none_or(|end| end > limit);
-        let caches = matches!(profile.perf, PerfProfile::Default(_) | PerfProfile::Splitwise(_));
         Self {
             fault,
             timing: None,
@@ -84,7 +83,7 @@ impl Plan {
             output_tokens,
             reported_tokens: output_tokens,
             reasoning_tokens: 0,
-            details: if caches { Details::Cached } else { Details::None },
+            details: if profile.has_prefix_cache() { Details::Cached } else { Details::None },
             role: true,
             hole: None,
             usage: true,

@@ -115,6 +115,11 @@ impl Profile {
         }
     }
 
+    /// Whether prompts are looked up in a prefix cache.
+    pub(crate) fn has_prefix_cache(&self) -> bool {
+        matches!(self.perf, PerfProfile::Default(_) | PerfProfile::Splitwise(_))
+    }
+
     fn named(name: &str) -> Result<Self, ProfileError> {
         let perf = match name {
             "" | "default" => PerfProfile::default(),

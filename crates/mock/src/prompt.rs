@@ -300,7 +300,7 @@ mod tests {
             ever asked him to; he's simply convinced that unmeasured delays can't be improved upon.";
         let exact = Tokenizer::builtin().count(text) as f64;
         let error = (estimate(text) as f64 - exact) / exact;
-        assert!(error.abs() < 0.15, "{error}");
+        assert!(error.abs() < 0.10, "{error}");
     }
 
     proptest! {

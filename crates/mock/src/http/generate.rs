@@ -129,11 +129,13 @@ async fn answer(
         usage_wanted: request.include_usage,
     };
     let reply = Reply::new(asked, plan);
+    // Hashing a long prompt costs as much as counting it.
+    let blocks = if shard.common().profile.has_prefix_cache() { request.prompt.blocks() } else { Vec::new() };
     let progress = shard.submit(Work {
         id: number,
         prompt_tokens,
         output_tokens: reply.steps(),
-        blocks: request.prompt.blocks(),
+        blocks,
         block_tokens: request.prompt.block_tokens(prompt_tokens),
         timing,
     });
