@@ -51,7 +51,7 @@ impl Default for MockConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum MockError {
     /// The address could not be listened on.
-    #[error("cannot listen on {addr}: {source}; choose another --host or --port (0 takes a free port)")]
+    #[error("cannot listen on {addr}; choose another --host or --port (0 takes a free port)")]
     Bind {
         /// The address asked for.
         addr: SocketAddr,
@@ -59,7 +59,7 @@ pub enum MockError {
         source: std::io::Error,
     },
     /// The truth log could not be written.
-    #[error("cannot write the truth log {}: {source}", path.display())]
+    #[error("--truth-log {}: cannot be written", path.display())]
     TruthLog {
         /// The file asked for.
         path: PathBuf,
@@ -67,7 +67,7 @@ pub enum MockError {
         source: std::io::Error,
     },
     /// A server thread could not start.
-    #[error("cannot start a server thread: {0}")]
+    #[error("cannot start a server thread")]
     Runtime(#[from] std::io::Error),
     /// The tokenizer that the profile asks for could not be loaded.
     #[error("cannot load the builtin tokenizer for profile option tokenizer=builtin: {0}")]

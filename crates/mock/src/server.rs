@@ -24,7 +24,7 @@ use crate::connection::{Watch, WatchedSocket, reset};
 use crate::http;
 use crate::perf;
 use crate::shard::{Common, Shard, raise_open_files};
-use crate::truth_log::{self, Line, TruthLog};
+use crate::truth_log::{Line, LogFile, TruthLog, Writer};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 8192;
@@ -34,6 +34,7 @@ const BACKLOG: i32 = 8192;
 pub struct MockServer {
     addr: SocketAddr,
     listeners: Vec<std::net::TcpListener>,
+    truth_log: Option<LogFile>,
     config: MockConfig,
 }
 
@@ -51,7 +52,9 @@ impl MockServer {
             addr = listener.local_addr()?;
             listeners.push(listener);
         }
-        Ok(Self { addr, listeners, config })
+        // Only now, so that a port in use costs nobody the log of whoever uses it.
+        let truth_log = config.truth_log.as_deref().map(LogFile::create).transpose()?;
+        Ok(Self { addr, listeners, truth_log, config })
     }
 
     /// The address it listens on, with the port that was taken.
@@ -67,10 +70,7 @@ impl MockServer {
         // Where the limit stays low, accepting waits for descriptors instead.
         let _ = raise_open_files();
         let common = Arc::new(Common::new(&self.config));
-        let (log, writer) = match &self.config.truth_log {
-            Some(path) => truth_log::open(path).map(|(log, writer)| (Some(log), Some(writer)))?,
-            None => (None, None),
-        };
+        let (log, writer) = self.truth_log.map(LogFile::start).transpose()?.unzip();
         if let Some(log) = &log {
             log.note(Line::Server {
                 format: 1,
@@ -110,7 +110,7 @@ impl MockServer {
         if let Some(log) = log {
             log.note(Line::Summary(report.clone()));
         }
-        writer.map_or(Ok(()), truth_log::Writer::close)?;
+        writer.map_or(Ok(()), Writer::close)?;
         Ok(report)
     }
 

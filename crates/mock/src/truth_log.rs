@@ -156,14 +156,29 @@ pub(crate) struct Writer {
 /// How often what was written reaches the file.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// Opens the log and starts its writer.
-pub(crate) fn open(path: &Path) -> Result<(TruthLog, Writer), MockError> {
-    let failed = |source| MockError::TruthLog { path: path.to_owned(), source };
-    let file = File::create(path).map_err(failed)?;
-    let (sender, notes) = channel();
-    let name = "mock-truth-log".to_owned();
-    let thread = std::thread::Builder::new().name(name).spawn(move || write(file, &notes)).map_err(failed)?;
-    Ok((TruthLog(sender), Writer { path: path.to_owned(), thread }))
+/// A log whose file is there, and whose writer has not started.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl LogFile {
+    /// Makes the file, or empties it.
+    pub(crate) fn create(path: &Path) -> Result<Self, MockError> {
+        let file = File::create(path);
+        let file = file.map_err(|source| MockError::TruthLog { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Starts the writer.
+    pub(crate) fn start(self) -> io::Result<(TruthLog, Writer)> {
+        let Self { path, file } = self;
+        let (sender, notes) = channel();
+        let thread = std::thread::Builder::new().name("mock-truth-log".to_owned());
+        let thread = thread.spawn(move || write(file, &notes))?;
+        Ok((TruthLog(sender), Writer { path, thread }))
+    }
 }
 
 impl Writer {
@@ -209,7 +224,7 @@ mod tests {
     fn lines_are_json_and_all_there_after_closing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("truth.jsonl");
-        let (log, writer) = open(&path).unwrap();
+        let (log, writer) = LogFile::create(&path).unwrap().start().unwrap();
         let entry = |request| Entry { request, finished: Finished::Cut, ..Entry::default() };
         log.note_body(7, Bytes::from_static(b"abc"));
         log.note(Line::Request(Box::new(Entry { write_begin_ns: vec![1, 2], ..entry(7) })));
@@ -231,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_made_is_named() {
-        let said = open(Path::new("/nonexistent/truth.jsonl")).unwrap_err().to_string();
-        assert!(said.contains("/nonexistent/truth.jsonl"), "{said}");
+        let error = LogFile::create(Path::new("/nonexistent/truth.jsonl")).unwrap_err();
+        assert_eq!(error.to_string(), "--truth-log /nonexistent/truth.jsonl: cannot be written");
+        assert!(std::error::Error::source(&error).is_some(), "the cause is told apart");
     }
 }
