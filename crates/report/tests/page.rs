@@ -34,6 +34,24 @@ fn the_page_needs_nothing_but_itself_and_stays_small() {
 }
 
 #[test]
+fn figures_in_pictures_are_those_of_the_tables() {
+    let mut sample = Sample::new();
+    // Curves are drawn through a few points; what stands beside them comes from all samples.
+    sample.summary.goodput_curve.as_mut().unwrap().points = vec![(400.0, 0.5), (600.0, 0.9)];
+    for distribution in &mut sample.summary.distributions {
+        distribution.cdf = vec![distribution.cdf[0], (1e9, 1.0)];
+    }
+    let share = 100.0 * sample.summary.get("good_request_fraction").unwrap().avg.unwrap();
+    let page = html::page(&sample.report());
+    assert!(page.contains(&format!("this run: 500 ms, {share:.1}% good")));
+    let with_figures =
+        sample.summary.distributions.iter().filter(|d| sample.summary.get(d.metric.tag).is_some()).count();
+    assert_eq!(with_figures, 3);
+    let legends_over_time = 2;
+    assert_eq!(page.matches(">p99</text>").count(), legends_over_time + with_figures);
+}
+
+#[test]
 fn text_from_outside_stays_text() {
     const EVIL: &str = "</title></style><script>alert(1)</script><b onclick='x'>\"&";
     let mut sample = Sample::new();

@@ -104,7 +104,9 @@ fn card(out: &mut String, name: &str, value: &str, unit: &str, more: &str) {
 
 pub(super) fn goodput(report: &Report<'_>) -> String {
     let Some(statement) = goodput_statement(report) else { return String::new() };
-    let curve = report.summary.goodput_curve.as_ref().map(spreads::goodput_curve).unwrap_or_default();
+    let good = report.figure("good_request_fraction");
+    let curve = report.summary.goodput_curve.as_ref();
+    let curve = curve.map(|curve| spreads::goodput_curve(curve, good)).unwrap_or_default();
     format!("<p>{}.</p>\n{curve}", Escaped(&statement))
 }
 

@@ -1,6 +1,6 @@
 //! Pictures of how latencies are spread, and of goodput against a bound on one of them.
 
-use loadgen_metrics::{Distribution, GoodputCurve, Slo};
+use loadgen_metrics::{Distribution, GoodputCurve, Slo, Stats};
 
 use super::charts::{HALF, WIDE, figures};
 use crate::info::Report;
@@ -14,8 +14,9 @@ pub(super) fn distributions(report: &Report<'_>) -> String {
     let distributions = &report.summary.distributions;
     let all = (cumulative(distributions).size(WIDE.0, WIDE.1), true);
     let each = distributions.iter().map(|distribution| {
-        let bound = report.slos.iter().find(|slo| slo.metric().tag == distribution.metric.tag);
-        (histogram(distribution, bound).size(HALF.0, HALF.1), false)
+        let tag = distribution.metric.tag;
+        let bound = report.slos.iter().find(|slo| slo.metric().tag == tag);
+        (histogram(distribution, report.summary.get(tag), bound).size(HALF.0, HALF.1), false)
     });
     figures(std::iter::once(all).chain(each).filter(|(plot, _)| !plot.is_empty()))
 }
@@ -33,7 +34,9 @@ fn cumulative(distributions: &[Distribution]) -> Plot {
     plot
 }
 
-fn histogram(distribution: &Distribution, bound: Option<&Slo>) -> Plot {
+/// The percentiles marked are the exact ones: the curve's points are too few to tell them from their
+/// neighbours.
+fn histogram(distribution: &Distribution, stats: Option<&Stats>, bound: Option<&Slo>) -> Plot {
     let metric = distribution.metric;
     let mut bins = distribution.bins.clone();
     let mut subtitle = String::new();
@@ -55,7 +58,7 @@ fn histogram(distribution: &Distribution, bound: Option<&Slo>) -> Plot {
         Mark::Bars(bars),
     );
     for (percent, colour) in [(50_u8, Colour::Grey), (99, Colour::Orange)] {
-        if let Some(value) = quantile(distribution, f64::from(percent) / 100.0).filter(|v| *v <= edge) {
+        if let Some(value) = stats.and_then(|stats| stats.percentile(percent)).filter(|v| *v <= edge) {
             plot = plot.layer("", colour, Mark::At(value, format!("p{percent}")));
         }
     }
@@ -72,13 +75,9 @@ fn bar((from, to, count): (f64, f64, u64)) -> (f64, f64, f64) {
     (from - spare, to + spare, count as f64)
 }
 
-/// The least sample of the curve that at least `share` of all are not above.
-fn quantile(distribution: &Distribution, share: f64) -> Option<f64> {
-    distribution.cdf.iter().find(|(_, reached)| *reached >= share).map(|(value, _)| *value)
-}
-
-/// The share of good requests against the bound on the time to first token.
-pub(super) fn goodput_curve(curve: &GoodputCurve) -> String {
+/// The share of good requests against the bound on the time to first token. `good`: the run's own
+/// share, under its own bound.
+pub(super) fn goodput_curve(curve: &GoodputCurve, good: Option<f64>) -> String {
     if curve.points.len() < 2 {
         return String::new();
     }
@@ -90,18 +89,12 @@ pub(super) fn goodput_curve(curve: &GoodputCurve) -> String {
     )
     .subtitle("every other objective kept; failed requests are never good")
     .layer("", Colour::Green, Mark::Area(line.clone()))
-    .layer("", Colour::Green, Mark::Line(line.clone()));
-    if let Some(bound) = curve.bound_ms {
-        let share = share_at(&line, bound);
+    .layer("", Colour::Green, Mark::Line(line));
+    if let (Some(bound), Some(good)) = (curve.bound_ms, good) {
+        let share = good * 100.0;
         plot = plot
             .layer("", Colour::Red, Mark::At(bound, format!("this run: {bound} ms, {share:.1}% good")))
             .description(format!("under the run's bound of {bound} ms {share:.1} % of requests are good"));
     }
     figures(std::iter::once((plot.size(WIDE.0, WIDE.1), true)))
-}
-
-/// The height of a rising curve at `x`: that of its last point not beyond it.
-fn share_at(line: &[(f64, f64)], x: f64) -> f64 {
-    let after = line.partition_point(|point| point.0 <= x);
-    after.checked_sub(1).map_or(0.0, |at| line[at].1)
 }
