@@ -23,7 +23,8 @@ pub struct Summary {
     pub warmup_counts: OutcomeCounts,
     /// The measured phase, from its start to the end of its last request.
     pub window: Window,
-    /// How TTFT, ITL and request latency of the measured phase are spread, where they exist.
+    /// How TTFT, ITL, gaps between chunks and request latency of the measured phase are spread, where
+    /// they exist.
     pub distributions: Vec<Distribution>,
     /// Good requests against the bound on TTFT; `None` when no request has one.
     pub goodput_curve: Option<GoodputCurve>,
