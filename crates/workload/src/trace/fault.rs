@@ -4,6 +4,12 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineFault {
+    /// Longer than any request.
+    #[error("longer than {longest} bytes; a trace has one JSON object on each line")]
+    TooLong {
+        /// Bytes that a line may have.
+        longest: usize,
+    },
     /// Not a JSON object at all.
     #[error("not a JSON object: {0}; each line is one request")]
     NotJson(String),

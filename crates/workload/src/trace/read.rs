@@ -8,11 +8,14 @@ use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::fault::LineFault;
 use super::line::{Line, parse_line};
 use crate::error::WorkloadError;
 
 /// Bytes read at once.
 const BUFFER: usize = 256 * 1024;
+/// Bytes of a line. No request is as long; a file without line ends is not read into memory whole.
+const LONGEST_LINE: usize = 128 << 20;
 
 /// What there is to say about a file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,12 +56,12 @@ pub(crate) fn read(
         };
         let mut line = Vec::new();
         let mut number = 0;
-        loop {
-            line.clear();
-            if lines.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
-                break;
-            }
+        while read_line(&mut lines, &mut line, LONGEST_LINE).map_err(unreadable)? {
             number += 1;
+            if line.len() > LONGEST_LINE {
+                let fault = LineFault::TooLong { longest: LONGEST_LINE };
+                return Err(WorkloadError::Line { path: path.to_owned(), line: number, fault });
+            }
             let bytes = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(&line);
             let parsed = parse_line(bytes, block_size).map_err(|fault| WorkloadError::Line {
                 path: path.to_owned(),
@@ -75,6 +78,12 @@ pub(crate) fn read(
     io::copy(&mut file, &mut io::sink()).map_err(unreadable)?;
     let sha256 = format!("{:x}", file.hash.finalize());
     Ok(FileFacts { path: path.to_owned(), sha256, rows, rows_left_out: 0 })
+}
+
+/// Reads the next line, or `longest` bytes of it and one more; `false` at the end.
+fn read_line(lines: &mut impl BufRead, line: &mut Vec<u8>, longest: usize) -> io::Result<bool> {
+    line.clear();
+    Ok(lines.take(longest as u64 + 1).read_until(b'\n', line)? > 0)
 }
 
 /// What some editors put before the first line.
@@ -133,6 +142,28 @@ mod tests {
         let (facts, numbers) = lines(&path);
         assert_eq!(numbers, [1, 3, 4]);
         assert_eq!(facts.sha256, format!("{:x}", Sha256::digest(&packed)));
+    }
+
+    #[test]
+    fn no_more_of_a_line_is_read_than_one_byte_too_much() {
+        let mut text = &b"1234\n12345678"[..];
+        let mut line = Vec::new();
+        assert!(read_line(&mut text, &mut line, 5).unwrap());
+        assert_eq!(line, b"1234\n");
+        assert!(read_line(&mut text, &mut line, 5).unwrap());
+        assert_eq!(line, b"123456", "longer than 5: too long");
+        assert!(read_line(&mut text, &mut line, 5).unwrap());
+        assert!(!read_line(&mut text, &mut line, 5).unwrap());
+    }
+
+    #[test]
+    fn a_file_without_line_ends_is_not_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zeros.jsonl");
+        // Sparse: takes no room on disk.
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = read(&path, 512, |_, _| {}).unwrap_err().to_string();
+        assert!(error.contains("zeros.jsonl:1: longer than 134217728 bytes"), "{error}");
     }
 
     #[test]
