@@ -81,10 +81,12 @@ impl Server {
         self.state.max_in_flight.load(SeqCst)
     }
 
-    /// Returns once `count` requests have been read.
+    /// Returns once `count` requests have been read, and fails the test rather than hang.
     pub(crate) fn wait_for(&self, count: usize) {
         let seen = self.state.seen.lock().unwrap();
-        drop(self.state.arrived.wait_while(seen, |seen| seen.len() < count).unwrap());
+        let minute = Duration::from_mins(1);
+        let arrived = self.state.arrived.wait_timeout_while(seen, minute, |seen| seen.len() < count);
+        assert!(!arrived.unwrap().1.timed_out(), "fewer than {count} requests came whole");
     }
 }
 
