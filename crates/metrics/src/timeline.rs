@@ -26,8 +26,6 @@ pub struct Timeline {
     start: Nanos,
     width_ns: i64,
     buckets: Vec<Bucket>,
-    /// The last thing that happened.
-    last: Nanos,
 }
 
 /// A run's figures over time.
@@ -41,7 +39,9 @@ pub struct TimelineData {
     pub buckets: Vec<TimelineBucket>,
 }
 
-/// What happened within one bucket of time. Quantiles are t-digest's: approximate.
+/// What happened within one bucket of time. Quantiles are t-digest's: approximate. Rates and averages are
+/// over the whole bucket, the last one too: over the little of it that the run may have reached, a
+/// single request would look like a burst.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct TimelineBucket {
     /// Start, in seconds since the start of the timeline.
@@ -91,7 +91,7 @@ impl Timeline {
     /// An empty one that starts at `start`, the start of the measured phase. Records may come in any
     /// order; one that started earlier moves the start back.
     pub fn new(start: Nanos) -> Self {
-        Self { start, width_ns: FIRST_WIDTH_NS, buckets: Vec::new(), last: start }
+        Self { start, width_ns: FIRST_WIDTH_NS, buckets: Vec::new() }
     }
 
     /// Takes one record and its metrics; those of the warm-up are passed over.
@@ -162,7 +162,6 @@ impl Timeline {
 
     /// Adds buckets until `at` has one.
     fn make_room_until(&mut self, at: Nanos) {
-        self.last = self.last.max(at);
         loop {
             let needed = (at.since(self.start).max(0) / self.width_ns) as usize + 1;
             if needed <= BUCKETS {
@@ -188,18 +187,12 @@ impl Timeline {
 
     /// The data.
     pub fn finish(self) -> TimelineData {
-        let Self { start, width_ns, buckets, last } = self;
-        let buckets = buckets
-            .into_iter()
-            .enumerate()
-            .map(|(index, bucket)| {
-                let from = index as i64 * width_ns;
-                // The last bucket is over when the run is.
-                let seconds = last.since(start + from).clamp(1, width_ns) as f64 / 1e9;
-                bucket.shown(from, seconds)
-            })
-            .collect();
-        TimelineData { start, bucket_seconds: width_ns as f64 / 1e9, buckets }
+        let Self { start, width_ns, buckets } = self;
+        let bucket_seconds = width_ns as f64 / 1e9;
+        let buckets = buckets.into_iter().enumerate();
+        let buckets =
+            buckets.map(|(index, bucket)| bucket.shown(index as i64 * width_ns, bucket_seconds)).collect();
+        TimelineData { start, bucket_seconds, buckets }
     }
 }
 
@@ -293,9 +286,10 @@ mod tests {
         assert_eq!((first.inter_chunk_latency_ms, second.time_to_first_token_ms), (None, None));
         assert_eq!(second.inter_chunk_latency_ms, Some((11.0, 12.0)));
         assert!((first.in_flight - 0.5).abs() < 1e-12);
-        // The last bucket ends with the run, 13 ms in.
-        assert!((second.in_flight - 1.0).abs() < 1e-12);
-        assert!((second.tokens_per_second - 4.0 / 0.013).abs() < 1e-6);
+        // The run ends 13 ms into the last bucket, whose figures are of the whole of it.
+        assert!((second.in_flight - 0.13).abs() < 1e-12);
+        assert!((second.tokens_per_second - 40.0).abs() < 1e-9);
+        assert!((second.requests_per_second - 10.0).abs() < 1e-9);
     }
 
     #[test]
@@ -321,11 +315,7 @@ mod tests {
             prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.started).sum::<u64>(), requests);
             prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.completed).sum::<u64>(), requests);
             prop_assert_eq!(data.buckets.iter().map(|bucket| bucket.tokens).sum::<u64>(), 6 * requests);
-            let latest = fixture::START + (starts_ms.iter().max().unwrap() + 63) * 1_000_000;
-            let end = latest.since(data.start) as f64 / 1e9;
-            let flight: f64 = data.buckets.iter().map(|bucket| {
-                bucket.in_flight * (end - bucket.at_seconds).min(data.bucket_seconds)
-            }).sum();
+            let flight: f64 = data.buckets.iter().map(|bucket| bucket.in_flight * data.bucket_seconds).sum();
             prop_assert!((flight - 0.063 * requests as f64).abs() < 1e-6, "{}", flight);
         }
     }
