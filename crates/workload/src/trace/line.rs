@@ -75,7 +75,7 @@ pub(crate) fn block_sizes(tokens: u32, ids: usize, block_size: u32) -> impl Iter
     })
 }
 
-/// Reads a line; `None` for a blank one. `block_size` is how many tokens a hash id stands for.
+/// Reads a line; `None` for a blank one. `block_size` is how many tokens a hash id stands for; at least 1.
 pub fn parse_line(line: &[u8], block_size: u32) -> Result<Option<Line>, LineFault> {
     let line = line.trim_ascii();
     if line.is_empty() {
@@ -296,6 +296,10 @@ mod tests {
         assert_eq!(
             read(r#"{"input_length":5,"hash_ids":[1.0]}"#).input,
             Input::Length { tokens: 5, hash_ids: [1].into() }
+        );
+        assert_eq!(
+            read(r#"{"input_length":1024,"hash_ids":[1,18446744073709551615]}"#).input,
+            Input::Length { tokens: 1024, hash_ids: [1, -1].into() }
         );
         assert_eq!(parse_line(b"  \n", 512), Ok(None));
     }
