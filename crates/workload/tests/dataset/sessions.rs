@@ -1,0 +1,94 @@
+//! Sessions of a trace: their order, their times, and what their turns carry.
+
+use loadgen_core::{InputTokens, Prompt, Role, TurnTiming};
+
+use crate::support::{File, exact, first_turn, messages, reply, text};
+
+/// Unsorted float times, a session in pieces, every mode.
+const MIXED: &str = concat!(
+    "{\"timestamp\":5400,\"input_length\":20,\"session_id\":\"s\",\"output_length\":5}\n",
+    "{\"timestamp\":5000.5,\"input_length\":30,\"output_length\":0}\n",
+    "\n",
+    "{\"input_length\":10,\"session_id\":\"s\",\"delay\":500,\"output_length\":6}\n",
+    "{\"timestamp\":9000,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"a\":1}],\"extra\":{\"temperature\":0.3},\"output_length\":7}\n",
+    "{\"timestamp\":6000,\"payload\":{\"zz\":1}}\n",
+    "{\"timestamp\":5400,\"text_input\":\"say \\\"x\\\"\"}\n",
+    "{\"text_input\":\"more\",\"session_id\":\"s\",\"timestamp\":7000,\"delay\":1}\n",
+);
+
+#[test]
+fn the_schedule_follows_the_times_and_a_session_its_own_rule() {
+    let dataset = File::new(MIXED).load();
+    assert_eq!((dataset.len(), dataset.turns()), (5, 7));
+    assert!(dataset.has_times());
+    let timetable = dataset.timetable(0).unwrap();
+    assert_eq!(&*timetable.offsets_ns, [0, 399_500_000, 399_500_000, 999_500_000, 3_999_500_000]);
+    assert!(!timetable.source.is_single_turn());
+    let rows: Vec<_> = (0..5).map(|at| first_turn(&*timetable.source, at).source_row.unwrap()).collect();
+    assert_eq!(rows, [1, 0, 5, 4, 3], "equal times keep the order of the file");
+
+    let mut session = timetable.source.session(1).unwrap();
+    let first = session.next_turn(None).unwrap();
+    assert_eq!((&*first.session_id, first.turn_index, first.is_last), ("s", 0, false));
+    assert_eq!((exact(&first), first.max_output_tokens), (20, Some(5)));
+    let second = session.next_turn(Some(&reply("an \\\"answer\\\""))).unwrap();
+    assert_eq!(second.timing, TurnTiming::AfterPrevious(500_000_000));
+    let said = messages(&second);
+    assert_eq!(
+        said.iter().map(|(role, _)| *role).collect::<Vec<_>>(),
+        [Role::User, Role::Assistant, Role::User]
+    );
+    assert_eq!(said[0].1, text(&first));
+    assert_eq!(said[1].1, "an \"answer\"");
+    assert!(matches!(&second.input_tokens, InputTokens::Count(ropes) if ropes.len() == 3));
+    let third = session.next_turn(None).unwrap();
+    assert_eq!(third.timing, TurnTiming::AtOffset(1_999_500_000));
+    assert!(third.is_last);
+    assert_eq!(messages(&third).len(), 4, "a failed turn leaves no answer behind");
+    assert_eq!(third.max_output_tokens, None);
+    assert!(session.next_turn(None).is_none());
+}
+
+#[test]
+fn without_a_schedule_sessions_come_in_the_order_of_the_file_and_times_do_not_count() {
+    let dataset = File::new(MIXED).load();
+    let source = dataset.source();
+    let rows: Vec<_> = (0..6).map(|at| first_turn(&*source, at).source_row.unwrap()).collect();
+    assert_eq!(rows, [0, 1, 3, 4, 5, 0]);
+    let mut session = source.session(0).unwrap();
+    let timings: Vec<_> = std::iter::from_fn(|| session.next_turn(None)).map(|turn| turn.timing).collect();
+    assert_eq!(
+        timings,
+        [
+            TurnTiming::Immediately,
+            TurnTiming::AfterPrevious(500_000_000),
+            TurnTiming::AfterPrevious(1_000_000)
+        ]
+    );
+}
+
+#[test]
+fn ready_messages_and_bodies_are_sent_as_they_stand() {
+    let source = File::new(MIXED).load().source();
+    let turn = first_turn(&*source, 2);
+    assert_eq!(turn.extra.as_deref(), Some("\"temperature\":0.3"));
+    assert_eq!(turn.max_output_tokens, Some(7));
+    let Prompt::RawMessages { messages, tools } = &turn.prompt else { panic!("{turn:?}") };
+    assert_eq!(&messages[..], b"[{\"role\":\"user\",\"content\":\"hi\"}]");
+    assert_eq!(tools.as_deref(), Some(&b"[{\"a\":1}]"[..]));
+    assert!(matches!(&turn.input_tokens, InputTokens::CountJson(json) if json == messages));
+    let turn = first_turn(&*source, 3);
+    assert!(matches!(&turn.prompt, Prompt::Payload(body) if &body[..] == b"{\"zz\":1}"));
+    let turn = first_turn(&*source, 4);
+    assert_eq!(text(&turn), "say \"x\"");
+    assert_eq!(&*turn.session_id, "session_000003");
+}
+
+#[test]
+fn after_a_warm_up_the_schedule_is_still_whole() {
+    let dataset = File::new(MIXED).load();
+    let timetable = dataset.timetable(2).unwrap();
+    let rows: Vec<_> = (0..7).map(|at| first_turn(&*timetable.source, at).source_row.unwrap()).collect();
+    assert_eq!(rows, [0, 1, 1, 0, 5, 4, 3]);
+    assert!(timetable.source.session(7).is_none());
+}
