@@ -82,12 +82,13 @@ async fn questions(
     let mut observation = Observation::starting_at(clock.now());
     let mut connection = connector.connect(target, &mut observation).await.ok()?;
     facts.round_trip_ns = observation.connection.connect_ns;
+    facts.tls_version = connection.tls_version().map(str::to_owned);
     for path in ["/v1/models", "/version"] {
         if !connection.is_reusable() {
             connection = connector.connect(target, &mut observation).await.ok()?;
         }
         let answer = connection.fetch(question(target, path, endpoint)?, ANSWER_BYTES).await.ok()?;
-        facts.http_version.get_or_insert_with(|| "HTTP/1.1".to_owned());
+        facts.http_version.get_or_insert_with(|| answer.http_version.clone());
         if facts.server_header.is_none() {
             facts.server_header = header(&answer, "server");
         }

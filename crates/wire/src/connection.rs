@@ -36,6 +36,7 @@ pub struct Connection {
     pub(crate) target: Target,
     pub(crate) ledger: Rc<Ledger>,
     id: i64,
+    tls_version: Option<&'static str>,
     /// The proxy that wants to be told whole URLs.
     proxy: Option<Target>,
     sender: SendRequest<OneFrame>,
@@ -54,6 +55,8 @@ pub struct Connection {
 pub struct Fetched {
     /// The HTTP status.
     pub status: u16,
+    /// The HTTP version of the response, such as `HTTP/1.1`.
+    pub http_version: String,
     /// The headers.
     pub headers: HeaderMap,
     /// The body, content encodings not removed.
@@ -70,13 +73,26 @@ impl Connection {
         socket: Rc<TcpStream>,
         proxy: Option<Target>,
     ) -> Result<Self, hyper::Error> {
+        let tls_version = stream.tls_version();
         let (sender, driver) = http1::Builder::new()
             .title_case_headers(true)
             .ignore_invalid_headers_in_responses(true)
             .handshake(stream)
             .await?;
         let driver = Some(Box::pin(driver));
-        Ok(Self { connector, target, ledger, id, proxy, sender, driver, socket, served: 0, is_busy: false })
+        Ok(Self {
+            connector,
+            target,
+            ledger,
+            id,
+            tls_version,
+            proxy,
+            sender,
+            driver,
+            socket,
+            served: 0,
+            is_busy: false,
+        })
     }
 
     /// Its number, unique in the process.
@@ -87,6 +103,11 @@ impl Connection {
     /// Where it goes.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// The version of TLS it speaks, such as `TLSv1.3`; `None` without TLS.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        self.tls_version
     }
 
     /// Whether it has served a request already.
@@ -156,7 +177,12 @@ impl Connection {
         }
         self.settle().await;
         let (head, _) = response.into_parts();
-        Ok(Fetched { status: head.status.as_u16(), headers: head.headers, body: body.freeze() })
+        Ok(Fetched {
+            status: head.status.as_u16(),
+            http_version: format!("{:?}", head.version),
+            headers: head.headers,
+            body: body.freeze(),
+        })
     }
 
     /// Writes a request and waits for the head of its response. `watch` is called after each turn.

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead as _, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
@@ -26,6 +27,16 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// The version of TLS that was agreed on; `None` without TLS.
+    pub(crate) fn tls_version(&self) -> Option<&'static str> {
+        let Self::Tls(tls) = self else { return None };
+        match tls.get_ref().1.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+            ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            _ => None,
+        }
+    }
+
     fn ledger(&self) -> &Ledger {
         match self {
             Self::Plain(io) => io.ledger(),
