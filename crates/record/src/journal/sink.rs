@@ -59,13 +59,11 @@ impl Shared {
             let after = before.saturating_add(bytes);
             (bytes == 0 || before == 0 || after <= self.limit).then_some(after)
         };
-        match self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_these) {
-            Ok(before) => with_these(before),
-            Err(_) => {
-                self.count_degraded();
-                None
-            }
-        }
+        let Ok(before) = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_these) else {
+            self.count_degraded();
+            return None;
+        };
+        with_these(before)
     }
 
     pub(crate) fn count_degraded(&self) {
