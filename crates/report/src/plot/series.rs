@@ -97,18 +97,20 @@ impl Mark {
 }
 
 /// Thins a line to what `columns` pixel columns can show: first, lowest, highest and last point of
-/// each column, so that a spike never disappears. Order is kept.
+/// each column, so that a spike never disappears, and where the line breaks. Order is kept.
 pub(super) fn thin(points: &[(f64, f64)], columns: usize) -> Vec<(f64, f64)> {
     if points.len() <= columns * 4 || columns == 0 {
         return points.to_vec();
     }
     let mut kept = Vec::with_capacity(columns * 4);
     for bucket in points.chunks(points.len().div_ceil(columns)) {
-        let by = |a: &&(usize, (f64, f64)), b: &&(usize, (f64, f64))| a.1.1.total_cmp(&b.1.1);
-        let indexed: Vec<(usize, (f64, f64))> = bucket.iter().copied().enumerate().collect();
+        // What is not finite would pass for the highest.
+        let finite = || bucket.iter().enumerate().filter(|(_, point)| point.1.is_finite());
+        let by_height = |a: &(usize, &(f64, f64)), b: &(usize, &(f64, f64))| a.1.1.total_cmp(&b.1.1);
         let mut chosen = vec![0, bucket.len() - 1];
-        chosen.extend(indexed.iter().min_by(by).map(|p| p.0));
-        chosen.extend(indexed.iter().max_by(by).map(|p| p.0));
+        chosen.extend(finite().min_by(by_height).map(|(index, _)| index));
+        chosen.extend(finite().max_by(by_height).map(|(index, _)| index));
+        chosen.extend(bucket.iter().position(|point| !point.1.is_finite()));
         chosen.sort_unstable();
         chosen.dedup();
         kept.extend(chosen.into_iter().map(|i| bucket[i]));
@@ -129,5 +131,10 @@ mod tests {
         assert!(thinned.contains(&(54_321.0, 99.0)));
         assert!(thinned.windows(2).all(|w| w[0].0 < w[1].0));
         assert_eq!(thinned.last(), points.last());
+
+        points[54_322].1 = f64::NAN;
+        let thinned = thin(&points, 500);
+        assert!(thinned.contains(&(54_321.0, 99.0)), "a break beside it does not hide the spike");
+        assert_eq!(thinned.iter().filter(|point| point.1.is_nan()).count(), 1);
     }
 }
