@@ -88,16 +88,8 @@ impl Slo {
 impl SloSet {
     /// Parses `tag:value tag:value`. Values are in display units (ms for latencies).
     pub fn parse(text: &str, config: &MetricConfig) -> Result<Self, SloError> {
-        Self::parse_all([text], config)
-    }
-
-    /// Parses several such texts as one set, for a flag given more than once.
-    pub fn parse_all<'a>(
-        texts: impl IntoIterator<Item = &'a str>,
-        config: &MetricConfig,
-    ) -> Result<Self, SloError> {
         let mut slos: Vec<Slo> = Vec::new();
-        for item in texts.into_iter().flat_map(str::split_whitespace) {
+        for item in text.split_whitespace() {
             let slo = parse_item(item, config)?;
             if slos.iter().any(|other| other.id == slo.id) {
                 return Err(SloError::Duplicate { tag: slo.metric().tag });
@@ -228,13 +220,10 @@ mod tests {
     }
 
     #[test]
-    fn objectives_are_read_in_order_from_one_text_or_several() {
-        let config = MetricConfig::default();
-        let one = parse(" time_to_first_token:500   inter_token_latency:50.5 ").unwrap();
-        let read: Vec<_> = one.iter().map(|slo| (slo.metric().tag, slo.threshold())).collect();
+    fn objectives_are_read_in_order() {
+        let set = parse(" time_to_first_token:500   inter_token_latency:50.5 ").unwrap();
+        let read: Vec<_> = set.iter().map(|slo| (slo.metric().tag, slo.threshold())).collect();
         assert_eq!(read, [("time_to_first_token", 500.0), ("inter_token_latency", 50.5)]);
-        let several = SloSet::parse_all(["time_to_first_token:500", "inter_token_latency:50.5"], &config);
-        assert_eq!(several, Ok(one));
     }
 
     #[test]

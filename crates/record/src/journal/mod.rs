@@ -145,11 +145,6 @@ impl Journal {
         self.wake();
     }
 
-    /// Records degraded so far.
-    pub fn degraded(&self) -> u64 {
-        self.shared.degraded()
-    }
-
     /// Whether a write has failed. Nothing is kept from then on, so a run has no reason to go on;
     /// [`close`](Self::close) says what happened.
     pub fn has_failed(&self) -> bool {
