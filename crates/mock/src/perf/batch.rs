@@ -163,7 +163,8 @@ impl<C: StepCost> BatchScheduler<C> {
             prefill(sequence, &mut budget);
         }
         while budget > 0 && self.running.len() < self.limits.max_sequences as usize {
-            let Some((_, work)) = self.waiting.pop_front() else { break };
+            // Where steps are made up for late, some have arrived since.
+            let Some((_, work)) = self.waiting.pop_front_if(|(arrived, _)| *arrived <= at) else { break };
             let hit = self.cache.hit(&work.blocks) as u32;
             // The last prompt token is always computed: its output is the first new token.
             let prompt = work.prompt_tokens.max(1);
@@ -320,6 +321,17 @@ mod tests {
         }
         late.advance(Nanos(1_000_000), &mut |id, emission| steps.push((id, emission)));
         assert_eq!(steps, wanted);
+    }
+
+    #[test]
+    fn being_asked_late_lets_nothing_into_a_step_that_began_before_it_arrived() {
+        let mut late = scheduler(limits(64, 8));
+        late.submit(Nanos(0), work(0, 100, 5));
+        // By now the first one's last token is due, and nothing has been asked for yet.
+        late.submit(Nanos(1000), work(1, 100, 5));
+        let mut order = Vec::new();
+        late.advance(Nanos(1000), &mut |id, _| order.push(id));
+        assert_eq!(order, [0, 0, 0, 0, 0, 0, 0, 1], "an admission, five tokens and an end; an admission");
     }
 
     /// Records what each step holds.
