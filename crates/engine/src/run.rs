@@ -45,6 +45,7 @@ pub fn run(
     check(&config, phases, sinks.len(), &stats)?;
     let is_single_turn = source.is_single_turn();
     let connector = Connector::new(config.connector.clone(), clock)?;
+    config.targets.iter().try_for_each(|target| connector.warm_up(target))?;
     let shared = Arc::new(RunShared { config, connector, source, clock, stats });
     let crew: Vec<Hand> = sinks
         .into_iter()

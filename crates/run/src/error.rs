@@ -7,7 +7,7 @@ use loadgen_engine::EngineError;
 use loadgen_metrics::SloError;
 use loadgen_record::RecordError;
 use loadgen_tokens::TokenizerError;
-use loadgen_wire::EndpointError;
+use loadgen_wire::{ConnectorError, EndpointError};
 use loadgen_workload::WorkloadError;
 use thiserror::Error;
 
@@ -69,6 +69,9 @@ pub enum RunError {
     /// The endpoint cannot be used.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// Connections cannot be made as asked.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -18,7 +18,7 @@ use loadgen_record::{Journal, JournalHeader};
 use loadgen_report::InputsJson;
 use loadgen_schedule::{ArrivalProcess, FixedOffsets, Schedule, StopCondition};
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::Endpoint;
+use loadgen_wire::{Connector, Endpoint};
 use loadgen_workload::{Dataset, Origin, WorkloadConfig};
 
 use crate::error::RunError;
@@ -40,6 +40,9 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     let dataset = load_dataset(plan, progress)?;
     let endpoint = Arc::new(Endpoint::new(plan.endpoint.clone())?);
     let phases = Phases::of(plan, &dataset)?;
+    // Whatever is wrong with the plan shows before anything is written.
+    let connector = Connector::new(plan.connector.clone(), clock)?;
+    plan.targets.iter().try_for_each(|target| connector.warm_up(target))?;
     prepare_folder(plan)?;
     let writes_inputs = matches!(plan.workload, WorkloadConfig::Synthetic(_));
     if writes_inputs {

@@ -94,7 +94,7 @@ impl Default for ConnectorConfig {
 #[derive(Debug, Error)]
 pub enum ConnectorError {
     /// The file of trusted certificates cannot be used.
-    #[error("the CA file {path}: {reason}")]
+    #[error("--ca-file {path}: {reason}")]
     CaFile {
         /// Its path.
         path: PathBuf,
