@@ -1,11 +1,19 @@
 //! Tables and panels drawn with box characters.
 //!
 //! A table is as wide as its content. One that would not fit is narrowed by wrapping its widest
-//! column of text; figures are never cut. Widths count columns of a terminal, not bytes.
+//! columns of text; figures are never cut. Widths count columns of a terminal, not bytes.
+
+use std::cmp::Reverse;
 
 use unicode_width::UnicodeWidthStr;
 
 use super::paint::{Paint, Style};
+
+/// The widest column is narrowed to no less than this.
+const LEAST_WIDTH: usize = 12;
+
+/// The others to no less than this, which holds every figure.
+const WIDEST_FIGURE: usize = 24;
 
 /// Which side a column's text leans to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +50,8 @@ impl Table {
     /// as wrapping can achieve that.
     pub(super) fn draw(&self, width: usize, paint: Paint) -> String {
         let widths = self.widths(width);
-        let total = widths.iter().sum::<usize>() + 3 * widths.len() + 1;
         let mut out = String::new();
-        out.push_str(&paint.apply(Style::Title, &centred(&self.title, total)));
+        out.push_str(&paint.apply(Style::Title, &centred(&self.title, total(&widths))));
         out.push('\n');
         out.push_str(&edge(&widths, ["┏", "━", "┳", "┓"], paint));
         let head: Vec<String> = self.head.iter().map(|(name, _)| name.clone()).collect();
@@ -64,11 +71,14 @@ impl Table {
             lines.map(UnicodeWidthStr::width).max().unwrap_or(0)
         };
         let mut widths: Vec<usize> = (0..self.head.len()).map(widest).collect();
-        let total = widths.iter().sum::<usize>() + 3 * widths.len() + 1;
-        if let Some(widest) = widths.iter_mut().max()
-            && total > limit
-        {
-            *widest = widest.saturating_sub(total - limit).max(12);
+        let mut by_width: Vec<usize> = (0..widths.len()).collect();
+        by_width.sort_by_key(|column| Reverse(widths[*column]));
+        let mut least = LEAST_WIDTH;
+        for column in by_width {
+            let excess = total(&widths).saturating_sub(limit);
+            let narrowed = widths[column].saturating_sub(excess).max(least);
+            widths[column] = widths[column].min(narrowed);
+            least = WIDEST_FIGURE;
         }
         widths
     }
@@ -160,6 +170,11 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The width of a table of columns so wide, frame included.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + 3 * widths.len() + 1
+}
+
 fn edge(widths: &[usize], [left, fill, middle, right]: [&str; 4], paint: Paint) -> String {
     let spans: Vec<String> = widths.iter().map(|width| fill.repeat(width + 2)).collect();
     paint.apply(Style::Rule, &format!("{left}{}{right}", spans.join(middle))) + "\n"
@@ -210,6 +225,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn several_long_texts_are_narrowed_and_figures_are_not() {
+        let mut table =
+            Table::new("t", [("Count", Align::Right), ("Type", Align::Right), ("Message", Align::Left)]);
+        let figure = "11,724,896,123,456.00";
+        table.row(vec![figure.into(), "a long reason ".repeat(9), "a longer message ".repeat(9)]);
+        let text = table.draw(80, Paint::none());
+        assert!(text.lines().skip(1).all(|line| line.width() == 80), "{text}");
+        assert!(text.contains(figure));
+        // What cannot be narrowed further stays readable.
+        let text = table.draw(20, Paint::none());
+        assert!(text.contains(figure) && text.contains("a longer"), "{text}");
     }
 
     #[test]
