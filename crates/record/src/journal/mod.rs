@@ -34,7 +34,7 @@ pub use sink::JournalSink;
 use sink::Shared;
 use writer::Writer;
 
-/// What stands at the beginning of every segment: enough to report the run without its plan.
+/// What stands at the beginning of every segment: enough to report the run from its journal alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalHeader {
     /// Version of what the caller keeps in `plan` and in notes.
