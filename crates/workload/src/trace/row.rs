@@ -15,7 +15,7 @@ pub struct TraceRow {
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_short_number")]
     pub timestamp: Option<f64>,
     /// Milliseconds to wait after the answer to the session's previous request; for lines after a
-    /// session's first, and only where there is no timestamp.
+    /// session's first. Where the trace's own times are replayed, a timestamp goes before it.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_short_number")]
     pub delay: Option<f64>,
     /// Tokens of the prompt, whose text is made up: from `hash_ids` as far as they go.
