@@ -30,8 +30,8 @@ pub enum DamageReason {
     Truncated,
     /// A frame is intact, but its payload cannot be decoded.
     Undecodable,
-    /// A segment is missing between two that are there.
-    MissingSegment,
+    /// So many segments are missing, this one the first of them, before one that is there.
+    MissingSegments(u32),
     /// The file system refused to read on.
     Unreadable(String),
 }
@@ -47,7 +47,10 @@ impl fmt::Display for DamageReason {
             Self::Checksum => formatter.write_str("a checksum is wrong"),
             Self::Truncated => formatter.write_str("the segment ends inside a record"),
             Self::Undecodable => formatter.write_str("a record cannot be decoded"),
-            Self::MissingSegment => formatter.write_str("the segment is missing"),
+            Self::MissingSegments(1) => formatter.write_str("the segment is missing"),
+            Self::MissingSegments(count) => {
+                write!(formatter, "this and the next segments are missing, {count} in all")
+            }
             Self::Unreadable(error) => write!(formatter, "the file cannot be read: {error}"),
         }
     }

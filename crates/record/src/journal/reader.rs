@@ -66,8 +66,10 @@ impl JournalReader {
 
     fn open_next_segment(&mut self) -> Option<()> {
         let (number, path) = self.ahead.next()?;
-        if number != self.last_number + 1 {
-            self.note(self.last_number + 1, DamageReason::MissingSegment);
+        // Numbers ascend from 1, each once.
+        let missing = number - self.last_number - 1;
+        if missing > 0 {
+            self.note(self.last_number + 1, DamageReason::MissingSegments(missing));
         }
         self.last_number = number;
         match open_segment(number, &path) {
