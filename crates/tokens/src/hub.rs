@@ -72,7 +72,8 @@ impl HubCache {
         let model = folder.join(model);
         let snapshot = model.join("snapshots").join(commit);
         std::fs::create_dir_all(&snapshot)?;
-        for (file, bytes) in files {
+        // The first one last: where it lies, a model counts as found, and its other files matter too.
+        for (file, bytes) in files.iter().rev() {
             write_whole(&snapshot.join(file), bytes)?;
         }
         if revision != commit {
@@ -148,6 +149,18 @@ mod tests {
         assert_eq!(cache.find("org/name", "main"), Some(stored.clone()));
         assert_eq!(cache.find("org/name", "abc"), Some(stored));
         assert_eq!(cache.find("org/name", "v2"), None);
+    }
+
+    #[test]
+    fn a_model_is_not_found_before_all_its_files_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = HubCache::at(folder.path());
+        // Where a folder stands, no file can be written.
+        let snapshot = folder.path().join("models--name/snapshots/abc");
+        std::fs::create_dir_all(snapshot.join("tokenizer_config.json")).unwrap();
+        let files = [("tokenizer.json", b"{}".to_vec()), ("tokenizer_config.json", b"{}".to_vec())];
+        assert!(cache.store("name", "main", "abc", &files).is_err());
+        assert_eq!(cache.find("name", "abc"), None);
     }
 
     #[test]
