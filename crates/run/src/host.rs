@@ -5,6 +5,7 @@
 use std::fs;
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
+use nix::sys::time::TimeVal;
 
 /// Facts of the host that do not change during a run.
 #[derive(Debug, Clone, Default)]
@@ -63,11 +64,9 @@ impl CpuTimes {
     /// Reads them now.
     pub(crate) fn read() -> Self {
         Self {
-            process_ns: getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| {
-                let (user, system) = (usage.user_time(), usage.system_time());
-                (user.tv_sec() + system.tv_sec()) * 1_000_000_000
-                    + (user.tv_usec() + system.tv_usec()) * 1_000
-            }),
+            process_ns: getrusage(UsageWho::RUSAGE_SELF)
+                .ok()
+                .map(|usage| nanoseconds(usage.user_time()) + nanoseconds(usage.system_time())),
             machine: fs::read_to_string("/proc/stat").ok().and_then(|stat| machine_ticks(&stat)),
         }
     }
@@ -85,6 +84,14 @@ impl CpuTimes {
         let steal = now.steal.saturating_sub(then.steal) as f64;
         Some(((total - idle) / total, steal / total))
     }
+}
+
+/// A time value as ns. Its fields are as wide as the system makes them.
+fn nanoseconds(time: TimeVal) -> i64 {
+    let (seconds, microseconds) = (time.tv_sec(), time.tv_usec());
+    #[allow(clippy::useless_conversion, reason = "microseconds have 32 bits on some systems")]
+    let microseconds = i64::from(microseconds);
+    seconds * 1_000_000_000 + microseconds * 1_000
 }
 
 /// The `cpu` line of /proc/stat: user nice system idle iowait irq softirq steal (guest is in user).
