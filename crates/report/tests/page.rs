@@ -152,6 +152,21 @@ fn colours_change_nothing_but_looks() {
 }
 
 #[test]
+fn chunks_that_a_server_writes_together_are_laid_at_its_door() {
+    let mut sample = Sample::new();
+    let says = |sample: &Sample, text: &str| {
+        let console = console::render(&sample.report(), console::Options::file(false));
+        // Lines of the console are wrapped.
+        console.split_whitespace().collect::<Vec<_>>().join(" ").contains(text)
+            && html::page(&sample.report()).contains(text)
+    };
+    assert!(says(&sample, "0.16% of chunks uncertain"));
+    sample.quality.uncertain_chunks.share = 0.9975;
+    assert!(says(&sample, "99.75% of chunks share a read: the server writes several at a time"));
+    assert!(html::page(&sample.report()).contains("(99.75%), 76 of them read late (0.01%)"));
+}
+
+#[test]
 fn a_client_that_limited_the_run_says_why() {
     let mut sample = Sample::new();
     sample.quality.client_limited = true;

@@ -16,6 +16,7 @@ pub struct QualityInput {
     width: Lags,
     chunks: u64,
     uncertain: u64,
+    late: u64,
     kernel: bool,
     user: bool,
     counts: OutcomeCounts,
@@ -28,6 +29,11 @@ pub struct QualityInput {
 /// What the operating system says when this host, and not the server, is why a connection cannot be
 /// made: no file descriptor left, in the process or on the machine, or no port.
 const STARVED: [&str; 2] = ["Too many open files", "Cannot assign requested address"];
+
+/// From this many ns after a chunk's arrival on, the client was late to read it. A client that waits
+/// for a socket reads within some tens of microseconds, a busy one within a timer's tick or two; what
+/// shares a prompt read was sent together, and more CPU would not tell it apart.
+const LATE_READ_NS: i64 = 1_000_000;
 
 /// First and last of a number of instants.
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,9 +94,12 @@ impl QualityInput {
         for &lag in &chunks.read_lag_ns {
             self.read_lag.push(lag);
         }
-        for &width in chunks.uncertainty_ns.iter().filter(|&&width| width > 0) {
-            self.uncertain += 1;
-            self.width.push(width);
+        for (&width, &lag) in chunks.uncertainty_ns.iter().zip(&chunks.read_lag_ns) {
+            if width > 0 {
+                self.uncertain += 1;
+                self.late += u64::from(lag > LATE_READ_NS);
+                self.width.push(width);
+            }
         }
     }
 
@@ -100,6 +109,7 @@ impl QualityInput {
             .process_cpu_seconds
             .filter(|_| host.wall_seconds > 0.0)
             .map(|seconds| seconds / host.wall_seconds);
+        let share = |part: u64| if self.chunks == 0 { 0.0 } else { part as f64 / self.chunks as f64 };
         let mut quality = Quality {
             schema_version: "1.0".to_owned(),
             client_limited: false,
@@ -116,7 +126,9 @@ impl QualityInput {
             uncertain_chunks: UncertainChunks {
                 chunks: self.chunks,
                 uncertain: self.uncertain,
-                share: if self.chunks == 0 { 0.0 } else { self.uncertain as f64 / self.chunks as f64 },
+                share: share(self.uncertain),
+                late: self.late,
+                late_share: share(self.late),
                 width: self.width.stats(),
             },
             requests: self.counts,

@@ -96,6 +96,11 @@ pub struct UncertainChunks {
     pub uncertain: u64,
     /// Uncertain ones by all; 0 without chunks.
     pub share: f64,
+    /// Uncertain ones that the client read more than 1 ms after they arrived. The others came together:
+    /// the server wrote several at a time, or the network joined them.
+    pub late: u64,
+    /// Late ones by all; 0 without chunks. Where this process stamps arrivals itself no lag can be seen.
+    pub late_share: f64,
     /// Width of the intervals.
     pub width: Option<LagStats>,
 }

@@ -60,8 +60,10 @@ fn a_calm_run_is_believed() {
 fn each_threshold_is_a_reason_of_its_own() {
     let mut uncertain = run();
     uncertain[3].chunks.uncertainty_ns[1] = 400_000;
+    uncertain[3].chunks.read_lag_ns[1] = 1_000_001;
     let quality = judge(&uncertain, calm(), ScheduleFacts::default());
-    assert_eq!(codes(&quality), ["uncertain_chunks"]);
+    // One late chunk of 33 is also their p99.
+    assert_eq!(codes(&quality), ["uncertain_chunks", "read_lag"]);
     assert_eq!(quality.uncertain_chunks.width.unwrap().max_ms, 0.4);
 
     // Twice the floor, for TTFT is 40 ms: 5 % of it are 2 ms.
@@ -93,6 +95,30 @@ fn each_threshold_is_a_reason_of_its_own() {
     assert_eq!(codes(&quality), ["steal"]);
     assert!(quality.client_limited);
     assert_eq!((quality.reasons[0].measured, quality.reasons[0].threshold), (0.011, 0.01));
+}
+
+#[test]
+fn a_server_that_writes_several_chunks_at_once_is_not_the_clients_fault() {
+    let mut pairs = run();
+    for record in &mut pairs {
+        record.chunks.uncertainty_ns.fill(12_000_000);
+        // As late as it may be: the client was there.
+        record.chunks.read_lag_ns.fill(1_000_000);
+    }
+    let quality = judge(&pairs, calm(), ScheduleFacts::default());
+    assert_eq!(codes(&quality), [""; 0]);
+    let chunks = quality.uncertain_chunks;
+    assert_eq!((chunks.chunks, chunks.uncertain, chunks.share), (33, 33, 1.0));
+    assert_eq!((chunks.late, chunks.late_share), (0, 0.0));
+
+    // One of 99 late: 1.01 %. It is among the uncertain, so it counts as the client's.
+    let mut records: Vec<_> = (0..33).map(|n| shifted(fixture::ok(&[40, 52, 62]), n * 100)).collect();
+    records[0].chunks.read_lag_ns[2] = 1_000_001;
+    assert_eq!(judge(&records, calm(), ScheduleFacts::default()).uncertain_chunks.late, 0, "known exactly");
+    records[0].chunks.uncertainty_ns[2] = 1;
+    let quality = judge(&records, calm(), ScheduleFacts::default());
+    assert_eq!((quality.uncertain_chunks.late, quality.uncertain_chunks.late_share), (1, 1.0 / 99.0));
+    assert_eq!(quality.reasons[0].code, "uncertain_chunks");
 }
 
 #[test]

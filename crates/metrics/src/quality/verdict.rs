@@ -3,8 +3,9 @@
 use super::{Quality, Reason};
 use crate::summary::Summary;
 
-/// Greatest share of uncertain chunks.
-const UNCERTAIN_SHARE: f64 = 0.01;
+/// Greatest share of uncertain chunks that were read late. Those read at once are uncertain too, and
+/// not for anything that the client did.
+const LATE_UNCERTAIN_SHARE: f64 = 0.01;
 /// Send lag p99 may be this many ms, or [`SEND_LAG_OF_TTFT`] of the median time to first token,
 /// whichever is more.
 const LAG_FLOOR_MS: f64 = 1.0;
@@ -35,11 +36,11 @@ pub(super) fn reasons(quality: &Quality, summary: &Summary) -> Vec<Reason> {
 }
 
 fn uncertain_chunks(quality: &Quality) -> Option<Reason> {
-    let share = quality.uncertain_chunks.share;
-    above("uncertain_chunks", share, UNCERTAIN_SHARE, || {
+    let share = quality.uncertain_chunks.late_share;
+    above("uncertain_chunks", share, LATE_UNCERTAIN_SHARE, || {
         format!(
-            "{:.2} % of chunks share a read with an earlier one, so their arrival is only known as an \
-             interval; give the client more CPU or fewer streams",
+            "{:.2} % of chunks share a read that came more than 1 ms late, so their arrival is only known \
+             as an interval; give the client more CPU or fewer streams",
             share * 100.0
         )
     })

@@ -1,10 +1,13 @@
 //! Our own lines: what became of the requests, how many were good, and whether to believe it.
 
-use loadgen_metrics::Quality;
+use loadgen_metrics::{Quality, UncertainChunks};
 
 use super::paint::{Paint, Style};
 use super::table::wrap;
 use crate::info::Report;
+
+/// Above this share of uncertain chunks, of which hardly any was read late, it is worth saying why.
+const MANY_UNCERTAIN: f64 = 0.01;
 
 /// The block below the tables.
 pub(super) fn block(report: &Report<'_>, width: usize, paint: Paint) -> String {
@@ -71,6 +74,15 @@ pub(crate) fn objectives(report: &Report<'_>) -> String {
     texts.join(" and ")
 }
 
+/// How many arrivals are only known as an interval, and whose doing that is where it is many.
+fn uncertain_statement(chunks: &UncertainChunks) -> String {
+    let share = 100.0 * chunks.share;
+    if chunks.share > MANY_UNCERTAIN {
+        return format!("{share:.2}% of chunks share a read: the server writes several at a time");
+    }
+    format!("{share:.2}% of chunks uncertain")
+}
+
 /// The verdict on the client in a sentence or two.
 pub(crate) fn quality_statement(quality: &Quality) -> String {
     if quality.client_limited {
@@ -85,7 +97,7 @@ pub(crate) fn quality_statement(quality: &Quality) -> String {
         facts.push(format!("read {:.3} ms late at p99", lag.p99_ms));
     }
     if quality.uncertain_chunks.chunks > 0 {
-        facts.push(format!("{:.2}% of chunks uncertain", 100.0 * quality.uncertain_chunks.share));
+        facts.push(uncertain_statement(&quality.uncertain_chunks));
     }
     if facts.is_empty() {
         return "the client kept up".to_owned();

@@ -222,10 +222,12 @@ fn quality_facts(quality: &Quality) -> Vec<(&'static str, String)> {
         (
             "Uncertain chunks",
             format!(
-                "{} of {} ({})",
+                "{} of {} ({}), {} of them read late ({})",
                 grouped_count(chunks.uncertain),
                 grouped_count(chunks.chunks),
-                percent(chunks.share)
+                percent(chunks.share),
+                grouped_count(chunks.late),
+                percent(chunks.late_share)
             ),
         ),
     ];

@@ -271,8 +271,14 @@ fn quality(summary: &Summary) -> Quality {
     quality.send_lag = Some(lag(0.017));
     quality.release_lateness = Some(lag(0.012));
     quality.read_lag = Some(lag(0.009));
-    quality.uncertain_chunks =
-        UncertainChunks { chunks: 760_000, uncertain: 1212, share: 0.0016, width: Some(lag(0.04)) };
+    quality.uncertain_chunks = UncertainChunks {
+        chunks: 760_000,
+        uncertain: 1212,
+        share: 0.0016,
+        late: 76,
+        late_share: 0.0001,
+        width: Some(lag(0.04)),
+    };
     quality.requests = summary.counts;
     quality.requested_rate = Some(16.76);
     quality.achieved_rate = Some(16.76);
