@@ -104,7 +104,8 @@ impl QualityInput {
     }
 
     /// The verdict. `summary` gives the latencies that lags are held against.
-    pub fn finish(self, host: HostFacts, schedule: ScheduleFacts, summary: &Summary) -> Quality {
+    pub fn finish(self, mut host: HostFacts, schedule: ScheduleFacts, summary: &Summary) -> Quality {
+        host.worker_busy_shares = plausible(&host.worker_busy_shares);
         let process_cores_busy = host
             .process_cpu_seconds
             .filter(|_| host.wall_seconds > 0.0)
@@ -146,6 +147,15 @@ impl QualityInput {
         quality.client_limited = !quality.reasons.is_empty();
         quality
     }
+}
+
+/// The shares that a thread can have. One without wall time, or with next to none, gives any number;
+/// one that was always busy a little more than 1, since two clocks are read one after the other.
+fn plausible(busy_shares: &[f64]) -> Vec<f64> {
+    /// What the reading of two clocks explains.
+    const MOST: f64 = 1.1;
+    let shares = busy_shares.iter().copied().filter(|share| (0.0..=MOST).contains(share));
+    shares.map(|share| share.min(1.0)).collect()
 }
 
 fn is_starved(record: &RequestRecord) -> bool {

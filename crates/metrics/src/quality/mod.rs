@@ -146,7 +146,8 @@ pub struct HostFacts {
     pub machine_busy_share: Option<f64>,
     /// Share of the machine's CPU time that a hypervisor gave to others.
     pub steal_share: Option<f64>,
-    /// For each worker, its thread's CPU time by the run's length.
+    /// For each worker that had work, its thread's CPU time by the run's length. The verdict leaves out
+    /// what no thread can have.
     pub worker_busy_shares: Vec<f64>,
     /// Reads whose kernel timestamp was missing.
     pub missing_stamps: u64,

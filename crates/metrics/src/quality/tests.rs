@@ -122,6 +122,20 @@ fn a_server_that_writes_several_chunks_at_once_is_not_the_clients_fault() {
 }
 
 #[test]
+fn workers_that_did_nothing_are_not_busy() {
+    let shares = vec![0.25, f64::NAN, f64::INFINITY, 1.8e19, -0.5, 0.0];
+    let host = HostFacts { worker_busy_shares: shares, ..calm() };
+    let quality = judge(&run(), host, ScheduleFacts::default());
+    assert_eq!(codes(&quality), [""; 0]);
+    assert_eq!(quality.host.worker_busy_shares, [0.25, 0.0]);
+
+    let host = HostFacts { worker_busy_shares: vec![0.25, 1.002], ..calm() };
+    let quality = judge(&run(), host, ScheduleFacts::default());
+    assert_eq!(codes(&quality), ["workers_busy"]);
+    assert_eq!(quality.reasons[0].measured, 1.0);
+}
+
+#[test]
 fn a_host_out_of_descriptors_is_told_from_a_server_that_refuses() {
     let refused = |message: &str| {
         let mut records = run();
