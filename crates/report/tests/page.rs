@@ -167,6 +167,15 @@ fn chunks_that_a_server_writes_together_are_laid_at_its_door() {
 }
 
 #[test]
+fn requests_sent_again_are_a_fact_of_the_page() {
+    const FACT: &str = "<dt>Sent again because a kept connection had been closed</dt>";
+    let mut sample = Sample::new();
+    assert!(!html::page(&sample.report()).contains(FACT));
+    sample.quality.schedule.retried_stale = 1234;
+    assert!(html::page(&sample.report()).contains(&format!("{FACT}<dd>1,234</dd>")));
+}
+
+#[test]
 fn a_client_that_limited_the_run_says_why() {
     let mut sample = Sample::new();
     sample.quality.client_limited = true;

@@ -131,6 +131,9 @@ pub struct ScheduleFacts {
     pub skipped_ticks: u64,
     /// Arrivals that waited for a slot under a cap, as asked.
     pub delayed: u64,
+    /// Requests sent again on a fresh connection because a kept one had been closed.
+    #[serde(default)]
+    pub retried_stale: u64,
 }
 
 /// What the caller knows of the host during the run. Shares are of 1; `None` is unknown.

@@ -240,6 +240,10 @@ fn quality_facts(quality: &Quality) -> Vec<(&'static str, String)> {
     if schedule.delayed > 0 {
         facts.push(("Arrivals delayed at the cap", schedule.delayed.to_string()));
     }
+    if schedule.retried_stale > 0 {
+        let times = grouped_count(schedule.retried_stale);
+        facts.push(("Sent again because a kept connection had been closed", times));
+    }
     if quality.degraded_records > 0 {
         facts.push(("Records without chunk lists", quality.degraded_records.to_string()));
     }
