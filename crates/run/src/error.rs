@@ -15,7 +15,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RunError {
     /// The result folder, or a file in it, cannot be written.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}")]
     Write {
         /// Which.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Read {
         /// Which.
         path: PathBuf,
@@ -43,12 +43,23 @@ pub enum RunError {
         journal: PathBuf,
     },
     /// The journal was written by another version.
-    #[error("the plan in {journal} cannot be read by this version of loadgen: {source}")]
+    #[error("the plan in {journal} cannot be read by this version of loadgen")]
     Plan {
         /// The journal's folder.
         journal: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// The load is over, but its results could not be written.
+    #[error(
+        "the run is over and what it measured is kept, but its results could not be written: \
+         mend the cause, then `loadgen report {dir}`"
+    )]
+    Unfinished {
+        /// The run's folder.
+        dir: PathBuf,
+        /// Why.
+        source: Box<RunError>,
     },
     /// The dataset has no times, and the schedule was to follow them.
     #[error(

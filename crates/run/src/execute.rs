@@ -22,7 +22,7 @@ use loadgen_wire::{Connector, Endpoint};
 use loadgen_workload::{Dataset, Origin, WorkloadConfig};
 
 use crate::error::RunError;
-use crate::finish::{RunResult, finish};
+use crate::finish::{RunResult, finish_counted};
 use crate::host::{CpuTimes, HostFacts as Host};
 use crate::notes::{ENDED, Ended, PROVENANCE};
 use crate::observe;
@@ -71,21 +71,32 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     };
     let sinks = sinks.into_iter().map(|sink| Box::new(sink) as Box<dyn RecordSink>).collect();
     let before = CpuTimes::read();
-    let report = drive(config, &phases, sinks, clock, stop, progress)?;
+    let unfinished =
+        |source| RunError::Unfinished { dir: plan.report.artifacts.dir.clone(), source: Box::new(source) };
+    let report = drive(config, &phases, sinks, clock, stop, &journal, progress).map_err(unfinished)?;
     let cpu = (before, CpuTimes::read());
 
     observe::after(&mut provenance, plan, &phases, &endpoint, &report, clock);
     journal.note(PROVENANCE, &provenance.render());
     let ended = Ended { host: host_facts(&report, workers.get(), &cpu), engine: report };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
-    let stats = journal.close()?;
-    if stats.degraded > 0 {
-        progress.note(
-            Level::Warning,
-            &format!("{} records lost their chunk lists: the disk could not keep up", stats.degraded),
-        );
+    let kept = journal.close();
+    if let Ok(stats) = &kept
+        && stats.degraded > 0
+    {
+        let lost = format!("{} records lost their chunk lists: a buffer was full", stats.degraded);
+        progress.note(Level::Warning, &lost);
     }
-    finish(&plan.report.artifacts.dir, progress)
+    // Whatever the journal holds is reported, also when it could not hold everything.
+    let dir = &plan.report.artifacts.dir;
+    let result = finish_counted(dir, Some(records_of(&ended)), progress).map_err(unfinished)?;
+    kept?;
+    Ok(result)
+}
+
+/// How many records the journal of a run holds.
+fn records_of(ended: &Ended) -> u64 {
+    ended.engine.phases.iter().map(|phase| phase.counts.finished()).sum()
 }
 
 fn load_dataset(plan: &RunPlan, progress: &dyn Progress) -> Result<Dataset, RunError> {
@@ -211,6 +222,7 @@ fn drive(
     sinks: Vec<Box<dyn RecordSink>>,
     clock: SystemClock,
     stop: &StopSignal,
+    journal: &Journal,
     progress: &dyn Progress,
 ) -> Result<EngineReport, RunError> {
     let stats = Arc::new(RunStats::new(phases.plans.len(), config.workers.get()));
@@ -218,7 +230,7 @@ fn drive(
     thread::scope(|scope| {
         let watching = thread::Builder::new()
             .name("progress".to_owned())
-            .spawn_scoped(scope, || watch(&phases.plans, &stats, stop, &done, progress))
+            .spawn_scoped(scope, || watch(&phases.plans, &stats, stop, journal, &done, progress))
             .is_ok();
         let source = Arc::clone(&phases.source);
         let report =
@@ -236,6 +248,7 @@ fn watch(
     plans: &[PhasePlan],
     stats: &RunStats,
     stop: &StopSignal,
+    journal: &Journal,
     done: &AtomicBool,
     progress: &dyn Progress,
 ) {
@@ -254,6 +267,10 @@ fn watch(
                 break;
             }
             progress.tick(&live);
+            if journal.has_failed() && !stop.is_interrupted() {
+                progress.note(Level::Warning, "records can no longer be kept: the run stops here");
+                stop.interrupt();
+            }
             thread::sleep(TICK);
         }
     }
@@ -284,7 +301,9 @@ fn host_facts(report: &EngineReport, workers: usize, (before, after): &(CpuTimes
         worker_busy_shares: report
             .workers
             .iter()
-            .filter_map(|worker| Some(worker.busy_ns? as f64 / worker.wall_ns.max(1) as f64))
+            // A worker that was given nothing to do has no share.
+            .filter(|worker| worker.wall_ns > 0)
+            .filter_map(|worker| Some(worker.busy_ns? as f64 / worker.wall_ns as f64))
             .collect(),
         missing_stamps: report.phases.iter().map(|phase| phase.counts.unstamped_reads).sum(),
         clock_steps: report.phases.iter().map(|phase| phase.counts.clock_steps).sum(),

@@ -7,7 +7,7 @@ use loadgen_core::{Clock, RequestSource, SystemClock};
 use loadgen_engine::EngineReport;
 use loadgen_telemetry::{ServerFacts, observe_servers};
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{Endpoint, Timestamps};
+use loadgen_wire::{Endpoint, REDACTED, Timestamps, is_secret_name};
 use loadgen_workload::Dataset;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -42,7 +42,8 @@ pub(crate) fn before(plan: &RunPlan, dataset: &Dataset, clock: SystemClock) -> R
     observe_host(&mut provenance);
     observe_network(&mut provenance, plan, clock);
     for (name, value) in &plan.declarations {
-        provenance.declare(name, value.clone());
+        let shown = if is_secret_name(name) { REDACTED } else { value };
+        provenance.declare(name, shown);
     }
     attach(&mut provenance, plan)?;
     Ok(provenance)
@@ -70,7 +71,7 @@ pub(crate) fn after(
 
 fn timestamps(plan: &RunPlan) -> &'static str {
     match plan.connector.timestamps {
-        Timestamps::Kernel => "socket",
+        Timestamps::Kernel => "kernel",
         Timestamps::User => "user",
     }
 }

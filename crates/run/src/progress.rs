@@ -17,8 +17,9 @@ pub trait Progress: Send + Sync {
     /// A phase has ended.
     fn phase_ended(&self, live: &Live);
 
-    /// The load is over; results are being computed: so many of so many records are done.
-    fn finishing(&self, done: u64, total: u64);
+    /// The load is over; results are being computed: so many records are done, of so many where
+    /// that is known.
+    fn finishing(&self, done: u64, total: Option<u64>);
 
     /// Everything is written.
     fn finished(&self);

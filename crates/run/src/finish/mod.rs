@@ -4,6 +4,7 @@
 //! that was killed reports exactly what it had. One pass over the journal, in bounded memory but for
 //! the metric values that exact percentiles need.
 
+mod derive;
 mod outputs;
 mod pass;
 
@@ -39,6 +40,15 @@ pub struct RunResult {
 
 /// Makes every output of the run in `dir` from its journal.
 pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError> {
+    finish_counted(dir, None, progress)
+}
+
+/// As [`finish`], for a journal that is known to hold `records` records.
+pub(crate) fn finish_counted(
+    dir: &Path,
+    records: Option<u64>,
+    progress: &dyn Progress,
+) -> Result<RunResult, RunError> {
     let journal = Artifacts::new(dir.to_owned(), None).journal();
     if !journal.is_dir() {
         return Err(RunError::NoJournal { dir: dir.to_owned() });
@@ -50,7 +60,8 @@ pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let artifacts = plan.artifacts.in_dir(&dir);
 
-    let pass = Pass::over(&mut reader, &header, &plan, &artifacts, progress)?;
+    let pass =
+        Pass::over(&mut reader, &header, &plan, &artifacts, &|done| progress.finishing(done, records))?;
     report_damage(reader.damage(), progress);
     let result = outputs::write(pass, plan, artifacts)?;
     progress.finished();

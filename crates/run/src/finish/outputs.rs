@@ -80,6 +80,7 @@ fn judge(input: QualityInput, summary: &Summary, notes: &Notes, waits_for_slots:
         unsent_by_client: if excused { 0 } else { counts.not_sent },
         skipped_ticks: counts.skipped,
         delayed: counts.delayed,
+        retried_stale: counts.retried_stale,
     };
     input.finish(ended.host.clone(), schedule, summary)
 }
@@ -162,9 +163,16 @@ fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data serialises")
 }
 
+/// Where a file is written before it is put in its place.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
 /// Writes a file beside its place and puts it there.
 pub(crate) fn put(path: &Path, text: &str) -> Result<(), RunError> {
-    let partial = path.with_extension("partial");
+    let partial = beside(path);
     fs::write(&partial, text).map_err(RunError::write(&partial))?;
     fs::rename(&partial, path).map_err(RunError::write(path))
 }

@@ -1,7 +1,7 @@
 //! The pass over a journal: records are counted on every core, then go in order to the files that
 //! are written row by row and to the collectors.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
 use loadgen_core::{
@@ -9,20 +9,20 @@ use loadgen_core::{
     TokenCounts,
 };
 use loadgen_metrics::{
-    Aggregator, Metric, MetricConfig, QualityInput, RequestMetrics, Timeline, Window, Windows, request_end,
-    request_metrics,
+    Aggregator, Metric, MetricConfig, QualityInput, Timeline, Window, Windows, request_end,
 };
 use loadgen_record::{Entry, JournalHeader, JournalReader, MetricColumn, ParquetSink, keys};
 use loadgen_report::RecordLines;
 use loadgen_tokens::Tokenizer;
 
 use super::Collected;
+use super::derive::{Derive, Row, on_all_cores};
+use super::outputs::beside;
 use crate::artifacts::Artifacts;
 use crate::counting::{TokenPolicy, count};
 use crate::error::RunError;
 use crate::notes::Notes;
 use crate::plan::ReportPlan;
-use crate::progress::Progress;
 
 /// Records counted at a time: enough to keep every core busy, few enough to hold in memory.
 const BATCH: usize = 1024;
@@ -36,11 +36,10 @@ pub(super) struct Pass {
 
 /// Where records go.
 struct Sinks {
-    config: MetricConfig,
+    derive: Derive,
     aggregator: Aggregator,
     quality: QualityInput,
     timeline: Option<Timeline>,
-    lines: RecordLines,
     jsonl: Option<BufWriter<File>>,
     parquet: Option<ParquetSink>,
     spans: Spans,
@@ -54,7 +53,7 @@ impl Pass {
         header: &JournalHeader,
         plan: &ReportPlan,
         artifacts: &Artifacts,
-        progress: &dyn Progress,
+        done_so_far: &dyn Fn(u64),
     ) -> Result<Self, RunError> {
         let config = plan.metric_config()?;
         let tokenizer = Tokenizer::load(&plan.tokenizer())?;
@@ -73,12 +72,13 @@ impl Pass {
             if batch.len() == BATCH {
                 done += BATCH as u64;
                 sinks.take(&mut batch, &policy)?;
-                progress.finishing(done, done.max(sinks.spans.requests));
+                done_so_far(done);
             }
         }
         sinks.take(&mut batch, &policy)?;
         for started in reader.unfinished() {
-            sinks.push(lost(started))?;
+            let row = sinks.derive.row(lost(started));
+            sinks.push(row)?;
         }
         sinks.close(notes)
     }
@@ -93,7 +93,7 @@ impl Sinks {
     ) -> Result<Self, RunError> {
         let jsonl = if plan.outputs.records {
             let path = artifacts.records_jsonl();
-            Some(BufWriter::new(File::create(&path).map_err(RunError::write(&path))?))
+            Some(BufWriter::new(File::create(beside(&path)).map_err(RunError::write(&path))?))
         } else {
             None
         };
@@ -102,30 +102,28 @@ impl Sinks {
         } else {
             None
         };
+        let lines = RecordLines::new(&plan.benchmark_id, i32::from(plan.has_warmup));
+        let derive = Derive { lines: jsonl.is_some().then_some(lines), config: config.clone() };
         Ok(Self {
-            aggregator: Aggregator::new(config.clone()),
+            aggregator: Aggregator::new(config),
             quality: QualityInput::new(plan.waits_for_slots),
             timeline: None,
-            lines: RecordLines::new(&plan.benchmark_id, i32::from(plan.has_warmup)),
             jsonl,
             parquet,
             spans: Spans::default(),
             artifacts: artifacts.clone(),
-            config,
+            derive,
         })
     }
 
     /// Counts a batch on every core and takes it in order.
     fn take(&mut self, batch: &mut Vec<RawRecord>, policy: &TokenPolicy<'_>) -> Result<(), RunError> {
-        for record in count_all(std::mem::take(batch), policy) {
-            self.push(record)?;
-        }
-        Ok(())
+        let derive = &self.derive;
+        let rows = on_all_cores(std::mem::take(batch), |raw| derive.row(count(raw, policy)));
+        rows.into_iter().try_for_each(|row| self.push(row))
     }
 
-    fn push(&mut self, mut record: RequestRecord) -> Result<(), RunError> {
-        let metrics = request_metrics(&record, &self.config);
-        record.good = good(&record, &metrics, &self.config);
+    fn push(&mut self, Row { record, metrics, line }: Row) -> Result<(), RunError> {
         self.spans.take(&record);
         self.aggregator.push(&record, &metrics);
         self.quality.push(&record);
@@ -134,7 +132,7 @@ impl Sinks {
             self.timeline.get_or_insert_with(|| Timeline::new(start)).push(&record, &metrics);
         }
         if let Some(jsonl) = &mut self.jsonl
-            && let Some(line) = self.lines.line(&record, &metrics)
+            && let Some(line) = line
         {
             jsonl.write_all(line.as_bytes()).map_err(RunError::write(self.artifacts.records_jsonl()))?;
         }
@@ -146,47 +144,15 @@ impl Sinks {
 
     fn close(mut self, notes: Notes) -> Result<Pass, RunError> {
         if let Some(jsonl) = &mut self.jsonl {
-            jsonl.flush().map_err(RunError::write(self.artifacts.records_jsonl()))?;
+            let path = self.artifacts.records_jsonl();
+            jsonl.flush().and_then(|()| fs::rename(beside(&path), &path)).map_err(RunError::write(path))?;
         }
         let windows = self.spans.windows(&notes);
         let timeline = self.timeline.unwrap_or_else(|| Timeline::new(windows.profiling.start)).finish();
         let collected =
             Collected { summary: self.aggregator.finish(&windows), quality: self.quality, timeline, notes };
-        Ok(Pass { collected, parquet: self.parquet, config: self.config })
+        Ok(Pass { collected, parquet: self.parquet, config: self.derive.config })
     }
-}
-
-/// Counts tokens on every core; order is kept.
-fn count_all(batch: Vec<RawRecord>, policy: &TokenPolicy<'_>) -> Vec<RequestRecord> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = batch.len().div_ceil(threads).max(1);
-    let mut shares = Vec::new();
-    let mut rest = batch.into_iter();
-    loop {
-        let part: Vec<_> = rest.by_ref().take(share).collect();
-        if part.is_empty() {
-            break;
-        }
-        shares.push(part);
-    }
-    std::thread::scope(|scope| {
-        let running: Vec<_> = shares
-            .into_iter()
-            .map(|part| scope.spawn(|| part.into_iter().map(|raw| count(raw, policy)).collect::<Vec<_>>()))
-            .collect();
-        running
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
-
-/// Whether a request met every objective; `None` without objectives.
-fn good(record: &RequestRecord, metrics: &RequestMetrics, config: &MetricConfig) -> Option<bool> {
-    if config.slos.is_empty() {
-        return None;
-    }
-    Some(record.outcome == Outcome::Ok && metrics.get("good_request_count") == Some(1.0))
 }
 
 /// A request that was in flight when the run was killed.
