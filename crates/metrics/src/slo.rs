@@ -28,20 +28,21 @@ pub enum SloError {
         "--goodput is empty: give objectives as \"tag:value tag:value\", such as \"time_to_first_token:500\""
     )]
     Empty,
-    /// Not `tag:value` with a finite number.
+    /// Not `tag:value` with a finite number of at least 0.
     #[error(
-        "--goodput item {item:?} is not tag:value with a number in the metric's unit, such as time_to_first_token:500"
+        "--goodput item {item:?} is not tag:value with a number of at least 0 in the metric's unit, such as \
+         time_to_first_token:500"
     )]
     Malformed {
         /// The item as written.
         item: String,
     },
     /// No metric of that name.
-    #[error("--goodput names an unknown metric {tag:?}; did you mean {}", one_of(.nearest))]
+    #[error("--goodput names an unknown metric {tag:?}; {}", meant(.nearest))]
     Unknown {
         /// The tag as written.
         tag: String,
-        /// The nearest tags, best first.
+        /// The nearest tags, best first; empty when none is near.
         nearest: Vec<&'static str>,
     },
     /// The metric exists, but no request of this run has a value of it.
@@ -127,7 +128,7 @@ fn parse_item(item: &str, config: &MetricConfig) -> Result<Slo, SloError> {
     let malformed = || SloError::Malformed { item: item.to_owned() };
     let (tag, value) = item.split_once(':').ok_or_else(malformed)?;
     let threshold: f64 = value.parse().map_err(|_| malformed())?;
-    if tag.is_empty() || !threshold.is_finite() {
+    if tag.is_empty() || !threshold.is_finite() || threshold < 0.0 {
         return Err(malformed());
     }
     let id = MetricId::of(tag)
@@ -164,12 +165,17 @@ fn inapplicable(metric: &Metric, config: &MetricConfig) -> Option<&'static str> 
     None
 }
 
-/// The three tags nearest to `tag` among those that could be meant.
+/// The three tags nearest to `tag` among those that could be meant, if any could: a tag that shares
+/// little with what was typed helps nobody.
 fn nearest(tag: &str, config: &MetricConfig) -> Vec<&'static str> {
+    /// One edit, and one more for each so many characters typed.
+    const CHARACTERS_AN_EDIT: usize = 3;
+    let furthest = 1 + tag.chars().count() / CHARACTERS_AN_EDIT;
     let mut candidates: Vec<_> = REGISTRY
         .iter()
         .filter(|metric| inapplicable(metric, config).is_none())
         .map(|metric| (distance(tag, metric), metric.tag))
+        .filter(|(distance, _)| *distance <= furthest)
         .collect();
     candidates.sort_unstable();
     candidates.into_iter().take(3).map(|(_, tag)| tag).collect()
@@ -177,9 +183,11 @@ fn nearest(tag: &str, config: &MetricConfig) -> Vec<&'static str> {
 
 /// How far what was typed is from a metric: to its tag, or to its initials (`ttft`) or a part of it.
 fn distance(typed: &str, metric: &Metric) -> usize {
+    /// Fewer characters are a part of too many tags to say which was meant.
+    const LEAST_PART: usize = 3;
     let typed = typed.to_ascii_lowercase().replace('-', "_");
     let initials: String = metric.tag.split('_').filter_map(|word| word.chars().next()).collect();
-    if typed == initials || metric.tag.contains(&typed) {
+    if typed == initials || (typed.len() >= LEAST_PART && metric.tag.contains(&typed)) {
         return 0;
     }
     edits(&typed, metric.tag)
@@ -201,8 +209,11 @@ fn edits(left: &str, right: &str) -> usize {
     row[right.len()]
 }
 
-fn one_of(tags: &[&str]) -> String {
-    tags.join(", ")
+fn meant(nearest: &[&str]) -> String {
+    if nearest.is_empty() {
+        return "take a tag as profile_export_aiperf.json writes it, such as request_latency".to_owned();
+    }
+    format!("did you mean {}", nearest.join(", "))
 }
 
 #[cfg(test)]
@@ -237,6 +248,8 @@ mod tests {
             ("time_to_first_token:inf", "is not tag:value"),
             ("time_to_first_token:NaN", "is not tag:value"),
             (":5", "\":5\" is not tag:value"),
+            ("time_to_first_token:-5", "a number of at least 0"),
+            ("foo:5", "unknown metric \"foo\"; take a tag as profile_export_aiperf.json writes it"),
             ("time_to_first_tokens:5", "did you mean time_to_first_token,"),
             ("ttft:5", "did you mean time_to_first_token"),
             ("TTFT:5", "did you mean time_to_first_token"),
@@ -249,6 +262,16 @@ mod tests {
         ] {
             assert!(says(text).contains(part), "{text:?}: {}", says(text));
         }
+    }
+
+    #[test]
+    fn only_tags_that_are_near_are_offered() {
+        let near = |tag: &str| nearest(tag, &MetricConfig::default());
+        for far in ["foo", "e", "x_y_z", "throughput_of_the_whole_thing", "ünïcödé"] {
+            assert_eq!(near(far), [""; 0], "{far}");
+        }
+        assert_eq!(near("time_to_fist_tokn"), ["time_to_first_token"]);
+        assert_eq!(near("itl"), ["inter_token_latency"]);
     }
 
     #[test]
