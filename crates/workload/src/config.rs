@@ -16,6 +16,10 @@ pub enum WorkloadConfig {
     Trace(TraceConfig),
 }
 
+/// Tokens that the longest prompt may have: far more than any model takes, and few enough that a slip of
+/// some zeros is found before its text, at some four bytes a token, fills the memory.
+pub const LONGEST_PROMPT: u32 = 1 << 24;
+
 /// A token length: normally distributed, constant without a deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LengthDistribution {

@@ -30,7 +30,8 @@ mod testing;
 pub mod trace;
 
 pub use config::{
-    LengthDistribution, ModelSelection, Sampling, SyntheticConfig, TraceConfig, TraceFormat, WorkloadConfig,
+    LONGEST_PROMPT, LengthDistribution, ModelSelection, Sampling, SyntheticConfig, TraceConfig, TraceFormat,
+    WorkloadConfig,
 };
 pub use dataset::{Dataset, Entry, Origin, Timetable};
 pub use error::WorkloadError;

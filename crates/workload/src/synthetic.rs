@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loadgen_core::{Rope, Seed};
 use rand::Rng;
 
-use crate::config::{LengthDistribution, SyntheticConfig};
+use crate::config::{LONGEST_PROMPT, LengthDistribution, SyntheticConfig};
 use crate::corpus::Corpus;
 use crate::draw::{Purpose, Streams, index, length, longest};
 use crate::error::WorkloadError;
@@ -109,6 +109,19 @@ impl Synthetic {
 fn check(config: &SyntheticConfig) -> Result<(), WorkloadError> {
     config.isl.check("--isl")?;
     let option = |flag, value: String, reason| Err(WorkloadError::Option { flag, value, reason });
+    if longest(config.isl) > LONGEST_PROMPT {
+        let LengthDistribution { mean, stddev } = config.isl;
+        let value = if stddev > 0.0 { format!("{mean} (deviation {stddev})") } else { mean.to_string() };
+        return option("--isl", value, "a prompt has at most 16777216 tokens, its deviation included");
+    }
+    for (flag, tokens) in [
+        ("--prefix-prompt-length", config.prefix_length),
+        ("--shared-system-prompt-length", config.shared_system_prompt_length.unwrap_or(0)),
+    ] {
+        if tokens > LONGEST_PROMPT {
+            return option(flag, tokens.to_string(), "a prompt has at most 16777216 tokens");
+        }
+    }
     if config.entries == 0 {
         return option("--num-dataset-entries", "0".to_owned(), "must be at least 1");
     }

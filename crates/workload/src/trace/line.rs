@@ -37,7 +37,7 @@ pub struct Line {
 pub enum Input {
     /// A prompt made up to measure.
     Length {
-        /// Its tokens; at least 1.
+        /// Its tokens; 1 to [`LONGEST_PROMPT`](crate::LONGEST_PROMPT).
         tokens: u32,
         /// The ids of its leading blocks; at most as many as it has blocks.
         hash_ids: Arc<[i64]>,
@@ -322,6 +322,12 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_prompt_is_read() {
+        let line = read(r#"{"input_length":16777216}"#);
+        assert_eq!(line.input, Input::Length { tokens: crate::LONGEST_PROMPT, hash_ids: [].into() });
+    }
+
+    #[test]
     fn every_fault_names_its_field() {
         let lines = [
             "{",
@@ -339,6 +345,7 @@ mod tests {
             r#"{"input_length":0}"#,
             r#"{"input_length":-3}"#,
             r#"{"input_length":12.5}"#,
+            r#"{"input_length":16777217}"#,
             r#"{"input_length":4294967296}"#,
             r#"{"input_length":5,"output_length":"many"}"#,
             r#"{"input_length":5,"hash_ids":7}"#,

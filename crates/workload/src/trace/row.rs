@@ -20,7 +20,7 @@ pub struct TraceRow {
     pub delay: Option<f64>,
     /// Tokens of the prompt, whose text is made up: from `hash_ids` as far as they go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 16_777_216))]
     pub input_length: Option<u32>,
     /// Tokens to ask for. 0 or less asks for 1, with a warning. Without it, `--osl` decides; without that
     /// too, a line with an `input_length` asks for 1, with a warning, and one with `text_input` or
@@ -105,6 +105,7 @@ mod tests {
         let schema = serde_json::to_value(schemars::schema_for!(TraceRow)).unwrap();
         let fields: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
         assert_eq!(fields.len(), 12);
-        assert_eq!(schema["properties"]["input_length"]["minimum"], 1);
+        let length = &schema["properties"]["input_length"];
+        assert_eq!((&length["minimum"], &length["maximum"]), (&1.into(), &crate::LONGEST_PROMPT.into()));
     }
 }

@@ -8,6 +8,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::fault::LineFault;
+use crate::config::LONGEST_PROMPT;
 
 /// A string, borrowed unless it has escapes.
 #[derive(Deserialize)]
@@ -100,13 +101,15 @@ pub(super) fn milliseconds(field: &'static str, raw: &RawValue) -> Result<f64, L
     }
 }
 
+/// A prompt's length: 1 to [`LONGEST_PROMPT`].
 pub(super) fn positive(length: i64, raw: &RawValue) -> Result<u32, LineFault> {
     if length <= 0 {
         return Err(LineFault::InputLength(length));
     }
-    i32::try_from(length)
-        .map(i32::unsigned_abs)
-        .map_err(|_| mismatch("input_length", "at most 2147483647 tokens", raw))
+    u32::try_from(length)
+        .ok()
+        .filter(|tokens| *tokens <= LONGEST_PROMPT)
+        .ok_or_else(|| mismatch("input_length", "at most 16777216 tokens", raw))
 }
 
 pub(super) fn integers(raw: &RawValue) -> Result<Vec<i64>, LineFault> {

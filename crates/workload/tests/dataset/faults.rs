@@ -52,6 +52,10 @@ fn faults_of_options_name_their_flag() {
         SyntheticConfig { prefix_length: 10, ..default() },
         SyntheticConfig { entries: 0, ..default() },
         SyntheticConfig { isl: LengthDistribution::constant(f64::NAN), ..default() },
+        SyntheticConfig { isl: LengthDistribution::constant(16_777_217.0), ..default() },
+        SyntheticConfig { isl: LengthDistribution { mean: 550.0, stddev: 1e7 }, ..default() },
+        SyntheticConfig { prefix_length: 1_000_000_000, prefix_prompts: 1, ..default() },
+        SyntheticConfig { shared_system_prompt_length: Some(1_000_000_000), ..default() },
         SyntheticConfig { osl: Some(LengthDistribution { mean: 5.0, stddev: -1.0 }), ..default() },
         SyntheticConfig {
             shared_system_prompt_length: Some(9),
