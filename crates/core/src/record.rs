@@ -72,7 +72,9 @@ pub struct Instants {
     pub first_output_token: Option<Nanos>,
     /// Arrival of the last content chunk.
     pub last_token: Option<Nanos>,
-    /// Arrival of the last byte of the response that was read.
+    /// When it was over. For a complete response, good or bad: arrival of its last byte. For a request
+    /// that got none (no connection, no answer, a stream that broke, a timeout, given up, cut off):
+    /// when the client learned of it or gave up. `None` only for what was never sent.
     pub end: Option<Nanos>,
 }
 

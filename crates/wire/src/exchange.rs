@@ -75,6 +75,7 @@ impl Connection {
         let response = match started {
             Ok(response) => response,
             Err(error) => {
+                observation.instants.end = Some(ledger.now());
                 fail_without_head(error, was_used && self.was_given_up(observation), request, observation);
                 return None;
             }
@@ -107,6 +108,7 @@ impl Connection {
                     appetite = decoder.feed(&bytes, &at, observation);
                 }
                 Some(Err(error)) => {
+                    observation.instants.end = Some(ledger.now());
                     let message = "the connection broke before the response was complete";
                     decoder.cut(&at, detail_of("ClientPayloadError", message, &error), observation);
                     return None;

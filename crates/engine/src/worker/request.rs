@@ -74,10 +74,12 @@ impl PhaseRun {
             Ending::Returned => {}
             Ending::Cancelled(at) => {
                 cancelled_at = Some(at);
+                observation.instants.end = Some(at);
                 observation.outcome = Some(Outcome::Cancelled);
                 observation.error = cancel_after_ns.map(cancellation_error);
             }
             Ending::TimedOut => {
+                observation.instants.end = Some(self.worker.now());
                 observation.outcome = Some(Outcome::Failed(FailureKind::Timeout));
                 let was_to_be_sent_first =
                     cancel_after_ns.is_some() && observation.instants.send_end.is_none();
@@ -85,6 +87,7 @@ impl PhaseRun {
                 observation.error = Some(error);
             }
             Ending::Cut => {
+                observation.instants.end = Some(self.worker.now());
                 observation.outcome = Some(Outcome::Aborted);
                 observation.error = None;
             }

@@ -43,6 +43,7 @@ fn check(done: &Done, delay_ms: i64) {
 fn check_cancelled(record: &RawRecord, delay_ms: i64) {
     let sent = record.instants.send_end.expect("nothing is given up before it was written");
     assert!(record.cancelled_at.unwrap().since(sent) >= milliseconds(delay_ms), "{record:?}");
+    assert_eq!(record.instants.end, record.cancelled_at);
     let error = record.error.as_ref().unwrap();
     assert_eq!((error.code, error.error_type.as_str()), (Some(499), "RequestCancellationError"));
     let seconds = delay_ms as f64 / 1e3;

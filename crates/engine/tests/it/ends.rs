@@ -41,6 +41,8 @@ fn after_duration_and_grace_what_is_in_flight_is_aborted() {
         assert_eq!(phase.counts.scheduled, expected);
         for record in done.records.iter().filter(|record| record.outcome == Outcome::Aborted) {
             assert!(record.instants.request_start.is_some());
+            let cut_at = phase.start + milliseconds(80);
+            assert!(record.instants.end.unwrap() >= cut_at, "aborted when the grace period was over");
             assert!(record.error.is_none());
         }
     }

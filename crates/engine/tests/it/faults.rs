@@ -32,6 +32,7 @@ fn all_end_as(outcome: Outcome, done: &Done) {
         assert!(instants.scheduled.is_some());
         assert!(instants.released >= instants.scheduled, "nothing leaves before its time");
         assert!(instants.request_start >= instants.released);
+        assert!(instants.end > instants.request_start, "{record:?}");
     }
 }
 
@@ -72,7 +73,10 @@ fn a_stall_is_a_timeout_in_aiperfs_words() {
         ("TimeoutError()", Some("CancelledError()"))
     );
     assert_eq!(error.cause_chain, ["TimeoutError", "CancelledError"]);
-    assert!(done.records[0].instants.send_end.is_some(), "what was seen before the timeout is kept");
+    let instants = done.records[0].instants;
+    assert!(instants.send_end.is_some(), "what was seen before the timeout is kept");
+    let lasted_ns = instants.end.unwrap().since(instants.request_start.unwrap());
+    assert!(lasted_ns >= milliseconds(20), "it was over when the timeout struck");
     assert_eq!(done.report.phases[0].counts.timeouts, 1);
 }
 

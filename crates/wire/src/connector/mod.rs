@@ -183,6 +183,7 @@ impl Connector {
             }
         };
         opened.map_err(|error| {
+            observation.instants.end = Some(self.now());
             observation.fail(FailureKind::ConnectError, error.clone());
             ConnectFailure(error)
         })

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use loadgen_core::{FailureKind, Outcome};
+use loadgen_core::{Clock as _, FailureKind, Outcome};
 use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Observation};
 
 use crate::client::{Client, output_of, run, send_to};
@@ -27,6 +27,8 @@ fn nobody_listens() {
     let error = seen.error.unwrap();
     assert!(error.code.is_none() && !error.cause_chain.is_empty());
     assert!(seen.instants.send_start.is_none() && seen.connection.connect_ns.is_some());
+    let connect_ns = seen.connection.connect_ns.unwrap();
+    assert!(seen.instants.end.unwrap().since(seen.instants.request_start.unwrap()) >= connect_ns);
 }
 
 #[test]
@@ -87,6 +89,7 @@ fn closed_before_the_head() {
     let seen = answer("");
     failed_as(&seen, FailureKind::StreamError, "ServerDisconnectedError");
     assert!(!seen.is_stale && seen.instants.first_byte.is_none() && seen.instants.send_start.is_some());
+    assert!(seen.instants.end >= seen.instants.send_end, "over when the client learned of it");
 }
 
 #[test]
@@ -105,6 +108,35 @@ fn cut_within_the_stream() {
     failed_as(&seen, FailureKind::StreamError, "ClientPayloadError");
     assert_eq!(output_of(&seen), "ab");
     assert!(seen.instants.end.is_some() && seen.instants.last_token.is_some());
+}
+
+#[test]
+fn a_stream_that_broke_is_over_when_the_break_was_seen() {
+    let (let_go, may_break) = channel::<()>();
+    let script: Script = Box::new(move |wire| {
+        read_request(wire);
+        wire.write_all(format!("{STREAM_HEAD}{}", chunk(&event("a"))).as_bytes()).unwrap();
+        // Holds on until the client says so, then breaks off.
+        may_break.recv().unwrap();
+    });
+    let server = Server::plain(vec![script]);
+    run(async {
+        let client = Client::new(&server.url());
+        let mut connection = client.connect().await;
+        let mut seen = client.observation();
+        let told = {
+            let exchange = connection.exchange(client.request(), &mut seen);
+            let tell = async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let told = client.clock.now();
+                let_go.send(()).unwrap();
+                told
+            };
+            tokio::join!(exchange, tell).1
+        };
+        failed_as(&seen, FailureKind::StreamError, "ClientPayloadError");
+        assert!(seen.instants.end.unwrap() >= told, "{seen:?}");
+    });
 }
 
 #[test]
