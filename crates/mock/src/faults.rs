@@ -46,7 +46,8 @@ pub enum FaultKind {
     Cut,
     /// As [`FaultKind::Cut`], with a reset (RST) in place of an orderly close.
     Reset,
-    /// From here on the answer is bytes that mean nothing, then ends in order.
+    /// From here on the answer is bytes that mean nothing, then ends in order. What came before stays
+    /// an answer to a client that passes over lines it cannot parse.
     Garbage,
     /// `data: {"error":…}`, then `[DONE]`.
     ErrorData,

@@ -23,6 +23,10 @@
 //! `fault=429` takes `body=`, `content_type=` and `retry_after=`; `slow` takes `delay=`. `refuse` and
 //! `close` take none. Several faults follow each other: `fault=cut&every=3&after=3&fault=500&chance=1%`.
 //!
+//! A stream that `garbage` strikes after at least one token has given content already: a client that
+//! passes over `data:` lines that it cannot parse, as AIPerf does, ends it as a success with the tokens
+//! that came. With `after=0` it never has content, and is a failure.
+//!
 //! # What a client can rely on
 //!
 //! * An answer of n tokens is n chunks of one word each, and n tokens for the builtin tokenizer.
@@ -38,6 +42,7 @@ mod config;
 mod connection;
 mod faults;
 mod golden;
+mod help;
 mod http;
 mod perf;
 mod plan;
@@ -53,6 +58,7 @@ mod units;
 
 pub use config::{MockConfig, MockError, ServeReport};
 pub use faults::{Fault, FaultKind, FaultRule, When};
+pub use help::PROFILE_HELP;
 pub use perf::{BatchConfig, FixedConfig, Limits, SplitwiseConfig};
 pub use profile::{PerfProfile, Profile, ProfileError, PromptCounting};
 pub use server::{MockServer, RunningMock};

@@ -102,7 +102,8 @@ pub enum ProfileError {
     Table(String),
 }
 
-const COMMON_KEYS: &[&str] = &["tokenizer", "output", "natural", "context"];
+/// The keys of every profile.
+pub(crate) const COMMON_KEYS: &[&str] = &["tokenizer", "output", "natural", "context"];
 
 impl Profile {
     /// The profile's name.
@@ -131,7 +132,8 @@ impl Profile {
         Ok(Self { perf, ..Self::default() })
     }
 
-    fn perf_keys(&self) -> &'static [&'static str] {
+    /// The keys of this profile alone.
+    pub(crate) fn perf_keys(&self) -> &'static [&'static str] {
         match self.perf {
             PerfProfile::Default(_) => BatchConfig::KEYS,
             PerfProfile::Fixed(_) => FixedConfig::KEYS,
@@ -297,6 +299,14 @@ mod tests {
     fn errors_say_what_would_have_been_right() {
         let said = |text| parse(text).unwrap_err().to_string();
         assert!(said("fast").contains("default, fixed, splitwise and golden"));
+        assert_eq!(
+            said("mock://nope"),
+            "no mock profile named \"nope\"; there are default, fixed, splitwise and golden"
+        );
+        for text in ["nope", "fixed?x=1", "fixed?ttft", "fixed?ttft=x", "splitwise?tp=3"] {
+            // It may come of a URL as well as of a flag.
+            assert!(said(text).contains("mock profile") && !said(text).contains("--"), "{}", said(text));
+        }
         assert!(said("fixed?tfft=1").contains("it has ttft, itl"));
         assert!(said("fixed?ttft").contains("has no value"));
         assert!(said("fixed?ttft=fast").contains("ttft=fast: expected a duration"));
