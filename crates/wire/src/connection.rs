@@ -9,6 +9,8 @@
 //!
 //! What it does not do: retry, pool, or time out.
 
+use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -132,17 +134,21 @@ impl Connection {
         !self.is_busy && self.driver.is_some() && is_ready && self.is_quiet()
     }
 
-    /// Whether the server had closed the connection before the request reached it: either nothing was
-    /// written at all, or its host refused the bytes.
+    /// Whether a request that ended in `error` never reached the server's application: either nothing
+    /// was written at all, or the server's host refused the bytes.
     ///
     /// A server that takes a request and then closes is a failure of that request, and must not be
-    /// mistaken for one that had closed before. The kernel knows: bytes for a socket that is gone are
-    /// answered with a reset, which after the peer's end of stream leaves EPIPE as the socket's
-    /// pending error; bytes that were taken leave none.
-    pub(crate) fn was_given_up(&self, observation: &Observation) -> bool {
-        let pending = || self.socket.take_error().ok().flatten();
+    /// mistaken for one that closed without looking. The kernel knows: bytes for a socket that is gone,
+    /// or that is closed before anybody read them, are answered with a reset. It shows as ECONNRESET or
+    /// EPIPE in the failed read or write; after the peer's end of stream, as the socket's pending error.
+    /// Bytes that were taken leave an end of stream alone.
+    pub(crate) fn was_given_up(&self, error: &StartError, observation: &Observation) -> bool {
+        let refused_by_host = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+        };
         observation.instants.send_start.is_none()
-            || pending().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+            || error.io_error().is_some_and(refused_by_host)
+            || self.socket.take_error().ok().flatten().as_ref().is_some_and(refused_by_host)
     }
 
     /// Whether nothing waits on the socket: neither the end of the stream, nor, outside TLS, bytes
@@ -276,6 +282,13 @@ pub(crate) enum StartError {
 }
 
 impl StartError {
+    /// The socket's own error, if it was one that ended the request.
+    pub(crate) fn io_error(&self) -> Option<&io::Error> {
+        let Self::Http(error) = self else { return None };
+        let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+        causes.find_map(|cause| cause.downcast_ref())
+    }
+
     pub(crate) fn into_detail(self, what: &str) -> ErrorDetail {
         match self {
             Self::Url(path) => detail("InvalidURL", &format!("{path} is not a valid request path")),

@@ -3,9 +3,6 @@
 //! Invariant: every instant and every byte is in the observation before the exchange waits again, so
 //! it may be dropped at any time. Between two frames nothing is awaited but the next frame.
 
-use std::error::Error as _;
-use std::io;
-
 use hyper::body::Incoming;
 use hyper::http::{HeaderMap, Method, Response, StatusCode, header};
 use loadgen_core::FailureKind;
@@ -76,7 +73,8 @@ impl Connection {
             Ok(response) => response,
             Err(error) => {
                 observation.instants.end = Some(ledger.now());
-                fail_without_head(error, was_used && self.was_given_up(observation), request, observation);
+                let is_stale = was_used && self.was_given_up(&error, observation);
+                fail_without_head(error, is_stale, request, observation);
                 return None;
             }
         };
@@ -169,6 +167,7 @@ fn note_body(at: &Arrival, bytes: usize, last_read: &mut u64, observation: &mut 
 
 /// Classifies a request that got no response head.
 fn fail_without_head(error: StartError, is_stale: bool, request: &Request, observation: &mut Observation) {
+    let is_io = error.io_error().is_some();
     let StartError::Http(error) = error else {
         observation.fail(FailureKind::ConnectError, error.into_detail("the request"));
         return;
@@ -181,7 +180,6 @@ fn fail_without_head(error: StartError, is_stale: bool, request: &Request, obser
     }
     let has_answered = observation.instants.first_byte.is_some();
     observation.is_stale = is_stale && !has_answered;
-    let is_io = error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
     let (error_type, message) = match (has_answered, is_io) {
         (true, _) => {
             ("ClientPayloadError", format!("{origin} closed the connection within the response's head"))

@@ -36,9 +36,9 @@ pub struct Observation {
     pub stamps: StampSource,
     /// The content.
     pub chunks: RawChunks,
-    /// The connection had served an earlier request, and the server had closed it before this one
-    /// reached it. Not an error: call
-    /// [`Self::reset_for_retry`] and send the request again over a fresh connection.
+    /// The connection had served an earlier request, and the server closed it without reading this
+    /// one. Not an error: call [`Self::reset_for_retry`] and send the request again over a fresh
+    /// connection.
     pub is_stale: bool,
     /// Redirects that were followed.
     pub redirects: u8,

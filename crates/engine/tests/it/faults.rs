@@ -104,6 +104,21 @@ fn a_kept_connection_that_turns_out_closed_costs_no_request() {
 }
 
 #[test]
+fn a_server_that_closes_with_the_next_request_unread_costs_none() {
+    for (workers, slots) in [(1, 1), (2, 4)] {
+        let server = Server::start(Behaviour::AnswerAndReset);
+        let mut bench = Bench::new(server.url(), closed(slots, StopCondition::after_requests(60)));
+        bench.workers = workers;
+        let done = bench.run();
+        let counts = done.report.phases[0].counts;
+        assert_eq!((counts.sent, counts.ok, counts.failed), (60, 60, 0), "{:?}", done.records);
+        // Each connection carries one request; every request but each slot's first met a closed one.
+        assert_eq!((counts.connections_opened, counts.retried_stale), (60, 60 - u64::from(slots)));
+        assert_eq!(server.seen().len(), 60);
+    }
+}
+
+#[test]
 fn a_request_that_was_taken_is_not_sent_again() {
     let server = Server::start(Behaviour::OncePerConnection);
     let mut bench = Bench::new(server.url(), closed(1, StopCondition::after_requests(6)));

@@ -25,6 +25,8 @@ pub(crate) enum Behaviour {
     ReadAfter(u64),
     /// A short stream, and the connection is closed.
     AnswerAndClose,
+    /// A short stream; the connection is closed once the next request has come, which stays unread.
+    AnswerAndReset,
     /// A short stream; a second request on the same connection is taken, and the connection closed.
     OncePerConnection,
 }
@@ -149,6 +151,7 @@ fn serve(stream: &TcpStream, behaviour: Behaviour, state: &State) {
             Behaviour::Answer
             | Behaviour::AnswerAfter(_)
             | Behaviour::AnswerAndClose
+            | Behaviour::AnswerAndReset
             | Behaviour::OncePerConnection => {
                 let _ = out.write_all(&stream_head());
                 let _ = out.write_all(&chunk("one "));
@@ -157,6 +160,11 @@ fn serve(stream: &TcpStream, behaviour: Behaviour, state: &State) {
                 out.write_all(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
             }
         };
+        if behaviour == Behaviour::AnswerAndReset {
+            // Closing with bytes unread makes the kernel answer them with a reset.
+            let _ = stream.peek(&mut [0]);
+            break;
+        }
         if written.is_err() || behaviour == Behaviour::AnswerAndClose {
             break;
         }

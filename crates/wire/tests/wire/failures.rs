@@ -242,6 +242,40 @@ fn a_request_that_the_server_took_before_it_closed_has_failed() {
 }
 
 #[test]
+fn a_request_that_the_server_left_unread_before_it_closed_is_stale() {
+    let serve = |stream: std::net::TcpStream, script: Script| {
+        script(&mut stream.try_clone().unwrap());
+        // Closes with the second request unread, which its host answers with a reset.
+        stream.peek(&mut [0]).unwrap();
+    };
+    let script: Script = Box::new(|wire| {
+        read_request(wire);
+        wire.write_all(&stream(&["a"])).unwrap();
+    });
+    let server = Server::on("127.0.0.1".parse().unwrap(), vec![script], serve).unwrap();
+    run(async {
+        let client = Client::new(&server.url());
+        let mut connection = client.connect().await;
+        connection.exchange(client.request(), &mut client.observation()).await;
+        let mut seen = client.observation();
+        connection.exchange(client.request(), &mut seen).await;
+        assert!(seen.is_stale, "{seen:?}");
+        assert!(!connection.is_reusable());
+    });
+}
+
+#[test]
+fn a_reset_of_a_fresh_connection_is_a_failure() {
+    let serve = |stream: std::net::TcpStream, _script: Script| {
+        stream.peek(&mut [0]).unwrap();
+    };
+    let server = Server::on("127.0.0.1".parse().unwrap(), vec![Box::new(|_| ())], serve).unwrap();
+    let seen = send_to(&server.url());
+    failed_as(&seen, FailureKind::StreamError, "ClientOSError");
+    assert!(!seen.is_stale && seen.instants.end >= seen.instants.send_start);
+}
+
+#[test]
 fn a_connection_the_server_gave_up_is_stale_and_not_an_error_of_the_request() {
     // Answers one request and closes while nobody looks.
     let first: Script = Box::new(|wire| {
