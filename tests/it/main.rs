@@ -7,7 +7,8 @@
 //! * `crash`: kill -9, and what `report` rebuilds;
 //! * `determinism`: the same seed sends the same bytes at the same times on any number of workers;
 //! * `input_errors`: bad input stops before anything is sent;
-//! * `secrets`: keys never reach a file or a log.
+//! * `secrets`: keys never reach a file or a log;
+//! * `streams`: where output goes, and runs that nobody listens to any more.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod cancellation;
@@ -18,4 +19,5 @@ mod input_errors;
 mod layering;
 mod profile;
 mod secrets;
+mod streams;
 mod support;

@@ -36,7 +36,7 @@ pub(crate) struct LoadArgs {
     pub(crate) request_count: Option<u64>,
 
     /// Stop sending after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = values::positive_seconds)]
     pub(crate) benchmark_duration: Option<Duration>,
 
     /// Then wait this many seconds for what is in flight; `inf` waits without end [default: 30]

@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Drive a server with load and report what came back
-    #[command(after_help = PROFILE_EXAMPLES)]
+    #[command(after_help = PROFILE_EXAMPLES, allow_negative_numbers = true)]
     Profile(Box<ProfileArgs>),
     /// Rebuild every output of a run from what is on disk, also after a kill -9
     #[command(after_help = "Example:\n  loadgen report artifacts/demo-openai-chat-fixed_schedule")]
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Make a synthetic trace
     Synthesize(SynthesizeArgs),
     /// Serve an OpenAI-compatible API with a performance model, for trying things out
-    #[command(after_help = MOCK_EXAMPLES)]
+    #[command(after_long_help = mock_help())]
     MockServer(MockServerArgs),
     /// Write the JSON Schemas of loadgen's files, or check that the written ones are current
     #[command(hide = true)]
@@ -65,6 +65,11 @@ const PROFILE_EXAMPLES: &str = "Examples:
 
   Closed loop, 32 requests in flight:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 32 --request-count 1000";
+
+/// What `mock-server --help` says after its options.
+fn mock_help() -> String {
+    format!("{MOCK_EXAMPLES}\n\n{}", loadgen_mock::PROFILE_HELP)
+}
 
 const MOCK_EXAMPLES: &str = "Examples:
   loadgen mock-server --port 8000

@@ -57,6 +57,12 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(non_negative(text)?).map_err(|_| "expected a number of seconds".to_owned())
 }
 
+/// Seconds, more than 0.
+pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
+    positive(text)?;
+    seconds(text)
+}
+
 /// Seconds, at least 0, or `inf`: no limit.
 pub(crate) fn seconds_or_forever(text: &str) -> Result<Patience, String> {
     if matches!(text, "inf" | "infinity") {

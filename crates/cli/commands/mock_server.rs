@@ -8,6 +8,7 @@ use loadgen_mock::{MockConfig, MockServer, Profile};
 use crate::args::MockServerArgs;
 use crate::exit::ExitStatus;
 use crate::plan::Faults;
+use crate::ui::say;
 
 /// Serves until Ctrl-C, or until standard input closes if that is asked for.
 pub(crate) fn run(args: MockServerArgs) -> Result<ExitStatus> {
@@ -32,18 +33,29 @@ pub(crate) fn run(args: MockServerArgs) -> Result<ExitStatus> {
     let report = server
         .serve(async move { if until_stdin_closes { stdin_closed().await } else { interrupted().await } })?;
     if !until_stdin_closes {
-        eprintln!(
+        say!(
             "served {} requests, {} to their end; {} tokens over {} connections",
-            report.requests, report.complete, report.tokens, report.connections
+            report.requests,
+            report.complete,
+            report.tokens,
+            report.connections
         );
     }
     Ok(ExitStatus::Success)
 }
 
+/// Returns on Ctrl-C, and when the process is asked to end.
 async fn interrupted() {
-    // Without a handler Ctrl-C ends the process, which is what it asks for.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers a signal ends the process, which is what it asks for.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 

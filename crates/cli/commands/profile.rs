@@ -13,7 +13,7 @@ use crate::args::values::word;
 use crate::exit::{ExitStatus, INTERRUPTED};
 use crate::mock_child::{self, MockChild};
 use crate::plan::{self, Environment, Faults, Notice, Servers};
-use crate::ui::Ui;
+use crate::ui::{Ui, say};
 
 /// Columns of a result that goes to a file.
 const FILE_WIDTH: usize = 140;
@@ -27,6 +27,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
         urls: args.endpoint.urls.iter().map(|url| stand_in(url)).collect(),
         mock: asks_for_mock(args),
     };
+    check_mock_profiles(args)?;
     plan::resolve(args, argv, &environment, &stand_in)?;
     let (servers, _children) = start_servers(args)?;
     let planned = plan::resolve(args, argv, &environment, &servers)?;
@@ -54,7 +55,9 @@ pub(super) fn show(result: &RunResult) -> Result<()> {
     let width = terminal_size::terminal_size().map_or(FILE_WIDTH, |(width, _)| usize::from(width.0));
     let text = result.console(width, colour);
     match stdout.lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
         _ => Ok(()),
     }
 }
@@ -63,18 +66,22 @@ pub(super) fn show(result: &RunResult) -> Result<()> {
 pub(super) fn status(result: &RunResult, fail_if_client_limited: bool) -> ExitStatus {
     if result.nothing_succeeded() {
         let counts = &result.summary.counts;
-        eprintln!(
+        say!(
             "error: no successful responses were collected: of {} requests {} failed and {} were cut off\n\
-             hint: check --url, --endpoint-type and --model; the Error Summary above and the records say what came back",
+             hint: check --url, --endpoint-type and --model; the records say what came back",
             counts.scheduled(),
             counts.errors(),
             counts.aborted + counts.not_sent
         );
     }
+    if result.too_many_failed() {
+        say!("error: more requests failed than --failed-request-threshold allows");
+    }
     if result.nothing_succeeded() || result.too_many_failed() {
         return ExitStatus::Failure;
     }
     if fail_if_client_limited && result.client_limited() {
+        say!("error: the client was the limit: see Measurement quality");
         return ExitStatus::ClientLimited;
     }
     ExitStatus::Success
@@ -95,6 +102,15 @@ fn ui(args: &ProfileArgs) -> Result<Ui> {
 
 fn asks_for_mock(args: &ProfileArgs) -> bool {
     args.endpoint.urls.iter().all(|url| url.starts_with(mock_child::SCHEME))
+}
+
+/// Whether every `mock://PROFILE` names a profile.
+fn check_mock_profiles(args: &ProfileArgs) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    for profile in args.endpoint.urls.iter().filter_map(|url| url.strip_prefix(mock_child::SCHEME)) {
+        faults.take("--url", profile.parse::<loadgen_mock::Profile>());
+    }
+    faults.into_result(())
 }
 
 fn stand_in(url: &str) -> String {
@@ -125,9 +141,11 @@ fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Res
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
+            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+                signal(SignalKind::hangup()),
+            ) else {
                 progress.note(Level::Warning, "cannot listen for Ctrl-C: it will end the run at once");
                 return;
             };
@@ -135,6 +153,7 @@ fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Res
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
                 }
                 if press > 0 {
                     // What is in the journal stays: `loadgen report` makes the rest of it.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::args::SchemasArgs;
 use crate::exit::ExitStatus;
+use crate::ui::say;
 
 /// Writes the schemas, or checks that the written ones are current.
 pub(crate) fn run(args: &SchemasArgs) -> Result<ExitStatus> {
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &SchemasArgs) -> Result<ExitStatus> {
     if stale.is_empty() {
         return Ok(ExitStatus::Success);
     }
-    eprintln!(
+    say!(
         "error: out of date: {}\nhint: run `cargo run -- schemas` and commit what it writes",
         stale.join(", ")
     );

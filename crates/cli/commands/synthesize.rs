@@ -1,12 +1,12 @@
 //! `loadgen synthesize`: traces made up by formula.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use loadgen_workload::synthesize::sinusoidal::{Options, RateMode};
+use loadgen_workload::synthesize::sinusoidal::{Options, RateMode, Sinusoidal, Written};
 
 use crate::args::values::word;
 use crate::exit::ExitStatus;
@@ -21,7 +21,7 @@ pub(crate) struct SinusoidalArgs {
     /// Block contents are drawn from 0 to this [default: 10000]
     #[arg(long, value_name = "N")]
     total_blocks: Option<u64>,
-    /// Where to write [default: a name that says the options]
+    /// Where to write, `-` for standard output [default: a name that says the options]
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
     /// Length of the trace, seconds [default: 100]
@@ -100,20 +100,44 @@ pub(crate) fn sinusoidal(args: &SinusoidalArgs) -> Result<ExitStatus> {
     };
     let path = args.output_file.clone().unwrap_or_else(|| options.default_file_name().into());
     let workload = options.resolve()?;
-    println!("{}", workload.mix());
-    let cannot = || format!("--output-file: cannot write {}", path.display());
-    // Written beside its place and then put there: a trace that is there is whole.
-    let partial = path.with_extension("partial");
-    let mut out = BufWriter::new(File::create(&partial).with_context(cannot)?);
-    let written =
-        workload.write(&mut out).and_then(|written| out.flush().map(|()| written)).with_context(cannot)?;
-    std::fs::rename(&partial, &path).with_context(cannot)?;
-    println!(
-        "{}: {} requests, {} input tokens, {} output tokens",
-        path.display(),
-        written.rows,
-        written.input_tokens,
-        written.output_tokens
+    let name = path.display();
+    if path.as_os_str() == "-" {
+        write_trace(&workload, io::stdout().lock()).context("cannot write to standard output")?;
+        return Ok(ExitStatus::Success);
+    }
+    let written = put(&workload, &path).with_context(|| format!("--output-file: cannot write {name}"))?;
+    let mix = workload.mix();
+    let Written { rows, input_tokens, output_tokens } = written;
+    let said = writeln!(
+        io::stdout(),
+        "{mix}\n{name}: {rows} requests, {input_tokens} input tokens, {output_tokens} output tokens"
     );
-    Ok(ExitStatus::Success)
+    match said {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(ExitStatus::Success),
+    }
+}
+
+/// Writes the trace to its file. A plain file is written beside its place and then put there, so that
+/// a trace that is there is whole; anything else (a device, a pipe) is written to as it stands.
+fn put(workload: &Sinusoidal, path: &Path) -> io::Result<Written> {
+    // A link leads to the file that is meant.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if path.exists() && !path.is_file() {
+        return write_trace(workload, File::options().write(true).open(&path)?);
+    }
+    let mut partial = path.clone().into_os_string();
+    partial.push(".partial");
+    let written = write_trace(workload, File::create(&partial)?)?;
+    std::fs::rename(&partial, &path)?;
+    Ok(written)
+}
+
+fn write_trace(workload: &Sinusoidal, out: impl Write) -> io::Result<Written> {
+    let mut out = BufWriter::new(out);
+    let written = workload.write(&mut out)?;
+    out.flush()?;
+    Ok(written)
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use loadgen_wire::{REDACTED, is_secret_name, redact, redact_url};
+use serde_json::Value;
 
 /// Renders the command line.
 pub(super) fn echo(argv: &[OsString]) -> String {
@@ -35,6 +36,9 @@ fn without_secrets(option: &str, text: &str) -> String {
         "--api-key" => REDACTED.to_owned(),
         "-u" | "--url" => text.split(',').map(redact_url).collect::<Vec<_>>().join(","),
         "-H" | "--header" | "--extra-inputs" | "--provenance" => {
+            if let Ok(Value::Object(fields)) = serde_json::from_str(text) {
+                return Value::Object(fields.into_iter().map(without_secret).collect()).to_string();
+            }
             let separator = if option == "--provenance" { '=' } else { ':' };
             match text.split_once(separator) {
                 Some((name, _)) if is_secret_name(name.trim_matches(|c: char| !c.is_alphanumeric())) => {
@@ -45,6 +49,12 @@ fn without_secrets(option: &str, text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// A field of a JSON object, its value hidden when its name is a secret's.
+fn without_secret((name, value): (String, Value)) -> (String, Value) {
+    let is_secret = value.is_string() && is_secret_name(&name);
+    (name, if is_secret { REDACTED.into() } else { value })
 }
 
 #[cfg(test)]
@@ -67,6 +77,8 @@ mod tests {
                 "--streaming",
                 "--concurrency",
                 "2",
+                "--extra-inputs",
+                r#"{"password":"secret7","n":1}"#,
                 "--goodput",
                 "a:1 b:2"
             ]),
@@ -96,7 +108,7 @@ mod tests {
             "--goodput",
             "time_to_first_token:500",
         ]);
-        for secret in 1..=6 {
+        for secret in 1..=7 {
             assert!(!line.contains(&format!("secret{secret}")), "{line}");
         }
         assert!(

@@ -99,6 +99,14 @@ pub(crate) fn resolve(
             true
         }
     };
+    if let Some(prefix) = &args.output.profile_export_prefix
+        && (prefix.is_empty() || prefix.contains(['/', '\\']))
+    {
+        faults.add(
+            "--profile-export-prefix",
+            "expected a file name without folders: they belong to --artifact-dir",
+        );
+    }
     warn_of_unpinned_lengths(args, &mut notices);
 
     let (Some(endpoint), Some(connector), Some(workload), Some((tokenizer, tokenizer_name))) =

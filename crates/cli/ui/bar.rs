@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use indicatif::{ProgressBar, ProgressStyle};
 use loadgen_run::{Level, Live, PhaseOutline, Progress};
 
-use super::{label, rate, state};
+use super::{label, of, rate, state};
 
 /// Steps of the bar; a phase's progress is a fraction.
 const STEPS: u64 = 1000;
@@ -51,9 +51,9 @@ impl Progress for Bar {
         }
         let line = format!("{}: {message}", label(level));
         let shown =
-            self.bar.lock().ok().and_then(|bar| bar.as_ref().map(|bar| bar.suspend(|| eprintln!("{line}"))));
+            self.bar.lock().ok().and_then(|bar| bar.as_ref().map(|bar| bar.suspend(|| say!("{line}"))));
         if shown.is_none() {
-            eprintln!("{line}");
+            say!("{line}");
         }
     }
 
@@ -70,17 +70,17 @@ impl Progress for Bar {
 
     fn phase_ended(&self, live: &Live) {
         self.replace(None);
-        eprintln!("{}: {}", live.outline.phase.name(), state(live));
+        say!("{}: {}", live.outline.phase.name(), state(live));
     }
 
-    fn finishing(&self, done: u64, total: u64) {
+    fn finishing(&self, done: u64, total: Option<u64>) {
         let started = self.bar.lock().map_or(true, |bar| bar.is_some());
         if !started {
             self.replace(Some(new_bar("results")));
         }
         self.with_bar(|bar| {
-            bar.set_position(STEPS * done / total.max(1));
-            bar.set_message(format!("{done} of {total} records"));
+            bar.set_position(total.map_or(0, |total| STEPS * done / total.max(1)));
+            bar.set_message(of(done, total));
         });
     }
 

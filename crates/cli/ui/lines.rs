@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use loadgen_run::{Level, Live, PhaseOutline, Progress};
 
-use super::{clock, label, rate, state};
+use super::{clock, label, of, rate, state};
 
 /// Writes lines to standard error.
 pub(super) struct Lines {
@@ -35,7 +35,7 @@ impl Lines {
 impl Progress for Lines {
     fn note(&self, level: Level, message: &str) {
         if level >= self.floor {
-            eprintln!("{}: {message}", label(level));
+            say!("{}: {message}", label(level));
         }
     }
 
@@ -48,7 +48,7 @@ impl Progress for Lines {
             (None, Some(duration)) => format!("{} min of load", clock(duration)),
             (None, None) => "until interrupted".to_owned(),
         };
-        eprintln!("{}: started, {target}", outline.phase.name());
+        say!("{}: started, {target}", outline.phase.name());
     }
 
     fn tick(&self, live: &Live) {
@@ -57,7 +57,7 @@ impl Progress for Lines {
         }
         let share =
             live.fraction().map(|fraction| format!("{:.0} %, ", fraction * 100.0)).unwrap_or_default();
-        eprintln!(
+        say!(
             "{}: {} {share}{}, {:.1} req/s",
             live.outline.phase.name(),
             clock(live.elapsed_ns),
@@ -68,18 +68,13 @@ impl Progress for Lines {
 
     fn phase_ended(&self, live: &Live) {
         if self.interval.is_some() {
-            eprintln!(
-                "{}: done in {} min, {}",
-                live.outline.phase.name(),
-                clock(live.elapsed_ns),
-                state(live)
-            );
+            say!("{}: done in {} min, {}", live.outline.phase.name(), clock(live.elapsed_ns), state(live));
         }
     }
 
-    fn finishing(&self, done: u64, total: u64) {
+    fn finishing(&self, done: u64, total: Option<u64>) {
         if self.is_due() {
-            eprintln!("results: {done} of {total} records");
+            say!("results: {}", of(done, total));
         }
     }
 

@@ -1,6 +1,16 @@
 //! What the user sees while a run goes on: a bar on a terminal, a line now and then in a log, or
 //! nothing. It goes to standard error; results go to standard output.
 
+/// Says something on standard error. That it cannot be said is no reason to end a run: whoever
+/// listened may be gone (`2>&1 | head`), and results do not go there.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($words)*);
+    }};
+}
+pub(crate) use say;
+
 mod bar;
 mod lines;
 
@@ -40,9 +50,9 @@ impl Ui {
 
 /// Prints an error and its causes: one line each, no backtrace.
 pub(crate) fn error(error: &anyhow::Error) {
-    eprintln!("error: {error}");
+    say!("error: {error}");
     for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+        say!("  because: {cause}");
     }
 }
 
@@ -72,6 +82,11 @@ fn state(live: &Live) -> String {
         parts.push("stopping".to_owned());
     }
     parts.join(", ")
+}
+
+/// `12 of 100 records`.
+fn of(done: u64, total: Option<u64>) -> String {
+    total.map_or_else(|| format!("{done} records"), |total| format!("{done} of {total} records"))
 }
 
 /// Requests finished per second so far.
