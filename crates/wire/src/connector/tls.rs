@@ -1,17 +1,23 @@
 //! TLS: the system's roots, a CA file beside them, or no verification at all.
 //!
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` take the place of the system's roots. Roots are loaded when they
-//! are first needed, so plain runs do not pay for them. ALPN offers HTTP/1.1 alone.
+//! are first needed, so plain runs do not pay for them. ALPN offers HTTP/1.1 alone. A server whose own
+//! certificate is among the trusted ones is trusted, even if the certificate says CA:TRUE.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use loadgen_core::ErrorDetail;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, IpAddr, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 use tokio_rustls::TlsConnector;
 
 use super::ConnectorError;
@@ -44,7 +50,8 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?;
         let mut config = if self.verify {
-            builder.with_root_certificates(self.roots()).with_no_client_auth()
+            let trusted = Arc::new(Trusted::new(self.trusted(), Arc::clone(&self.provider)));
+            builder.dangerous().with_custom_certificate_verifier(trusted).with_no_client_auth()
         } else {
             let trust_all = Arc::new(TrustAll(Arc::clone(&self.provider)));
             builder.dangerous().with_custom_certificate_verifier(trust_all).with_no_client_auth()
@@ -53,13 +60,11 @@ impl Tls {
         Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
     }
 
-    /// What the system trusts, and the given file. A root that cannot be parsed is left out, as
-    /// every TLS library does: the handshake that would need it fails and says so.
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        let system = rustls_native_certs::load_native_certs().certs;
-        roots.add_parsable_certificates(system.into_iter().chain(self.extra_roots.iter().cloned()));
-        roots
+    /// What the system trusts, and the given file.
+    fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        let mut trusted = rustls_native_certs::load_native_certs().certs;
+        trusted.extend(self.extra_roots.iter().cloned());
+        trusted
     }
 
     /// Makes a TLS stream of a fresh connection to `target`.
@@ -77,13 +82,15 @@ impl Tls {
             Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
             Err(error) => {
                 let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-                let is_certificate = matches!(reason, Some(rustls::Error::InvalidCertificate(_)));
-                let error_type = if is_certificate {
-                    "ClientConnectorCertificateError"
-                } else {
-                    "ClientConnectorSSLError"
+                let host = target.authority();
+                let (error_type, message) = match reason {
+                    Some(rustls::Error::InvalidCertificate(fault)) => {
+                        ("ClientConnectorCertificateError", refusal(&host, fault))
+                    }
+                    _ => {
+                        ("ClientConnectorSSLError", format!("the TLS handshake with {host} failed: {error}"))
+                    }
                 };
-                let message = format!("the TLS handshake with {} failed: {error}", target.authority());
                 Err(detail_of(error_type, &message, &error))
             }
         }
@@ -99,6 +106,104 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Connec
         return Err(fault("it has no PEM certificate".to_owned()));
     }
     Ok(certificates)
+}
+
+/// Why a certificate was refused, and what to do about it.
+fn refusal(host: &str, fault: &CertificateError) -> String {
+    if is_ca_as_server(fault) {
+        return format!(
+            "the certificate of {host} is a certificate authority's (CA:TRUE) and is not itself trusted: \
+             give exactly this certificate with --ca-file, or do without verification with --insecure"
+        );
+    }
+    let remedy = match fault {
+        CertificateError::UnknownIssuer => {
+            "give it, or its issuer's, with --ca-file, or do without verification with --insecure"
+        }
+        _ => "--ca-file does not mend that; --insecure does without verification",
+    };
+    format!("the certificate of {host} is refused: {fault}: {remedy}")
+}
+
+/// Whether the server's own certificate says that it is a CA's. What `openssl req -x509` makes does.
+fn is_ca_as_server(fault: &CertificateError) -> bool {
+    let CertificateError::Other(OtherError(cause)) = fault else { return false };
+    matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+/// Takes certificates that lead to a trusted one, and trusted ones themselves, for the host they name
+/// and while they are valid.
+///
+/// The latter are what people with a self-signed certificate have: it says CA:TRUE by default, which
+/// the usual rules take for no server's certificate. To whoever trusts exactly these bytes it is one.
+#[derive(Debug)]
+struct Trusted {
+    roots: RootCertStore,
+    certificates: HashSet<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Trusted {
+    /// A certificate that cannot be parsed is left out, as every TLS library does: the handshake that
+    /// would need it fails and says so.
+    fn new(certificates: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates.iter().cloned());
+        Self { roots, certificates: certificates.into_iter().collect(), provider }
+    }
+}
+
+impl ServerCertVerifier for Trusted {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        match verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &self.roots,
+            intermediates,
+            now,
+            algorithms,
+        ) {
+            Ok(()) => {}
+            // This is found out only once the dates are known to be right.
+            Err(rustls::Error::InvalidCertificate(fault))
+                if is_ca_as_server(&fault) && self.certificates.contains(end_entity) => {}
+            Err(error) => return Err(error),
+        }
+        verify_server_name(&certificate, server_name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// Takes any certificate, for servers under test that have none worth the name. Signatures are

@@ -17,16 +17,29 @@ struct Certified {
     ca_file: tempfile::NamedTempFile,
 }
 
+/// A server with a self-signed certificate that is nothing but a server's.
 fn certified(name: &str) -> Certified {
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    self_signed(rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap())
+}
+
+/// One as `openssl req -x509` makes it: self-signed, CA:TRUE.
+fn self_made_authority(name: &str) -> rcgen::CertificateParams {
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params
+}
+
+fn self_signed(params: rcgen::CertificateParams) -> Certified {
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&pair).unwrap();
     let mut ca_file = tempfile::NamedTempFile::new().unwrap();
-    ca_file.write_all(made.cert.pem().as_bytes()).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    ca_file.write_all(cert.pem().as_bytes()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.serialize_der()));
     let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
     Certified { server: Arc::new(server), ca_file }
 }
@@ -86,6 +99,58 @@ fn an_unknown_certificate_is_refused_unless_nobody_asks() {
     let server = serve(&certified.server, vec![script]);
     let seen = send(&server, ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() });
     assert_eq!(output_of(&seen), "a");
+}
+
+/// What a client that trusts `trusted` gets from a server that shows `shown`.
+fn ask(shown: &Certified, trusted: &Certified) -> Observation {
+    let script: Script = Box::new(|wire| {
+        // Where the client refuses the handshake there is nothing to read or to answer.
+        let mut first = [0];
+        if matches!(wire.read(&mut first), Ok(1)) {
+            read_request(wire);
+            wire.write_all(&stream(&["a"])).unwrap();
+        }
+    });
+    let server = serve(&shown.server, vec![script]);
+    let ca_file = Some(trusted.ca_file.path().to_owned());
+    send(&server, ConnectorConfig { ca_file, ..ConnectorConfig::default() })
+}
+
+fn refused(seen: &Observation) -> &str {
+    assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::ConnectError)), "{seen:?}");
+    let error = seen.error.as_ref().unwrap();
+    assert_eq!(error.error_type, "ClientConnectorCertificateError");
+    &error.message
+}
+
+#[test]
+fn a_trusted_self_signed_certificate_is_taken_though_it_says_it_is_an_authority() {
+    let certified = self_signed(self_made_authority("127.0.0.1"));
+    let seen = ask(&certified, &certified);
+    assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "a"), "{seen:?}");
+}
+
+#[test]
+fn an_authority_that_is_not_trusted_itself_is_refused_with_a_way_out() {
+    let shown = self_signed(self_made_authority("127.0.0.1"));
+    let seen = ask(&shown, &self_signed(self_made_authority("127.0.0.1")));
+    let message = refused(&seen);
+    assert!(message.contains("--ca-file") && message.contains("--insecure"), "{message}");
+    assert!(message.contains("CA:TRUE"), "{message}");
+}
+
+#[test]
+fn a_trusted_self_signed_certificate_is_good_for_its_name_and_its_time_alone() {
+    let elsewhere = self_signed(self_made_authority("example.org"));
+    let message = refused(&ask(&elsewhere, &elsewhere)).to_owned();
+    assert!(message.contains("not valid for name"), "{message}");
+
+    let mut params = self_made_authority("127.0.0.1");
+    params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    let expired = self_signed(params);
+    let message = refused(&ask(&expired, &expired)).to_owned();
+    assert!(message.contains("expired"), "{message}");
 }
 
 #[test]
