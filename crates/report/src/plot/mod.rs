@@ -134,6 +134,37 @@ mod tests {
     }
 
     #[test]
+    fn points_without_neighbours_are_dots_and_bars_of_a_band() {
+        let hole = f64::NAN;
+        let xs = [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 50.5, 60.0, 100.0];
+        let ys = [1.0, hole, 2.0, hole, hole, 3.0, 4.0, hole, 5.0];
+        let line: Vec<(f64, f64)> = xs.into_iter().zip(ys).collect();
+        let band = line.iter().map(|(x, y)| (*x, *y, y + 1.0)).collect();
+        let draw = |line: &[(f64, f64)]| {
+            Plot::new("bursts", Axis::linear("x"), Axis::linear("y"))
+                .layer("line", Colour::Blue, Mark::Line(line.to_vec()))
+                .to_inline()
+        };
+        let path = |svg: &str, class: &str| {
+            let start = svg.rsplit_once(&format!("<path class=\"{class} c-blue\" d=\""));
+            start.and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default().to_owned()
+        };
+        let svg = draw(&line);
+        assert_eq!(path(&svg, "lone").matches("h0").count(), 5, "{svg}");
+        assert_eq!(path(&svg, "line").matches('M').count(), 1, "the two close ones are joined too: {svg}");
+
+        let whole: Vec<(f64, f64)> = line.into_iter().filter(|point| point.1.is_finite()).collect();
+        let svg = draw(&whole);
+        assert!(!svg.contains("class=\"lone") && path(&svg, "line").matches('L').count() == 4, "{svg}");
+
+        let svg = Plot::new("bursts", Axis::linear("x"), Axis::linear("y"))
+            .layer("", Colour::Blue, Mark::Band(band))
+            .to_inline();
+        let bars = path(&svg, "band");
+        assert_eq!((bars.matches('V').count(), bars.matches('Z').count()), (3, 4), "{svg}");
+    }
+
+    #[test]
     fn an_empty_picture_says_so() {
         let plot = Plot::new("nothing", Axis::linear("x"), Axis::linear("y")).layer(
             "",

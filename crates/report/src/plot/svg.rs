@@ -20,10 +20,14 @@ font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,san
 .plot .grid{stroke:var(--grid);stroke-width:1;fill:none}.plot .base{stroke:var(--axis);stroke-width:1;fill:none}\
 .plot .c-blue{--c:var(--blue)}.plot .c-orange{--c:var(--orange)}.plot .c-green{--c:var(--green)}.plot .c-violet{--c:var(--violet)}.plot .c-red{--c:var(--red)}.plot .c-grey{--c:var(--grey)}\
 .plot .line{fill:none;stroke:var(--c);stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}\
+.plot .lone{fill:none;stroke:var(--c);stroke-width:5;stroke-linecap:round}\
 .plot .dashed{fill:none;stroke:var(--c);stroke-width:1.25;stroke-dasharray:4 3;stroke-linejoin:round}\
 .plot .band{fill:var(--c);fill-opacity:.16;stroke:none}.plot .bars{fill:var(--c);fill-opacity:.72;stroke:none}\
 .plot .dots{fill:none;stroke:var(--c);stroke-width:4.5;stroke-linecap:round;stroke-opacity:.5}\
 .plot .rule{stroke:var(--c);stroke-width:1.25;stroke-dasharray:5 3;fill:none}.plot .note{fill:var(--c);font-weight:600;paint-order:stroke;stroke:var(--card,Canvas);stroke-width:4px;stroke-linejoin:round}";
+
+/// Width of a band at a point that stands alone: that of its dots, in user units.
+const LONE_WIDTH: f64 = 5.0;
 
 /// Where the axes stand within the picture.
 struct Frame {
@@ -212,25 +216,47 @@ fn mark(out: &mut String, layer: &Layer, frame: &Frame) {
         Mark::Dots(points) => dots(points, frame),
         Mark::At(..) | Mark::Level(..) => return,
     };
+    let class = layer.colour.class();
     if !data.is_empty() {
-        let _ = write!(out, "<path class=\"{} {}\" d=\"{data}\"/>", form(&layer.mark), layer.colour.class());
+        let _ = write!(out, "<path class=\"{} {class}\" d=\"{data}\"/>", form(&layer.mark));
     }
+    if let Mark::Line(points) | Mark::Dashed(points) = &layer.mark {
+        let data = lone_points(points, frame);
+        if !data.is_empty() {
+            let _ = write!(out, "<path class=\"lone {class}\" d=\"{data}\"/>");
+        }
+    }
+}
+
+/// The pieces that a line breaks into, thinned and placed.
+fn pieces(points: &[(f64, f64)], frame: &Frame) -> Vec<Vec<(f64, f64)>> {
+    let placed: Vec<Option<(f64, f64)>> =
+        thin(points, frame.columns()).into_iter().map(|point| frame.point(point)).collect();
+    let pieces = placed.split(Option::is_none).filter(|piece| !piece.is_empty());
+    pieces.map(|piece| piece.iter().copied().flatten().collect()).collect()
 }
 
 fn line(points: &[(f64, f64)], frame: &Frame) -> String {
     let mut data = String::new();
-    let mut pen_down = false;
-    for point in thin(points, frame.columns()) {
-        let Some((x, y)) = frame.point(point) else {
-            pen_down = false;
-            continue;
-        };
-        let _ = write!(data, "{}{x:.1} {y:.1}", if pen_down { 'L' } else { 'M' });
-        if !pen_down {
-            // A lone point still shows: a stroke of no length with round ends.
-            data.push_str("h0");
+    for piece in pieces(points, frame).iter().filter(|piece| piece.len() > 1) {
+        for (index, (x, y)) in piece.iter().enumerate() {
+            let _ = write!(data, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
         }
-        pen_down = true;
+    }
+    data
+}
+
+/// The points of a line's pieces that are too short to see: dots, strokes of no length with round ends.
+fn lone_points(points: &[(f64, f64)], frame: &Frame) -> String {
+    let mut data = String::new();
+    for piece in pieces(points, frame) {
+        let (Some(first), Some(last)) = (piece.first(), piece.last()) else { continue };
+        if (last.0 - first.0).abs() > 2.0 * LONE_WIDTH {
+            continue;
+        }
+        for (x, y) in piece {
+            let _ = write!(data, "M{x:.1} {y:.1}h0");
+        }
     }
     data
 }
@@ -242,6 +268,17 @@ fn band(points: &[(f64, f64, f64)], frame: &Frame) -> String {
     for run in placed.split(Option::is_none) {
         let run: Vec<(f64, f64, f64)> = run.iter().copied().flatten().collect();
         let Some((first, rest)) = run.split_first() else { continue };
+        if rest.is_empty() {
+            // Without a neighbour it would have no width, and so not be seen.
+            let (x, low, high) = *first;
+            let _ = write!(
+                data,
+                "M{:.1} {high:.1}H{:.1}V{low:.1}H{0:.1}Z",
+                x - LONE_WIDTH / 2.0,
+                x + LONE_WIDTH / 2.0
+            );
+            continue;
+        }
         let _ = write!(data, "M{:.1} {:.1}", first.0, first.2);
         for (x, _, high) in rest {
             let _ = write!(data, "L{x:.1} {high:.1}");
