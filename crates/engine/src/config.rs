@@ -22,8 +22,11 @@ pub struct EngineConfig {
     pub request_timeout_ns: Option<i64>,
     /// After an interrupt, how long what is in flight may still finish, ns; 0 aborts it at once.
     pub drain_on_interrupt_ns: i64,
-    /// The run's root seed: request and session ids come from it.
+    /// The run's root seed: what is given up on purpose comes from it.
     pub seed: Seed,
+    /// Where request and session ids are drawn from. It has to be another one in each run: runs that
+    /// share it send the same ids, and a server that both reach cannot tell their requests apart.
+    pub ids: Seed,
 }
 
 /// One worker for each core the process may use (its affinity and its cgroup's quota counted), at

@@ -1,7 +1,8 @@
-//! Ids of sessions and requests, drawn from the run's seed.
+//! Ids of sessions and requests, drawn from a root of the run's own.
 //!
-//! Invariant: the same seed gives the same session the same ids, on any number of workers. They are
-//! random UUIDs in form, so two runs with different seeds never collide.
+//! Invariant: within a run a session has the same ids whichever worker carries it. They are random
+//! UUIDs in form, so runs with different roots never collide. The root is not the run's seed: runs
+//! that are to send the same load, at the same time perhaps, must not send the same ids.
 
 use std::sync::Arc;
 
@@ -11,14 +12,14 @@ use uuid::Uuid;
 /// Draws ids for one phase.
 #[derive(Debug, Clone)]
 pub(crate) struct Ids {
-    seed: Seed,
+    root: Seed,
     phase: PhaseIndex,
     is_fixed_schedule: bool,
 }
 
 impl Ids {
-    pub(crate) fn new(seed: Seed, phase: PhaseIndex, is_fixed_schedule: bool) -> Self {
-        Self { seed: seed.child("request_ids"), phase, is_fixed_schedule }
+    pub(crate) fn new(root: Seed, phase: PhaseIndex, is_fixed_schedule: bool) -> Self {
+        Self { root: root.child("request_ids"), phase, is_fixed_schedule }
     }
 
     /// The id that the turns of a session share. In a fixed schedule it names the conversation, as
@@ -36,7 +37,7 @@ impl Ids {
     }
 
     fn draw(&self, name: &str) -> Uuid {
-        let key = self.seed.stream(name);
+        let key = self.root.stream(name);
         let (head, _) = key.split_first_chunk::<16>().expect("a key has 32 bytes");
         uuid::Builder::from_random_bytes(*head).into_uuid()
     }
@@ -47,11 +48,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_random_in_form_and_settled_by_the_seed() {
+    fn ids_are_random_in_form_and_settled_by_their_root() {
         let ids = Ids::new(Seed(1), 0, false);
         assert_eq!(ids.request(3, 0), ids.clone().request(3, 0));
         assert_ne!(ids.request(3, 0), ids.request(3, 1));
         assert_ne!(ids.request(3, 0), Ids::new(Seed(1), 1, false).request(3, 0));
+        assert_ne!(ids.request(3, 0), Ids::new(Seed(2), 0, false).request(3, 0));
         assert_ne!(ids.correlation(3, "s"), Ids::new(Seed(2), 0, false).correlation(3, "s"));
         assert_eq!(ids.request(3, 0).get_version_num(), 4);
         assert_eq!(&*Ids::new(Seed(1), 0, true).correlation(3, "s"), "fixed-schedule-s");

@@ -68,6 +68,8 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
         request_timeout_ns: plan.request_timeout_ns,
         drain_on_interrupt_ns: plan.drain_on_interrupt_ns,
         seed: plan.report.root(),
+        // The benchmark id is random: two runs of one seed do not share request ids.
+        ids: plan.report.root().child(&format!("ids:{}", plan.report.benchmark_id)),
     };
     let sinks = sinks.into_iter().map(|sink| Box::new(sink) as Box<dyn RecordSink>).collect();
     let before = CpuTimes::read();

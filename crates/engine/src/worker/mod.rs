@@ -130,7 +130,7 @@ impl Worker {
     /// Whoever makes requests ready for `phase`.
     fn preparer(&self, phase: &PhaseShared) -> Preparer {
         let config = &self.shared.config;
-        let ids = Ids::new(config.seed, phase.plan.index, phase.plan.load.is_fixed_schedule());
+        let ids = Ids::new(config.ids, phase.plan.index, phase.plan.load.is_fixed_schedule());
         Preparer::new(
             Arc::clone(&self.shared.source),
             Arc::clone(&config.endpoint),

@@ -107,6 +107,7 @@ pub(crate) struct Bench {
     pub(crate) drain_ns: i64,
     pub(crate) stop: StopSignal,
     pub(crate) broken_sink: Option<usize>,
+    pub(crate) ids: u64,
 }
 
 /// What became of it.
@@ -127,6 +128,7 @@ impl Bench {
             drain_ns: 0,
             stop: StopSignal::new(),
             broken_sink: None,
+            ids: 1,
         }
     }
 
@@ -149,6 +151,7 @@ impl Bench {
             request_timeout_ns: self.timeout_ns,
             drain_on_interrupt_ns: self.drain_ns,
             seed: Seed(self.source.seed),
+            ids: Seed(self.ids),
         };
         let sinks = (0..self.workers)
             .map(|worker| {

@@ -1,6 +1,6 @@
 //! The same seed sends the same bodies in the same order at the same intended instants.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use loadgen_core::{Phase, TurnTiming};
 use loadgen_engine::PhasePlan;
@@ -42,6 +42,30 @@ fn the_number_of_workers_changes_nothing_and_the_seed_everything() {
     assert_eq!(open_loop(2, 11), first);
     assert_eq!(open_loop(7, 11), first);
     assert_ne!(open_loop(2, 12), first);
+}
+
+#[test]
+fn runs_of_one_seed_send_the_same_load_under_ids_of_their_own() {
+    let run = |ids| {
+        let server = Server::start(Behaviour::Answer);
+        let load = poisson(400.0, StopCondition::after_requests(20), 11);
+        let done = Bench { ids, ..Bench::new(server.url(), load) }.run();
+        let mut bodies: Vec<Vec<u8>> = server.seen().into_iter().map(|seen| seen.body).collect();
+        bodies.sort();
+        let ids: HashSet<String> = done
+            .records
+            .iter()
+            .flat_map(|record| {
+                [record.identity.request_id.to_string(), (*record.identity.correlation_id).into()]
+            })
+            .collect();
+        assert_eq!(ids.len(), 40);
+        (bodies, ids)
+    };
+    let (first, second) = (run(1), run(2));
+    assert_eq!(first.0, second.0);
+    assert!(first.1.is_disjoint(&second.1));
+    assert_eq!(run(1).1, first.1);
 }
 
 #[test]
