@@ -34,6 +34,8 @@ use event::{Frame, for_each_tool_text, plain_text_of, text_of};
 const MOST_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// The most bytes of an error's body that are kept as its message.
 const MOST_MESSAGE_BYTES: usize = 16 * 1024;
+/// The most characters that are quoted of a body that should not have come.
+const MOST_QUOTED_CHARS: usize = 80;
 
 /// When, and how surely, the bytes of one read arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +86,7 @@ enum Mode {
     /// As events, while they come.
     Events(SseParser),
     /// As one JSON value, at its end.
-    Whole(Vec<u8>),
+    Whole { media_type: String, body: Vec<u8> },
     /// As the text of an error.
     Error { status: u16, reason: String, text: Vec<u8> },
 }
@@ -92,7 +94,11 @@ enum Mode {
 impl ResponseDecoder {
     /// A decoder for one response of an endpoint.
     pub fn new(kind: EndpointKind) -> Self {
-        Self { kind, coding: Coding::Identity, mode: Mode::Whole(Vec::new()) }
+        Self {
+            kind,
+            coding: Coding::Identity,
+            mode: Mode::Whole { media_type: String::new(), body: Vec::new() },
+        }
     }
 
     /// The response's head: its status and reason, and the values of `Content-Type` and
@@ -112,7 +118,7 @@ impl ResponseDecoder {
         } else if media_type.eq_ignore_ascii_case("text/event-stream") {
             Mode::Events(SseParser::default())
         } else {
-            Mode::Whole(Vec::new())
+            Mode::Whole { media_type: media_type.to_ascii_lowercase(), body: Vec::new() }
         };
         match Coding::named(content_encoding) {
             Some(coding) => {
@@ -157,7 +163,7 @@ impl ResponseDecoder {
                 }
                 appetite
             }
-            Mode::Whole(body) => {
+            Mode::Whole { body, .. } => {
                 if body.len() + bytes.len() > MOST_BODY_BYTES {
                     let message = format!("the response has more than {MOST_BODY_BYTES} bytes");
                     observation
@@ -177,11 +183,17 @@ impl ResponseDecoder {
 
     /// The end of a complete response, whose last bytes came at `at`: decides the outcome.
     pub fn finish(&mut self, at: &Arrival, observation: &mut Observation) {
+        let foreign = self.foreign_body();
         self.take_rest(at, observation);
         if observation.outcome.is_some() {
             return;
         }
         if observation.chunks.is_empty() {
+            if let Some(message) = foreign {
+                observation
+                    .fail(FailureKind::InvalidResponse, detail("InvalidInferenceResultError", &message));
+                return;
+            }
             let message = "the response is complete but cannot be used. No responses with actual content were \
                            received from the server (only usage/metadata, null/empty data, or [DONE] markers)";
             observation.fail(FailureKind::InvalidResponse, detail("InvalidInferenceResultError", message));
@@ -198,12 +210,26 @@ impl ResponseDecoder {
         observation.fail(FailureKind::StreamError, error);
     }
 
+    /// What to say of a body that is declared to be neither events nor JSON, should there be no content
+    /// in it: most likely the URL leads somewhere else.
+    fn foreign_body(&self) -> Option<String> {
+        let Mode::Whole { media_type, body } = &self.mode else { return None };
+        if media_type.is_empty() || media_type == "application/json" || media_type.ends_with("+json") {
+            return None;
+        }
+        Some(format!(
+            "the server answered with {media_type}, which is neither an event stream nor JSON; does the URL \
+             lead to the right path? The answer begins: {}",
+            beginning_of(body)
+        ))
+    }
+
     fn take_rest(&mut self, at: &Arrival, observation: &mut Observation) {
         match &mut self.mode {
             Mode::Events(parser) => parser.finish(|event| {
                 let _ = take_event(self.kind, event, at, observation);
             }),
-            Mode::Whole(body) => {
+            Mode::Whole { body, .. } => {
                 if let Some(frame) = Frame::decode(&String::from_utf8_lossy(body)) {
                     take_frame(self.kind, &frame, body.len(), at, observation);
                 }
@@ -303,6 +329,19 @@ fn take_frame(
         (false, false, false) => return,
     };
     observation.push_chunk(chunk_kind, carries_output, wire_bytes, at);
+}
+
+/// The first characters of a body, on one line.
+fn beginning_of(body: &[u8]) -> String {
+    // No character takes more than four bytes.
+    let head = &body[..body.len().min(4 * (MOST_QUOTED_CHARS + 1))];
+    let text = String::from_utf8_lossy(head);
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut quoted: String = line.trim_start().chars().take(MOST_QUOTED_CHARS).collect();
+    if body.len() > head.len() || line.trim_start().chars().count() > MOST_QUOTED_CHARS {
+        quoted.push('…');
+    }
+    quoted
 }
 
 fn clipped(bytes: &[u8]) -> &[u8] {

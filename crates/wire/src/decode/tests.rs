@@ -160,6 +160,32 @@ fn garbage_is_dropped_and_nothing_but_garbage_is_invalid() {
 }
 
 #[test]
+fn a_body_that_is_neither_events_nor_json_is_named_and_quoted() {
+    let message = |content_type: &str, body: &str| {
+        let seen = decode(EndpointKind::Chat, content_type, &[body.as_bytes()]);
+        assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::InvalidResponse)));
+        let error = seen.error.unwrap();
+        assert_eq!(error.error_type, "InvalidInferenceResultError");
+        error.message
+    };
+    let html = message("Text/HTML; charset=utf-8", "\n<!doctype html>\n<title>Console</title>");
+    assert!(html.contains("answered with text/html"), "{html}");
+    assert!(html.ends_with("begins: <!doctype html> <title>Console</title>"), "{html}");
+    let long = message("text/plain", &"é".repeat(5_000));
+    assert!(long.ends_with(&format!(": {}…", "é".repeat(80))), "{long}");
+    for content_type in ["application/json", "application/problem+json", ""] {
+        assert!(!message(content_type, "{}").contains("begins"), "{content_type}");
+    }
+}
+
+#[test]
+fn a_mislabelled_answer_is_still_an_answer() {
+    let body = br#"{"object":"text_completion","choices":[{"text":"hi"}]}"#;
+    let seen = decode(EndpointKind::Completions, "text/plain", &[body]);
+    assert_eq!((seen.outcome, text(&seen.chunks.output)), (Some(Outcome::Ok), "hi"));
+}
+
+#[test]
 fn invalid_utf8_costs_its_characters_and_not_the_chunk() {
     let mut piece = delta(r#""content":"a?b""#).into_bytes();
     let hole = piece.iter().position(|byte| *byte == b'?').unwrap();
