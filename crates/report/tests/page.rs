@@ -5,7 +5,7 @@
 mod sample;
 
 use loadgen_core::ErrorDetail;
-use loadgen_metrics::{Reason, SloSet};
+use loadgen_metrics::{OutcomeCounts, Reason, SloSet, UncertainChunks};
 use loadgen_report::{console, html};
 use sample::Sample;
 
@@ -94,6 +94,30 @@ fn a_run_without_anything_still_has_a_page_and_a_console() {
     assert!(!page.contains("<svg") && page.contains("Requests: 4030 scheduled"));
     let text = console::render(&sample.report(), console::Options::file(false));
     assert!(text.contains("Measurement quality: the client kept up"));
+}
+
+#[test]
+fn a_run_that_ended_before_any_request_did_claims_nothing() {
+    let mut sample = Sample::new();
+    sample.summary.metrics.clear();
+    sample.summary.error_summary.clear();
+    sample.summary.ungrouped_errors = 0;
+    sample.summary.goodput_curve = None;
+    sample.summary.counts = OutcomeCounts { aborted: 3, ..OutcomeCounts::default() };
+    sample.quality.send_lag = None;
+    sample.quality.read_lag = None;
+    sample.quality.uncertain_chunks = UncertainChunks::default();
+    sample.info.was_cancelled = true;
+    sample.info.incomplete_reason = Some("Run cancelled before all records were processed.".to_owned());
+    let page = html::page(&sample.report());
+    let console = console::render(&sample.report(), console::Options::file(false));
+    for text in [&page, &console] {
+        assert!(text.contains("o request was sent, so there was nothing to measure"), "{text}");
+        assert!(text.contains("no request came to an end, so none met"), "{text}");
+        assert!(!text.contains("kept up") && !text.contains("Measured well"), "{text}");
+        assert!(!text.contains("Error Summary") && !text.contains("<h2>Errors"), "{text}");
+        assert!(!text.contains("NaN") && !text.contains("inf "), "{text}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::info::Report;
 
 pub(crate) use figures::{console_rows, figure, figures, grouped};
 pub(crate) use panels::excerpt;
-pub(crate) use verdict::{goodput_statement, outcome_statement, quality_statement};
+pub(crate) use verdict::{goodput_statement, is_unmeasured, outcome_statement, quality_statement};
 
 /// Columns of `profile_export_console.txt`.
 pub const FILE_WIDTH: usize = 140;

@@ -16,7 +16,13 @@ pub(super) fn block(report: &Report<'_>, width: usize, paint: Paint) -> String {
         lines.push((Style::Plain, format!("Goodput: {statement}")));
     }
     if let Some(quality) = report.quality {
-        let style = if quality.client_limited { Style::Bad } else { Style::Good };
+        let style = if quality.client_limited {
+            Style::Bad
+        } else if is_unmeasured(quality) {
+            Style::Plain
+        } else {
+            Style::Good
+        };
         lines.push((style, format!("Measurement quality: {}", quality_statement(quality))));
     }
     let painted = lines.iter().flat_map(|(style, text)| {
@@ -53,6 +59,9 @@ pub(crate) fn goodput_statement(report: &Report<'_>) -> Option<String> {
     let (good, share, rate) =
         (figure("good_request_count"), figure("good_request_fraction"), figure("goodput"));
     let completed = report.summary.counts.ok + report.summary.counts.errors();
+    if completed == 0 {
+        return Some(format!("no request came to an end, so none met {}", objectives(report)));
+    }
     Some(format!(
         "{:.1}% of requests ({good:.0} of {completed}, {rate:.2} requests/sec) met {}",
         100.0 * share,
@@ -83,11 +92,19 @@ fn uncertain_statement(chunks: &UncertainChunks) -> String {
     format!("{share:.2}% of chunks uncertain")
 }
 
+/// Whether there is nothing that the client could have measured well or badly.
+pub(crate) fn is_unmeasured(quality: &Quality) -> bool {
+    !quality.client_limited && quality.send_lag.is_none() && quality.read_lag.is_none()
+}
+
 /// The verdict on the client in a sentence or two.
 pub(crate) fn quality_statement(quality: &Quality) -> String {
     if quality.client_limited {
         let reasons: Vec<&str> = quality.reasons.iter().map(|reason| reason.message.as_str()).collect();
         return format!("CLIENT LIMITED: {}", reasons.join("; "));
+    }
+    if is_unmeasured(quality) {
+        return "no request was sent, so there was nothing to measure".to_owned();
     }
     let mut facts = Vec::new();
     if let Some(lag) = &quality.send_lag {

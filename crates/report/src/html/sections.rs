@@ -7,7 +7,7 @@ use loadgen_metrics::{ConsoleGroup, LagStats, MetricSummary, Quality};
 use super::spreads;
 use crate::console::{
     MISSING, console_rows, excerpt, figure, figures as row_figures, goodput_statement, grouped,
-    outcome_statement, quality_statement,
+    is_unmeasured, outcome_statement, quality_statement,
 };
 use crate::escape::Escaped;
 use crate::info::Report;
@@ -45,6 +45,11 @@ pub(super) fn verdict(report: &Report<'_>) -> String {
         );
     }
     let Some(quality) = report.quality else { return out };
+    if is_unmeasured(quality) {
+        let statement = capitalized(&quality_statement(quality));
+        let _ = write!(out, "<p>{}.</p>", Escaped(&statement));
+        return out;
+    }
     if !quality.client_limited {
         let statement = quality_statement(quality);
         let _ = write!(
