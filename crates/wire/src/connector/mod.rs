@@ -55,6 +55,9 @@ pub enum Timestamps {
     User,
 }
 
+/// How long opening a connection may take unless the configuration says otherwise, ns.
+const CONNECT_TIMEOUT_NS: i64 = 30_000_000_000;
+
 /// How connections are opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -65,8 +68,10 @@ pub struct ConnectorConfig {
     pub ca_file: Option<PathBuf>,
     /// Whether HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are honoured.
     pub proxy_from_env: bool,
-    /// How long opening a connection may take, all steps together, ns; `None`: as long as the
-    /// system lets it.
+    /// How long opening a connection may take, ns: name resolution, TCP, a proxy's tunnel and the TLS
+    /// handshake together. By default 30 s, since a port that takes connections and says nothing (a
+    /// plain server asked for `https://`) would hold a request for its whole timeout. `None`: as long
+    /// as the system lets it.
     pub connect_timeout_ns: Option<i64>,
     /// Who stamps arrivals.
     pub timestamps: Timestamps,
@@ -82,7 +87,7 @@ impl Default for ConnectorConfig {
             verify_tls: true,
             ca_file: None,
             proxy_from_env: false,
-            connect_timeout_ns: None,
+            connect_timeout_ns: Some(CONNECT_TIMEOUT_NS),
             timestamps: Timestamps::default(),
             source_address: None,
             ip_version: IpVersion::default(),
@@ -175,10 +180,7 @@ impl Connector {
                 let limit = Duration::from_nanos(u64::try_from(limit_ns).unwrap_or(0));
                 match tokio::time::timeout(limit, self.open(target, observation)).await {
                     Ok(opened) => opened,
-                    Err(_elapsed) => Err(detail(
-                        "ConnectionTimeoutError",
-                        &format!("no connection to {} within {} ms", target.origin(), limit.as_millis()),
-                    )),
+                    Err(_elapsed) => Err(connect_timeout(target, limit, observation)),
                 }
             }
         };
@@ -277,6 +279,19 @@ impl Connector {
     }
 }
 
+/// A connection that was not open in time. The observation knows how far it came.
+fn connect_timeout(target: &Target, limit: Duration, observation: &Observation) -> ErrorDetail {
+    let (origin, seconds) = (target.origin(), limit.as_secs_f64());
+    let is_tls_missing = target.is_tls() && observation.connection.connect_ns.is_some();
+    let hint = if is_tls_missing {
+        "; TCP was connected, but the TLS handshake was not finished: does it speak TLS, or is the URL \
+         to begin with http://?"
+    } else {
+        ""
+    };
+    detail("ConnectionTimeoutError", &format!("no connection to {origin} within {seconds} s{hint}"))
+}
+
 /// Adds to a duration that several hops may share.
 fn add(total: &mut Option<i64>, nanoseconds: i64) {
     *total = Some(total.unwrap_or(0) + nanoseconds);
@@ -325,6 +340,15 @@ mod tests {
             asked
         };
         tokio::join!(client, server)
+    }
+
+    #[test]
+    fn opening_a_connection_is_limited_unless_told_otherwise() {
+        assert_eq!(ConnectorConfig::default().connect_timeout_ns, Some(30_000_000_000));
+        let read: ConnectorConfig = serde_json::from_str(r#"{"connect_timeout_ns":null}"#).unwrap();
+        assert_eq!(read.connect_timeout_ns, None);
+        let read: ConnectorConfig = serde_json::from_str("{}").unwrap();
+        assert_eq!(read, ConnectorConfig::default());
     }
 
     fn run<T>(work: impl Future<Output = T>) -> T {

@@ -210,6 +210,22 @@ fn a_plain_server_is_no_tls_server() {
 }
 
 #[test]
+fn a_silent_server_is_given_up_within_the_connect_timeout() {
+    // Connections wait in its queue, and nobody ever says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let limit_ns = 100_000_000;
+    let config = ConnectorConfig { connect_timeout_ns: Some(limit_ns), ..ConnectorConfig::default() };
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let seen =
+        run(async { Client::with(&url, EndpointConfig::new(EndpointKind::Chat, true), config).send().await });
+    assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::ConnectError)));
+    let error = seen.error.unwrap();
+    assert_eq!(error.error_type, "ConnectionTimeoutError");
+    assert!(error.message.contains("within 0.1 s") && error.message.contains("TLS"), "{}", error.message);
+    assert!(seen.instants.end.unwrap().since(seen.instants.request_start.unwrap()) >= limit_ns);
+}
+
+#[test]
 fn a_ca_file_that_is_none_is_refused_at_once() {
     let clock = loadgen_core::SystemClock::start();
     let file = tempfile::NamedTempFile::new().unwrap();
