@@ -132,7 +132,6 @@ pub struct ScheduleFacts {
     /// Arrivals that waited for a slot under a cap, as asked.
     pub delayed: u64,
     /// Requests sent again on a fresh connection because a kept one had been closed.
-    #[serde(default)]
     pub retried_stale: u64,
 }
 
