@@ -4,11 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Mock, Workspace};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split(' ').collect()
-}
+use crate::support::{Mock, Workspace, words};
 
 #[test]
 fn a_share_of_the_measured_requests_is_given_up() {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::support::{Mock, Workspace};
+use crate::support::{Mock, Workspace, words};
 
 /// How many times a run is killed.
 const KILLS: u64 = 20;
@@ -14,19 +14,8 @@ fn report_rebuilds_a_killed_run() {
         let workspace = Workspace::new();
         let mock = Mock::start(&workspace, "fixed?ttft=10ms&itl=2ms");
         let mut child = workspace
-            .loadgen()
-            .args(["profile", "-m", "demo", "--url", &mock.url, "--artifact-dir", "out", "--ui", "none"])
-            .args([
-                "--tokenizer",
-                "builtin",
-                "--streaming",
-                "--isl",
-                "20",
-                "--osl",
-                "10",
-                "--random-seed",
-                "5",
-            ])
+            .profiling(&mock.url)
+            .args(words("--streaming --isl 20 --osl 10 --random-seed 5"))
             .args(["--request-rate", "100", "--benchmark-duration", "30"])
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -72,19 +61,10 @@ fn report_rebuilds_a_killed_run() {
 fn report_makes_the_same_files_again() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=5ms&itl=1ms&fault=500&every=4");
-    let arguments = [
-        "--streaming",
-        "--concurrency",
-        "2",
-        "--request-count",
-        "12",
-        "--isl",
-        "15",
-        "--osl",
-        "6",
-        "--goodput",
-        "time_to_first_token:1000",
-    ];
+    let arguments = words(
+        "--streaming --concurrency 2 --request-count 12 --isl 15 --osl 6 --goodput \
+         time_to_first_token:1000",
+    );
     workspace.profile(&mock, &arguments).expect_code(0);
     let before = workspace.results("out").files();
     workspace.run(&["report", "out"]).expect_code(0);

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Mock, Workspace, closed_port};
+use crate::support::{Finished, Mock, Workspace, closed_port};
 
 /// Requests of each run.
 const REQUESTS: usize = 12;
@@ -95,22 +95,8 @@ fn a_server_that_is_not_there_fails_every_request_and_the_run() {
         let workspace = Workspace::new();
         let url = closed_port();
         let load = &loads(&workspace)[load];
-        let mut arguments = vec![
-            "profile",
-            "-m",
-            "demo",
-            "--url",
-            &url,
-            "--artifact-dir",
-            "out",
-            "--ui",
-            "none",
-            "--tokenizer",
-            "builtin",
-            "--streaming",
-        ];
-        arguments.extend(load.iter().map(String::as_str));
-        let finished = workspace.run(&arguments).expect_code(1);
+        let output = workspace.profiling(&url).arg("--streaming").args(load).output().unwrap();
+        let finished = Finished(output).expect_code(1);
         assert!(finished.stderr().contains("no successful responses"), "{}", finished.stderr());
         let rows = workspace.results("out").rows();
         assert_eq!(rows.len(), REQUESTS);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Mock, Workspace};
+use crate::support::{Mock, Workspace, words};
 
 /// The first rows of the Mooncake conversation trace, as they stand.
 fn first_rows(count: usize) -> String {
@@ -69,19 +69,8 @@ fn a_real_trace_is_replayed_against_the_built_in_mock_server() {
 fn rows_and_lines_agree_and_chunks_hold_their_invariants() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=5ms&itl=1ms&fault=cut&every=5&after=3");
-    let arguments = [
-        "--streaming",
-        "--concurrency",
-        "3",
-        "--request-count",
-        "20",
-        "--isl",
-        "30",
-        "--osl",
-        "8",
-        "--warmup-request-count",
-        "2",
-    ];
+    let arguments =
+        words("--streaming --concurrency 3 --request-count 20 --isl 30 --osl 8 --warmup-request-count 2");
     workspace.profile(&mock, &arguments).expect_code(0);
     let results = workspace.results("out");
     let rows = results.rows();
@@ -151,23 +140,10 @@ fn nonstreaming_and_completions_work_too() {
 fn bodies_in_inputs_json_are_what_the_server_got() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms");
-    let arguments = [
-        "--streaming",
-        "--concurrency",
-        "1",
-        "--request-count",
-        "3",
-        "--isl",
-        "12",
-        "--osl",
-        "4",
-        "--random-seed",
-        "3",
-        "--extra-inputs",
-        "ignore_eos:true",
-        "--shared-system-prompt-length",
-        "9",
-    ];
+    let arguments = words(
+        "--streaming --concurrency 1 --request-count 3 --isl 12 --osl 4 --random-seed 3 \
+         --extra-inputs ignore_eos:true --shared-system-prompt-length 9",
+    );
     workspace.profile(&mock, &arguments).expect_code(0);
     let inputs = workspace.results("out").json("inputs.json");
     let sessions = inputs["data"].as_array().unwrap();
@@ -175,10 +151,7 @@ fn bodies_in_inputs_json_are_what_the_server_got() {
     let body = &sessions[0]["payloads"][0];
     assert_eq!(sessions[0]["session_id"], "session_000000");
     let keys: Vec<_> = body.as_object().unwrap().keys().collect();
-    assert_eq!(
-        keys,
-        ["messages", "model", "stream", "max_completion_tokens", "ignore_eos", "stream_options"]
-    );
+    assert_eq!(keys, words("messages model stream max_completion_tokens ignore_eos stream_options"));
     assert_eq!(body["messages"][0]["role"], "system");
     let bytes = serde_json::to_vec(body).unwrap();
     let truth = mock.truth();
@@ -193,31 +166,8 @@ fn an_interrupted_run_keeps_what_it_measured() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=10ms&itl=2ms");
     let child = workspace
-        .loadgen()
-        .args([
-            "profile",
-            "-m",
-            "demo",
-            "--url",
-            &mock.url,
-            "--artifact-dir",
-            "out",
-            "--ui",
-            "none",
-            "--tokenizer",
-            "builtin",
-        ])
-        .args([
-            "--streaming",
-            "--request-rate",
-            "50",
-            "--benchmark-duration",
-            "60",
-            "--isl",
-            "20",
-            "--osl",
-            "10",
-        ])
+        .profiling(&mock.url)
+        .args(words("--streaming --request-rate 50 --benchmark-duration 60 --isl 20 --osl 10"))
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -247,21 +197,10 @@ fn an_interrupted_run_keeps_what_it_measured() {
 fn a_duration_ends_the_sending_and_the_grace_period_the_waiting() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=10s&itl=1ms");
-    let arguments = [
-        "--streaming",
-        "--request-rate",
-        "20",
-        "--arrival-pattern",
-        "constant",
-        "--benchmark-duration",
-        "1",
-        "--benchmark-grace-period",
-        "0",
-        "--isl",
-        "5",
-        "--osl",
-        "2",
-    ];
+    let arguments = words(
+        "--streaming --request-rate 20 --arrival-pattern constant --benchmark-duration 1 \
+         --benchmark-grace-period 0 --isl 5 --osl 2",
+    );
     // Nothing succeeded: everything was still in flight.
     workspace.profile(&mock, &arguments).expect_code(1);
     let rows = workspace.results("out").rows();
@@ -274,30 +213,11 @@ fn a_duration_ends_the_sending_and_the_grace_period_the_waiting() {
 fn the_demo_of_the_synthesizer_replays_as_it_stands() {
     let workspace = Workspace::new();
     let made = workspace
-        .run(&[
-            "synthesize",
-            "sinusoidal",
-            "--time-duration",
-            "4",
-            "--request-rate-min",
-            "5",
-            "--request-rate-max",
-            "45",
-            "--request-rate-period",
-            "4",
-            "--isl1",
-            "2048",
-            "--osl1",
-            "6",
-            "--isl2",
-            "700",
-            "--osl2",
-            "4",
-            "--output-file",
-            "sinusoidal.jsonl",
-            "--seed",
-            "1",
-        ])
+        .run(&words(
+            "synthesize sinusoidal --time-duration 4 --request-rate-min 5 --request-rate-max 45 \
+         --request-rate-period 4 --isl1 2048 --osl1 6 --isl2 700 --osl2 4 --output-file \
+         sinusoidal.jsonl --seed 1",
+        ))
         .expect_code(0);
     assert!(made.stdout().contains("2048"), "the mix is said: {}", made.stdout());
     let rows = std::fs::read_to_string(workspace.path("sinusoidal.jsonl")).unwrap().lines().count();
@@ -322,19 +242,7 @@ fn schemas_describe_what_is_written() {
     workspace
         .profile(
             &mock,
-            &[
-                "--streaming",
-                "--concurrency",
-                "2",
-                "--request-count",
-                "8",
-                "--isl",
-                "10",
-                "--osl",
-                "3",
-                "--warmup-request-count",
-                "1",
-            ],
+            &words("--streaming --concurrency 2 --request-count 8 --isl 10 --osl 3 --warmup-request-count 1"),
         )
         .expect_code(0);
     let results = workspace.results("out");

@@ -1,6 +1,6 @@
 //! Keys and passwords go to the server and nowhere else.
 
-use crate::support::{Mock, Workspace};
+use crate::support::{Finished, Mock, Workspace, words};
 
 #[test]
 fn secrets_reach_the_server_but_no_file_and_no_log() {
@@ -8,34 +8,13 @@ fn secrets_reach_the_server_but_no_file_and_no_log() {
     let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms&fault=401&every=2");
     workspace.file("deploy.yaml", "image: vllm\nhf_token: secret-in-attachment\n");
     let url = mock.url.replace("http://", "http://user:secret-in-userinfo@") + "/?api_key=secret-in-query";
-    let arguments = [
-        "profile",
-        "-m",
-        "demo",
-        "--url",
-        &url,
-        "--artifact-dir",
-        "out",
-        "--tokenizer",
-        "builtin",
-        "--streaming",
-        "--concurrency",
-        "1",
-        "--request-count",
-        "4",
-        "--isl",
-        "10",
-        "--osl",
-        "3",
-        "-v",
-        "--api-key",
-        "secret-key",
-        "-H",
-        "X-Auth-Token: secret-in-header",
-        "--attach",
-        "deploy.yaml",
-    ];
-    let finished = workspace.run(&arguments).expect_code(0);
+    let output = workspace
+        .profiling(&url)
+        .args(words("--streaming --concurrency 1 --request-count 4 --isl 10 --osl 3 -v"))
+        .args(["--api-key", "secret-key", "-H", "X-Auth-Token: secret-in-header", "--attach", "deploy.yaml"])
+        .output()
+        .unwrap();
+    let finished = Finished(output).expect_code(0);
     let secrets =
         ["secret-key", "secret-in-header", "secret-in-userinfo", "secret-in-query", "secret-in-attachment"];
     let mut places = vec![

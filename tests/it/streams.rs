@@ -2,27 +2,16 @@
 
 use std::process::Stdio;
 
-use crate::support::{Mock, Workspace};
+use crate::support::{Mock, Workspace, words};
 
 #[test]
 fn a_run_outlives_whoever_read_its_progress() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=5ms&itl=1ms");
     let mut child = workspace
-        .loadgen()
-        .args([
-            "profile",
-            "-m",
-            "demo",
-            "--url",
-            &mock.url,
-            "--artifact-dir",
-            "out",
-            "--tokenizer",
-            "builtin",
-            "-v",
-        ])
-        .args(["--streaming", "--concurrency", "2", "--request-count", "10", "--isl", "10", "--osl", "3"])
+        .profiling(&mock.url)
+        .arg("-v")
+        .args(words("--streaming --concurrency 2 --request-count 10 --isl 10 --osl 3"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -73,9 +62,7 @@ fn a_device_is_written_to_and_stays_one() {
         let fifo = fifo.clone();
         std::thread::spawn(move || std::fs::read_to_string(fifo).unwrap())
     };
-    workspace
-        .run(&["synthesize", "sinusoidal", "--time-duration", "2", "--output-file", "pipe"])
-        .expect_code(0);
+    workspace.run(&words("synthesize sinusoidal --time-duration 2 --output-file pipe")).expect_code(0);
     assert!(reader.join().unwrap().starts_with("{\"timestamp\""));
     assert!(std::fs::metadata(&fifo).unwrap().file_type().is_fifo());
 }

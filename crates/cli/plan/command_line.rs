@@ -77,8 +77,6 @@ mod tests {
                 "--streaming",
                 "--concurrency",
                 "2",
-                "--extra-inputs",
-                r#"{"password":"secret7","n":1}"#,
                 "--goodput",
                 "a:1 b:2"
             ]),
@@ -105,6 +103,8 @@ mod tests {
             "http://user:secret4@host/?api_key=secret5",
             "--extra-inputs",
             "auth_token:secret6",
+            "--extra-inputs",
+            r#"{"password":"secret7","n":1}"#,
             "--goodput",
             "time_to_first_token:500",
         ]);

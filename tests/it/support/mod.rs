@@ -6,6 +6,11 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+/// Words of a command line, parted by blanks.
+pub(crate) fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
 /// A folder of its own for one test, and the program run in it.
 pub(crate) struct Workspace {
     folder: tempfile::TempDir,
@@ -39,27 +44,17 @@ impl Workspace {
         Finished(self.loadgen().args(arguments).output().unwrap())
     }
 
-    /// Runs `profile` against `mock` with quiet progress, results in `out`.
+    /// `profile` against a server, quiet, with the builtin tokenizer and results in `out`.
+    pub(crate) fn profiling(&self, url: &str) -> Command {
+        let mut command = self.loadgen();
+        command.args(["profile", "-m", "demo", "--url", url, "--artifact-dir", "out"]);
+        command.args(["--ui", "none", "--tokenizer", "builtin"]);
+        command
+    }
+
+    /// Runs `profile` against `mock` to its end.
     pub(crate) fn profile(&self, mock: &Mock, arguments: &[&str]) -> Finished {
-        self.run(
-            &[
-                &[
-                    "profile",
-                    "-m",
-                    "demo",
-                    "--url",
-                    &mock.url,
-                    "--artifact-dir",
-                    "out",
-                    "--ui",
-                    "none",
-                    "--tokenizer",
-                    "builtin",
-                ],
-                arguments,
-            ]
-            .concat(),
-        )
+        Finished(self.profiling(&mock.url).args(arguments).output().unwrap())
     }
 
     pub(crate) fn results(&self, folder: &str) -> Results {
@@ -68,7 +63,7 @@ impl Workspace {
 }
 
 /// A run of the program that has ended.
-pub(crate) struct Finished(Output);
+pub(crate) struct Finished(pub(crate) Output);
 
 impl Finished {
     pub(crate) fn code(&self) -> i32 {
