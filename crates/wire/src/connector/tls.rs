@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use loadgen_core::ErrorDetail;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, IpAddr, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -49,13 +49,12 @@ impl Tls {
         }
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?;
-        let mut config = if self.verify {
-            let trusted = Arc::new(Trusted::new(self.trusted(), Arc::clone(&self.provider)));
-            builder.dangerous().with_custom_certificate_verifier(trusted).with_no_client_auth()
-        } else {
-            let trust_all = Arc::new(TrustAll(Arc::clone(&self.provider)));
-            builder.dangerous().with_custom_certificate_verifier(trust_all).with_no_client_auth()
+        let verifier = Verifier {
+            trusted: self.verify.then(|| Trusted::new(self.trusted())),
+            algorithms: self.provider.signature_verification_algorithms,
         };
+        let mut config =
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::clone(self.config.get_or_init(|| Arc::new(config))))
     }
@@ -85,7 +84,7 @@ impl Tls {
                 let host = target.authority();
                 let (error_type, message) = match reason {
                     Some(rustls::Error::InvalidCertificate(fault)) => {
-                        ("ClientConnectorCertificateError", refusal(&host, fault))
+                        ("ClientConnectorCertificateError", refusal(host, fault))
                     }
                     _ => {
                         ("ClientConnectorSSLError", format!("the TLS handshake with {host} failed: {error}"))
@@ -131,8 +130,7 @@ fn is_ca_as_server(fault: &CertificateError) -> bool {
     matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// Takes certificates that lead to a trusted one, and trusted ones themselves, for the host they name
-/// and while they are valid.
+/// Certificates that are trusted: those they lead to, and they themselves.
 ///
 /// The latter are what people with a self-signed certificate have: it says CA:TRUE by default, which
 /// the usual rules take for no server's certificate. To whoever trusts exactly these bytes it is one.
@@ -140,20 +138,29 @@ fn is_ca_as_server(fault: &CertificateError) -> bool {
 struct Trusted {
     roots: RootCertStore,
     certificates: HashSet<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
 }
 
 impl Trusted {
     /// A certificate that cannot be parsed is left out, as every TLS library does: the handshake that
     /// would need it fails and says so.
-    fn new(certificates: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Self {
+    fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates.iter().cloned());
-        Self { roots, certificates: certificates.into_iter().collect(), provider }
+        Self { roots, certificates: certificates.into_iter().collect() }
     }
 }
 
-impl ServerCertVerifier for Trusted {
+/// Decides which servers are talked to.
+#[derive(Debug)]
+struct Verifier {
+    /// What a server's certificate has to lead to. `None` takes any certificate, for servers under
+    /// test that have none worth the name; signatures are still checked, so the handshake is the same
+    /// work as a verified one.
+    trusted: Option<Trusted>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -162,20 +169,20 @@ impl ServerCertVerifier for Trusted {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
         let certificate = ParsedCertificate::try_from(end_entity)?;
-        let algorithms = self.provider.signature_verification_algorithms.all;
-        match verify_server_cert_signed_by_trust_anchor(
+        let signed = verify_server_cert_signed_by_trust_anchor(
             &certificate,
-            &self.roots,
+            &trusted.roots,
             intermediates,
             now,
-            algorithms,
-        ) {
-            Ok(()) => {}
+            self.algorithms.all,
+        );
+        match signed {
             // This is found out only once the dates are known to be right.
             Err(rustls::Error::InvalidCertificate(fault))
-                if is_ca_as_server(&fault) && self.certificates.contains(end_entity) => {}
-            Err(error) => return Err(error),
+                if is_ca_as_server(&fault) && trusted.certificates.contains(end_entity) => {}
+            other => other?,
         }
         verify_server_name(&certificate, server_name)?;
         Ok(ServerCertVerified::assertion())
@@ -187,8 +194,7 @@ impl ServerCertVerifier for Trusted {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -197,53 +203,10 @@ impl ServerCertVerifier for Trusted {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Takes any certificate, for servers under test that have none worth the name. Signatures are
-/// still checked, so the handshake is the same work as a verified one.
-#[derive(Debug)]
-struct TrustAll(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for TrustAll {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

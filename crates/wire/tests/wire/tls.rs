@@ -19,7 +19,7 @@ struct Certified {
 
 /// A server with a self-signed certificate that is nothing but a server's.
 fn certified(name: &str) -> Certified {
-    self_signed(rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap())
+    self_signed(&rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap())
 }
 
 /// One as `openssl req -x509` makes it: self-signed, CA:TRUE.
@@ -29,7 +29,7 @@ fn self_made_authority(name: &str) -> rcgen::CertificateParams {
     params
 }
 
-fn self_signed(params: rcgen::CertificateParams) -> Certified {
+fn self_signed(params: &rcgen::CertificateParams) -> Certified {
     let pair = rcgen::KeyPair::generate().unwrap();
     let cert = params.self_signed(&pair).unwrap();
     let mut ca_file = tempfile::NamedTempFile::new().unwrap();
@@ -125,15 +125,15 @@ fn refused(seen: &Observation) -> &str {
 
 #[test]
 fn a_trusted_self_signed_certificate_is_taken_though_it_says_it_is_an_authority() {
-    let certified = self_signed(self_made_authority("127.0.0.1"));
+    let certified = self_signed(&self_made_authority("127.0.0.1"));
     let seen = ask(&certified, &certified);
     assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "a"), "{seen:?}");
 }
 
 #[test]
 fn an_authority_that_is_not_trusted_itself_is_refused_with_a_way_out() {
-    let shown = self_signed(self_made_authority("127.0.0.1"));
-    let seen = ask(&shown, &self_signed(self_made_authority("127.0.0.1")));
+    let shown = self_signed(&self_made_authority("127.0.0.1"));
+    let seen = ask(&shown, &self_signed(&self_made_authority("127.0.0.1")));
     let message = refused(&seen);
     assert!(message.contains("--ca-file") && message.contains("--insecure"), "{message}");
     assert!(message.contains("CA:TRUE"), "{message}");
@@ -141,14 +141,14 @@ fn an_authority_that_is_not_trusted_itself_is_refused_with_a_way_out() {
 
 #[test]
 fn a_trusted_self_signed_certificate_is_good_for_its_name_and_its_time_alone() {
-    let elsewhere = self_signed(self_made_authority("example.org"));
+    let elsewhere = self_signed(&self_made_authority("example.org"));
     let message = refused(&ask(&elsewhere, &elsewhere)).to_owned();
     assert!(message.contains("not valid for name"), "{message}");
 
     let mut params = self_made_authority("127.0.0.1");
     params.not_before = rcgen::date_time_ymd(2001, 1, 1);
     params.not_after = rcgen::date_time_ymd(2002, 1, 1);
-    let expired = self_signed(params);
+    let expired = self_signed(&params);
     let message = refused(&ask(&expired, &expired)).to_owned();
     assert!(message.contains("expired"), "{message}");
 }
