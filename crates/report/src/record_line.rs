@@ -2,7 +2,7 @@
 //!
 //! Requests that succeeded, failed or were cancelled by plan have a line; those that the run's end
 //! cut off have none, as with AIPerf. Where AIPerf ends a request that got an HTTP error at its start,
-//! `request_end_ns` here is when the answer really came; without any answer it is the start, as there.
+//! `request_end_ns` here is when the answer really came, and without an answer when it was given up.
 
 use loadgen_core::{Outcome, Phase, RequestRecord};
 use loadgen_metrics::{MetricValue, RequestMetrics, credit_issued};

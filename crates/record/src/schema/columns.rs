@@ -179,7 +179,11 @@ pub(crate) static COLUMNS: &[Column] = &[
         "Arrival of the first content chunk that carries more than reasoning."
     ),
     instant!("last_token_ns", last_token, "Arrival of the last content chunk."),
-    instant!("end_ns", end, "Arrival of the last byte of the response that was read."),
+    instant!(
+        "end_ns",
+        end,
+        "Arrival of the last byte of a complete response; else when the client gave up or learned of the failure."
+    ),
     // Over which connection.
     Column::nullable(
         "connection_id",
