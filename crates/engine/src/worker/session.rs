@@ -121,7 +121,9 @@ impl PhaseRun {
 
     /// One slot of a closed load: session after session, each as soon as the one before it ended.
     pub(super) async fn occupy(self: Rc<Self>) {
-        let mut free_since = self.start();
+        // Nothing says when the first requests of a closed load must leave: slots open one after the
+        // other, and that opening many takes a while is not lateness.
+        let mut free_since = self.worker.now();
         while self.gate.is_open() {
             let Some(new) = self.shared.issuer.open_session() else { return };
             let Some(opening) = new.ready.or_else(|| self.preparer.open(new.ordinal)) else {
