@@ -24,7 +24,7 @@ fn report_rebuilds_a_killed_run() {
         while !workspace.path("out/journal").exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        std::thread::sleep(Duration::from_millis(1200 + (kill * 7919) % 1000));
+        std::thread::sleep(Duration::from_millis(1500 + (kill * 7919) % 1000));
         child.kill().unwrap();
         let killed_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
         child.wait().unwrap();
