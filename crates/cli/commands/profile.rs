@@ -43,7 +43,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     listen_for_interrupts(&stop, &progress)?;
     let result = loadgen_run::run(&planned.run, progress.as_ref(), &stop)?;
     show(&result)?;
-    Ok(status(&result, args.output.fail_if_client_limited))
+    Ok(conclude(&result, args.output.fail_if_client_limited))
 }
 
 /// Prints the tables and where the files are. A closed pipe is no failure of the run.
@@ -62,8 +62,8 @@ pub(super) fn show(result: &RunResult) -> Result<()> {
     }
 }
 
-/// The exit code of a run.
-pub(super) fn status(result: &RunResult, fail_if_client_limited: bool) -> ExitStatus {
+/// Says what was wrong with a run as a whole, and gives its exit code.
+pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> ExitStatus {
     if result.nothing_succeeded() {
         let counts = &result.summary.counts;
         say!(

@@ -14,7 +14,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitStatus> {
         let result = loadgen_run::finish(dir, progress.as_ref())
             .with_context(|| format!("cannot report {}", dir.display()))?;
         super::profile::show(&result)?;
-        worst = worst.min(super::profile::status(&result, false));
+        worst = worst.min(super::profile::conclude(&result, false));
     }
     Ok(worst)
 }
