@@ -236,6 +236,28 @@ fn the_demo_of_the_synthesizer_replays_as_it_stands() {
 }
 
 #[test]
+fn a_warm_up_takes_no_row_from_a_schedule() {
+    let workspace = Workspace::new();
+    let rows: Vec<String> = (0..6)
+        .map(|row| {
+            format!(r#"{{"timestamp": {}, "input_length": 20, "output_length": {}}}"#, row * 20, row + 1)
+        })
+        .collect();
+    workspace.file("trace.jsonl", &rows.join("\n"));
+    let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms");
+    let arguments = words(
+        "--streaming --input-file trace.jsonl --custom-dataset-type mooncake_trace --warmup-request-count 2",
+    );
+    workspace.profile(&mock, &arguments).expect_code(0);
+    let mut rows = workspace.results("out").rows();
+    rows.sort_by_key(|row| row.instants.scheduled);
+    let sent: Vec<_> = rows.iter().map(|row| (row.identity.phase.name(), row.identity.source_row)).collect();
+    let replayed = (0..6).map(|row| ("profiling", Some(row)));
+    let expected: Vec<_> = [("warmup", Some(0)), ("warmup", Some(1))].into_iter().chain(replayed).collect();
+    assert_eq!(sent, expected);
+}
+
+#[test]
 fn schemas_describe_what_is_written() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms&fault=500&every=4");

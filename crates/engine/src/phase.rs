@@ -63,9 +63,7 @@ impl PhaseShared {
     ) -> Self {
         let discipline = plan.load.discipline(is_single_turn);
         let is_fixed = plan.load.is_fixed_schedule();
-        // The rows of a fixed schedule carry the arrival's own times: row i goes with arrival i,
-        // whatever a warm-up has used.
-        let first_session = if is_fixed { 0 } else { next_session };
+        let first_session = plan.first_session.unwrap_or(next_session);
         let is_numbered_by_arrival = discipline == Discipline::Arrivals && is_single_turn;
         let limit = plan.load.stop().requests.filter(|_| !is_fixed && !is_numbered_by_arrival);
         let slots = match &plan.load {

@@ -21,6 +21,10 @@ pub struct PhasePlan {
     pub index: PhaseIndex,
     /// How load is offered.
     pub load: Load,
+    /// Number of the session that it starts with; `None` goes on where the phase before it ended. A
+    /// schedule whose arrivals belong to certain sessions says where those begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_session: Option<u64>,
     /// Requests given up on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,

@@ -30,8 +30,7 @@ const START_LEAD_NS: i64 = 500_000;
 /// thread; each worker has its own, and its own one of `sinks`.
 ///
 /// Every request whose time came is recorded exactly once, whatever became of it. Sessions are
-/// numbered through all phases, except that a fixed schedule always starts with session 0: its
-/// arrivals belong to the source's rows.
+/// numbered through all phases, unless a phase says where its own begin.
 pub fn run(
     config: EngineConfig,
     phases: &[PhasePlan],

@@ -125,10 +125,16 @@ impl Phases {
         if let Some(warmup) = &plan.warmup {
             let load = open_or_closed(warmup, plan);
             // A warm-up is there to make the server ready: none of it is given up.
-            plans.push(PhasePlan { phase: Phase::Warmup, index: 0, load, cancellation: None });
+            plans.push(PhasePlan {
+                phase: Phase::Warmup,
+                index: 0,
+                load,
+                first_session: None,
+                cancellation: None,
+            });
         }
         let index = plans.len() as i32;
-        let (load, source) = match &plan.profiling.shape {
+        let (load, first_session, source) = match &plan.profiling.shape {
             LoadShape::FixedSchedule { cap } => {
                 if !dataset.has_times() {
                     return Err(RunError::NoTimestamps);
@@ -141,11 +147,18 @@ impl Phases {
                     plan.report.root(),
                 );
                 let cap = slots(*cap, OnFull::Wait);
-                (Load::Open { schedule, cap }, timetable.source)
+                // A warm-up takes at most a session a request; the timetable's begin behind them.
+                (Load::Open { schedule, cap }, Some(warmup_sessions), timetable.source)
             }
-            _ => (open_or_closed(&plan.profiling, plan), dataset.source()),
+            _ => (open_or_closed(&plan.profiling, plan), None, dataset.source()),
         };
-        plans.push(PhasePlan { phase: Phase::Profiling, index, load, cancellation: plan.cancellation });
+        plans.push(PhasePlan {
+            phase: Phase::Profiling,
+            index,
+            load,
+            first_session,
+            cancellation: plan.cancellation,
+        });
         Ok(Self { plans, source })
     }
 }

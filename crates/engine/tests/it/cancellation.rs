@@ -163,7 +163,10 @@ fn a_phase_without_a_plan_gives_nothing_up() {
     let mut bench = bench(&server, constant(400.0, StopCondition::after_requests(6)), giving_up(100.0, 0));
     bench.phases[0].index = 1;
     let load = closed(2, StopCondition::after_requests(5));
-    bench.phases.insert(0, PhasePlan { phase: Phase::Warmup, index: 0, load, cancellation: None });
+    bench.phases.insert(
+        0,
+        PhasePlan { phase: Phase::Warmup, index: 0, load, first_session: None, cancellation: None },
+    );
     let done = bench.run();
     let counts = |phase: usize| done.report.phases[phase].counts;
     assert_eq!((counts(0).ok, counts(0).cancelled), (5, 0));
