@@ -22,8 +22,8 @@ use loadgen_wire::{Connector, Endpoint};
 use loadgen_workload::{Dataset, Origin, WorkloadConfig};
 
 use crate::error::RunError;
-use crate::finish::{RunResult, finish_counted};
-use crate::host::{CpuTimes, HostFacts as Host};
+use crate::finish::{Known, RunResult, finish_known};
+use crate::host::CpuTimes;
 use crate::notes::{ENDED, Ended, PROVENANCE};
 use crate::observe;
 use crate::plan::{LoadShape, PhaseLoad, RunPlan};
@@ -37,7 +37,8 @@ const NOTES_VERSION: u32 = 1;
 /// Runs `plan` to its end, or until `stop` is given, and writes its results.
 pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result<RunResult, RunError> {
     let clock = SystemClock::start();
-    let dataset = load_dataset(plan, progress)?;
+    let tokenizer = Tokenizer::load(&plan.report.tokenizer())?;
+    let dataset = load_dataset(plan, &tokenizer, progress)?;
     let endpoint = Arc::new(Endpoint::new(plan.endpoint.clone())?);
     let phases = Phases::of(plan, &dataset)?;
     // Whatever is wrong with the plan shows before anything is written.
@@ -78,7 +79,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     let report = drive(config, &phases, sinks, clock, stop, &journal, progress).map_err(unfinished)?;
     let cpu = (before, CpuTimes::read());
 
-    observe::after(&mut provenance, plan, &phases, &endpoint, &report, clock);
+    observe::after(&mut provenance, &phases, &endpoint, &tokenizer, &report, clock);
     journal.note(PROVENANCE, &provenance.render());
     let ended = Ended { host: host_facts(&report, workers.get(), &cpu), engine: report };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
@@ -91,7 +92,9 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     }
     // Whatever the journal holds is reported, also when it could not hold everything.
     let dir = &plan.report.artifacts.dir;
-    let result = finish_counted(dir, Some(records_of(&ended)), progress).map_err(unfinished)?;
+    let result =
+        finish_known(dir, Some(Known { records: records_of(&ended), tokenizer: &tokenizer }), progress)
+            .map_err(unfinished)?;
     kept?;
     Ok(result)
 }
@@ -101,11 +104,10 @@ fn records_of(ended: &Ended) -> u64 {
     ended.engine.phases.iter().map(|phase| phase.counts.finished()).sum()
 }
 
-fn load_dataset(plan: &RunPlan, progress: &dyn Progress) -> Result<Dataset, RunError> {
-    let tokenizer = Tokenizer::load(&plan.report.tokenizer())?;
+fn load_dataset(plan: &RunPlan, tokenizer: &Tokenizer, progress: &dyn Progress) -> Result<Dataset, RunError> {
     let origin = Origin { seed: plan.report.root(), is_given: plan.report.random_seed.is_some() };
     let models: Vec<Arc<str>> = plan.report.models.iter().map(|model| Arc::from(model.as_str())).collect();
-    let dataset = Dataset::load(&plan.workload, &tokenizer, origin, &models)?;
+    let dataset = Dataset::load(&plan.workload, tokenizer, origin, &models)?;
     for warning in dataset.warnings() {
         progress.note(Level::Warning, &warning);
     }
@@ -309,7 +311,7 @@ fn host_facts(report: &EngineReport, workers: usize, (before, after): &(CpuTimes
     let machine = after.machine_since(before);
     HostFacts {
         wall_seconds: wall_ns as f64 / 1e9,
-        cores: Host::read().cores.unwrap_or(workers) as u32,
+        cores: thread::available_parallelism().map_or(workers, NonZeroUsize::get) as u32,
         process_cpu_seconds: after.process_since(before).map(|ns| ns as f64 / 1e9),
         machine_busy_share: machine.map(|(busy, _)| busy),
         steal_share: machine.map(|(_, steal)| steal),

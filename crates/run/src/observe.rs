@@ -52,9 +52,9 @@ pub(crate) fn before(plan: &RunPlan, dataset: &Dataset, clock: SystemClock) -> R
 /// What only the run itself could tell.
 pub(crate) fn after(
     provenance: &mut Provenance,
-    plan: &RunPlan,
     phases: &Phases,
     endpoint: &Endpoint,
+    tokenizer: &Tokenizer,
     report: &EngineReport,
     clock: SystemClock,
 ) {
@@ -65,8 +65,7 @@ pub(crate) fn after(
     if bytes <= HASHED_BYTES_AT_MOST {
         provenance.observe("inputs.bodies_sha256", bodies_hash(phases.source.as_ref(), endpoint, sent));
     }
-    let tokenizer = Tokenizer::load(&plan.report.tokenizer());
-    provenance.observe("inputs.tokenizer_sha256", tokenizer.ok().map(|tokenizer| tokenizer.fingerprint()));
+    provenance.observe("inputs.tokenizer_sha256", Some(tokenizer.fingerprint()));
 }
 
 fn timestamps(plan: &RunPlan) -> &'static str {

@@ -14,6 +14,7 @@ use loadgen_metrics::{Quality, QualityInput, SloSet, Summary, TimelineData};
 use loadgen_record::{Damage, JournalReader};
 use loadgen_report::console::{self, Options};
 use loadgen_report::{Report, RunInfo};
+use loadgen_tokens::Tokenizer;
 
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
@@ -40,13 +41,22 @@ pub struct RunResult {
 
 /// Makes every output of the run in `dir` from its journal.
 pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError> {
-    finish_counted(dir, None, progress)
+    finish_known(dir, None, progress)
 }
 
-/// As [`finish`], for a journal that is known to hold `records` records.
-pub(crate) fn finish_counted(
+/// What whoever has just run a plan knows already.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// How many records the journal holds.
+    pub(crate) records: u64,
+    /// The plan's tokenizer.
+    pub(crate) tokenizer: &'a Tokenizer,
+}
+
+/// As [`finish`], with what is known already.
+pub(crate) fn finish_known(
     dir: &Path,
-    records: Option<u64>,
+    known: Option<Known<'_>>,
     progress: &dyn Progress,
 ) -> Result<RunResult, RunError> {
     let journal = Artifacts::new(dir.to_owned(), None).journal();
@@ -60,8 +70,13 @@ pub(crate) fn finish_counted(
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let artifacts = plan.artifacts.in_dir(&dir);
 
-    let pass =
-        Pass::over(&mut reader, &header, &plan, &artifacts, &|done| progress.finishing(done, records))?;
+    let tokenizer = match known {
+        Some(known) => known.tokenizer.clone(),
+        None => Tokenizer::load(&plan.tokenizer())?,
+    };
+    let records = known.map(|known| known.records);
+    let done_so_far = |done| progress.finishing(done, records);
+    let pass = Pass::over(&mut reader, &header, &plan, &tokenizer, &artifacts, &done_so_far)?;
     report_damage(reader.damage(), progress);
     let result = outputs::write(pass, plan, artifacts)?;
     progress.finished();

@@ -52,13 +52,13 @@ impl Pass {
         reader: &mut JournalReader,
         header: &JournalHeader,
         plan: &ReportPlan,
+        tokenizer: &Tokenizer,
         artifacts: &Artifacts,
         done_so_far: &dyn Fn(u64),
     ) -> Result<Self, RunError> {
         let config = plan.metric_config()?;
-        let tokenizer = Tokenizer::load(&plan.tokenizer())?;
         let policy =
-            if plan.server_token_counts { TokenPolicy::Server } else { TokenPolicy::Client(&tokenizer) };
+            if plan.server_token_counts { TokenPolicy::Server } else { TokenPolicy::Client(tokenizer) };
         let mut sinks = Sinks::open(header, plan, artifacts, config.clone())?;
         let mut notes = Notes::default();
         let mut batch = Vec::with_capacity(BATCH);
