@@ -25,7 +25,7 @@ pub use outcome::{ErrorDetail, FailureKind, Outcome};
 pub use phase::{Phase, PhaseIndex};
 pub use record::{
     ChunkKind, Chunks, ConnectionFacts, Identity, InputTokens, Instants, Labels, RawChunks, RawRecord,
-    RequestRecord, StampSource, TokenCounts,
+    RequestRecord, StampCounts, StampSource, StreamTrail, TokenCounts,
 };
 pub use rope::Rope;
 pub use seed::Seed;

@@ -3,6 +3,7 @@
 //! A worker keeps instants and raw text and computes nothing ([`RawRecord`]). Counting tokens turns
 //! it into a [`RequestRecord`], the row of `profile_export.parquet`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -109,11 +110,62 @@ pub struct ConnectionFacts {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StampSource {
-    /// By the kernel when the bytes reached the host.
+    /// By the kernel when the very segment that completed it reached the host, seen by a packet socket.
+    Packet,
+    /// By the kernel when the bytes reached the host, as the connection's own socket tells.
     Kernel,
     /// By this process when it read them.
     #[default]
     User,
+}
+
+/// How many content chunks each source stamped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StampCounts {
+    /// By the packet socket.
+    pub packet: u32,
+    /// By the kernel, on the connection's own socket.
+    pub kernel: u32,
+    /// By this process.
+    pub user: u32,
+}
+
+impl StampCounts {
+    /// Counts one chunk.
+    pub fn add(&mut self, source: StampSource) {
+        let count = match source {
+            StampSource::Packet => &mut self.packet,
+            StampSource::Kernel => &mut self.kernel,
+            StampSource::User => &mut self.user,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    /// Chunks over all sources.
+    pub fn total(&self) -> u64 {
+        u64::from(self.packet) + u64::from(self.kernel) + u64::from(self.user)
+    }
+}
+
+/// Where in its connection's byte stream the stamped parts of a response ended, for whoever watches
+/// the packets. A position is the number of bytes that the server had sent on the connection, as TCP
+/// carries them (below TLS), up to and including the last byte of the part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamTrail {
+    /// Our end of the connection.
+    pub local: SocketAddr,
+    /// The other end: the server, or a proxy.
+    pub remote: SocketAddr,
+    /// The first byte of the response.
+    pub first_byte: Option<u64>,
+    /// The response's head.
+    pub headers: Option<u64>,
+    /// The first and the last bytes of the body that were read.
+    pub body: Option<(u64, u64)>,
+    /// The last byte of a complete response.
+    pub end: Option<u64>,
+    /// Each content chunk; `None` where the position is not known.
+    pub chunks: Vec<Option<u64>>,
 }
 
 /// What a content chunk carries.
@@ -211,13 +263,17 @@ pub struct RawRecord {
     /// Token counts as the server reported them.
     pub usage: Option<Usage>,
     /// Where chunk arrivals were stamped.
-    pub stamps: StampSource,
+    pub stamps: StampCounts,
     /// The content.
     pub chunks: RawChunks,
     /// Whether chunk lists were dropped because a buffer was full.
     pub degraded: bool,
     /// When a planned cancellation struck.
     pub cancelled_at: Option<Nanos>,
+    /// Where the bytes were in their connection's stream, while arrivals may still be made more exact.
+    /// Not kept: the arrivals are.
+    #[serde(skip)]
+    pub trail: Option<Box<StreamTrail>>,
 }
 
 /// Token counts of a request; `None` is unknown.
@@ -294,7 +350,7 @@ pub struct RequestRecord {
     /// Token counts.
     pub tokens: TokenCounts,
     /// Where chunk arrivals were stamped.
-    pub stamps: StampSource,
+    pub stamps: StampCounts,
     /// The content chunks.
     pub chunks: Chunks,
     /// Whether every SLO was met; `None` without SLOs.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loadgen_core::{
     ChunkKind, Chunks, ConnectionFacts, Identity, Instants, Nanos, Outcome, Phase, RequestRecord,
-    StampSource, TokenCounts,
+    StampCounts, TokenCounts,
 };
 
 /// Start of every fixture, ns.
@@ -60,7 +60,7 @@ pub(crate) fn ok(chunks_ms: &[i64]) -> RequestRecord {
         error: None,
         finish_reason: None,
         tokens: TokenCounts { input: Some(32), output: Some(8), ..TokenCounts::default() },
-        stamps: StampSource::Kernel,
+        stamps: StampCounts { kernel: 1, ..StampCounts::default() },
         chunks: Chunks {
             offset_ns: chunks_ms.iter().map(|ms| ms * 1_000_000).collect(),
             uncertainty_ns: vec![0; count],

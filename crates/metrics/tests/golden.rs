@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loadgen_core::{
     ChunkKind, Chunks, ConnectionFacts, ErrorDetail, FailureKind, Identity, Instants, Nanos, Outcome, Phase,
-    RequestRecord, StampSource, TokenCounts, Usage,
+    RequestRecord, StampCounts, TokenCounts, Usage,
 };
 use loadgen_metrics::{
     Aggregator, Metric, MetricConfig, MetricValue, PERCENTILES, SloSet, Stats, Summary, Window, Windows,
@@ -194,7 +194,7 @@ impl Golden {
                     ..Usage::default()
                 }),
             },
-            stamps: StampSource::User,
+            stamps: StampCounts { user: 1, ..StampCounts::default() },
             chunks: Chunks {
                 offset_ns: offsets,
                 uncertainty_ns: vec![0; chunks],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use loadgen_core::{
     ChunkKind, Chunks, ConnectionFacts, ErrorDetail, Identity, InputTokens, Instants, Nanos, Outcome, Phase,
-    RawChunks, RawRecord, RequestRecord, Rope, StampSource, Started, TokenCounts, Usage,
+    RawChunks, RawRecord, RequestRecord, Rope, StampCounts, Started, TokenCounts, Usage,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -54,7 +54,7 @@ pub(crate) fn raw_record(number: u32, chunks: usize) -> RawRecord {
         requested_output_tokens: Some(chunks as u32),
         input_tokens: InputTokens::Exact(512),
         usage: None,
-        stamps: StampSource::Kernel,
+        stamps: StampCounts { kernel: 1, ..StampCounts::default() },
         chunks: RawChunks {
             offset_ns: (1..=chunks as i64).map(|chunk| chunk * 20_000_000).collect(),
             uncertainty_ns: vec![0; chunks],
@@ -68,6 +68,7 @@ pub(crate) fn raw_record(number: u32, chunks: usize) -> RawRecord {
         },
         degraded: false,
         cancelled_at: None,
+        trail: None,
     }
 }
 
@@ -235,10 +236,11 @@ prop_compose! {
             requested_output_tokens: tokens.0,
             input_tokens: tokens.1,
             usage: tokens.2,
-            stamps: StampSource::Kernel,
+            stamps: StampCounts { kernel: 1, ..StampCounts::default() },
             chunks,
             degraded: false,
             cancelled_at,
+            trail: None,
         }
     }
 }
@@ -283,7 +285,7 @@ prop_compose! {
                 reasoning: counts.3,
                 usage,
             },
-            stamps: StampSource::Kernel,
+            stamps: StampCounts::default(),
             degraded: chunks.is_none(),
             chunks: chunks.unwrap_or_default(),
             good,

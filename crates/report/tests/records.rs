@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use loadgen_core::{
     ChunkKind, Chunks, ConnectionFacts, ErrorDetail, FailureKind, Identity, Instants, Nanos, Outcome, Phase,
-    RequestRecord, StampSource, TokenCounts, Usage,
+    RequestRecord, StampCounts, TokenCounts, Usage,
 };
 use loadgen_metrics::{Aggregator, MetricConfig, SloSet, Timeline, Window, Windows, request_metrics};
 use loadgen_report::{RecordLines, Report, RunInfo, console, html, schemas, summary_json};
@@ -94,7 +94,7 @@ fn record(line: &Value) -> RequestRecord {
                 ..Usage::default()
             }),
         },
-        stamps: StampSource::Kernel,
+        stamps: StampCounts { kernel: 1, ..StampCounts::default() },
         chunks: Chunks {
             offset_ns: offsets,
             uncertainty_ns: vec![0; chunks],

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use loadgen_core::{
     ChunkKind, ConnectionFacts, ErrorDetail, FailureKind, Instants, Nanos, Outcome, RawChunks, Reply,
-    StampSource, Usage,
+    StampCounts, StreamTrail, Usage,
 };
 
 use crate::decode::Arrival;
@@ -32,8 +32,10 @@ pub struct Observation {
     pub finish_reason: Option<String>,
     /// The last non-empty usage the server sent.
     pub usage: Option<Usage>,
-    /// Where chunk arrivals were stamped: by the kernel only if every one of them was.
-    pub stamps: StampSource,
+    /// Where chunk arrivals were stamped.
+    pub stamps: StampCounts,
+    /// Where the parts of the response were in the connection's stream, while packets are watched.
+    pub trail: Option<Box<StreamTrail>>,
     /// The content.
     pub chunks: RawChunks,
     /// The connection had served an earlier request, and the server closed it without reading this
@@ -114,11 +116,9 @@ impl Observation {
         let start = *self.instants.request_start.get_or_insert(at.stamp);
         let is_first = self.chunks.is_empty();
         if is_first {
-            self.stamps = at.source;
             self.instants.first_token = Some(at.stamp);
-        } else if at.source == StampSource::User {
-            self.stamps = StampSource::User;
         }
+        self.stamps.add(at.source);
         if carries_output && self.instants.first_output_token.is_none() {
             self.instants.first_output_token = Some(at.stamp);
         }

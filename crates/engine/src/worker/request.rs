@@ -235,6 +235,7 @@ impl PhaseRun {
             chunks: observation.chunks,
             degraded: false,
             cancelled_at,
+            trail: observation.trail,
         });
     }
 }

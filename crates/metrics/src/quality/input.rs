@@ -1,6 +1,6 @@
 //! What the records of a run tell about the client.
 
-use loadgen_core::{FailureKind, Nanos, Outcome, Phase, RequestRecord, StampSource};
+use loadgen_core::{FailureKind, Nanos, Outcome, Phase, RequestRecord};
 
 use super::lag::Lags;
 use super::{HostFacts, Quality, ScheduleFacts, TimestampSource, UncertainChunks, verdict};
@@ -86,10 +86,8 @@ impl QualityInput {
         if chunks.is_empty() {
             return;
         }
-        match record.stamps {
-            StampSource::Kernel => self.kernel = true,
-            StampSource::User => self.user = true,
-        }
+        self.kernel |= record.stamps.packet > 0 || record.stamps.kernel > 0;
+        self.user |= record.stamps.user > 0;
         self.chunks += chunks.len() as u64;
         for &lag in &chunks.read_lag_ns {
             self.read_lag.push(lag);

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use loadgen_core::{ErrorDetail, FailureKind, Outcome, RequestRecord, StampSource};
+use loadgen_core::{ErrorDetail, FailureKind, Outcome, RequestRecord, StampCounts};
 
 use super::*;
 use crate::aggregate::Aggregator;
@@ -177,7 +177,7 @@ fn the_warm_up_is_passed_over_and_sources_are_told_apart() {
     assert_eq!(quality.timestamp_source, TimestampSource::None);
 
     let mut user = fixture::ok(&[40, 62]);
-    user.stamps = StampSource::User;
+    user.stamps = StampCounts { user: user.chunks.len() as u32, ..StampCounts::default() };
     let quality = judge(&[user, fixture::ok(&[40])], calm(), ScheduleFacts::default());
     assert_eq!(quality.timestamp_source, TimestampSource::Mixed);
 }

@@ -20,7 +20,7 @@ use super::JournalHeader;
 /// The first bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"LGJRNL\r\n";
 /// The version of frames and payloads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Bytes of a segment's head.
 pub(crate) const SEGMENT_HEAD: usize = 20;
 /// Bytes of a frame before its payload.

@@ -15,7 +15,7 @@ use arrow_array::types::{Float64Type, Int8Type, Int16Type, Int32Type, Int64Type}
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use loadgen_core::{
-    Chunks, ConnectionFacts, Identity, Instants, Outcome, Phase, RequestRecord, StampSource, TokenCounts,
+    Chunks, ConnectionFacts, Identity, Instants, Outcome, Phase, RequestRecord, StampCounts, TokenCounts,
 };
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use serde_json::{Map, Value};
@@ -47,7 +47,6 @@ pub struct RecordReader {
     metrics: Vec<MetricColumn>,
     metadata: Vec<(String, String)>,
     row_count: u64,
-    stamps: StampSource,
 }
 
 impl RecordReader {
@@ -76,15 +75,11 @@ impl RecordReader {
                 unit: units.get(field.name()).and_then(Value::as_str).unwrap_or_default().to_owned(),
             })
             .collect();
-        let stamps = match find(keys::TIMESTAMP_SOURCE) {
-            Some("kernel") => StampSource::Kernel,
-            _ => StampSource::User,
-        };
         let row_count = u64::try_from(footer.num_rows()).unwrap_or(0);
         let batches =
             builder.with_batch_size(BATCH_ROWS).build().map_err(RecordError::parquet("read", path))?;
         let rows = Vec::new().into_iter();
-        Ok(Self { path: path.to_owned(), batches, rows, metrics, metadata, row_count, stamps })
+        Ok(Self { path: path.to_owned(), batches, rows, metrics, metadata, row_count })
     }
 
     /// The metric columns, in the order of the file.
@@ -103,7 +98,7 @@ impl RecordReader {
     }
 
     fn decode(&self, batch: &RecordBatch) -> Result<Vec<StoredRecord>, RecordError> {
-        let mut records = vec![blank(self.stamps); batch.num_rows()];
+        let mut records = vec![blank(); batch.num_rows()];
         for column in COLUMNS {
             let filled = match batch.column_by_name(column.name) {
                 Some(array) => fill(column, array, &mut records),
@@ -257,7 +252,7 @@ fn has_equal_lists(chunks: &Chunks) -> bool {
 }
 
 /// A record of which nothing is known yet.
-fn blank(stamps: StampSource) -> RequestRecord {
+fn blank() -> RequestRecord {
     let nothing: Arc<str> = Arc::from("");
     RequestRecord {
         identity: Identity {
@@ -282,7 +277,7 @@ fn blank(stamps: StampSource) -> RequestRecord {
         error: None,
         finish_reason: None,
         tokens: TokenCounts::default(),
-        stamps,
+        stamps: StampCounts::default(),
         chunks: Chunks::default(),
         good: None,
         degraded: false,

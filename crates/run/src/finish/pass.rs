@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
 use loadgen_core::{
-    ConnectionFacts, Instants, Nanos, Outcome, Phase, RawRecord, RequestRecord, StampSource, Started,
+    ConnectionFacts, Instants, Nanos, Outcome, Phase, RawRecord, RequestRecord, StampCounts, Started,
     TokenCounts,
 };
 use loadgen_metrics::{
@@ -170,7 +170,7 @@ fn lost(started: Started) -> RequestRecord {
         error: None,
         finish_reason: None,
         tokens: TokenCounts::default(),
-        stamps: StampSource::default(),
+        stamps: StampCounts::default(),
         chunks: loadgen_core::Chunks::default(),
         good: None,
         degraded: false,
