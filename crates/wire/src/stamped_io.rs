@@ -38,7 +38,7 @@ pub(crate) fn ask_for_stamps(socket: &TcpSocket) {
 
 impl StampedIo {
     pub(crate) fn new(socket: TcpStream, ledger: Rc<Ledger>, timestamps: Timestamps) -> Self {
-        let wants_stamps = cfg!(target_os = "linux") && timestamps == Timestamps::Kernel;
+        let wants_stamps = timestamps.are_the_kernels();
         Self { socket: Rc::new(socket), ledger, wants_stamps }
     }
 

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use loadgen_core::{Clock, ErrorDetail, FailureKind, Nanos, SystemClock};
@@ -48,11 +48,22 @@ pub enum IpVersion {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timestamps {
+    /// The kernel, when the very segment reached the host, seen by a packet socket. To a connection it is
+    /// as [`Self::Kernel`], and the observation also says where in the stream its parts were
+    /// ([`Observation::trail`]); whoever watches the packets does the rest.
+    Packet,
     /// The kernel, where it can (Linux); this process elsewhere.
     #[default]
     Kernel,
     /// This process, when it reads.
     User,
+}
+
+impl Timestamps {
+    /// Whether the kernel is asked to stamp what a socket reads.
+    pub(crate) fn are_the_kernels(self) -> bool {
+        cfg!(target_os = "linux") && self != Self::User
+    }
 }
 
 /// How long opening a connection may take unless the configuration says otherwise, ns.
@@ -75,8 +86,9 @@ pub struct ConnectorConfig {
     pub connect_timeout_ns: Option<i64>,
     /// Who stamps arrivals.
     pub timestamps: Timestamps,
-    /// The local address that connections leave from.
-    pub source_address: Option<IpAddr>,
+    /// The local addresses that connections leave from, taken in turn; those of the other IP version
+    /// than the server's are passed over. Empty: as the system chooses.
+    pub source_addresses: Vec<IpAddr>,
     /// Which IP version is asked for first.
     pub ip_version: IpVersion,
 }
@@ -89,7 +101,7 @@ impl Default for ConnectorConfig {
             proxy_from_env: false,
             connect_timeout_ns: Some(CONNECT_TIMEOUT_NS),
             timestamps: Timestamps::default(),
-            source_address: None,
+            source_addresses: Vec::new(),
             ip_version: IpVersion::default(),
         }
     }
@@ -135,6 +147,22 @@ struct Shared {
     resolver: Resolver,
     proxies: Proxies,
     tls: Tls,
+    /// How many connections have been given a source address.
+    sources_taken: AtomicUsize,
+}
+
+impl Shared {
+    /// The address that the next connection to `remote` leaves from, if any was asked for.
+    fn next_source(&self, remote: SocketAddr) -> Option<IpAddr> {
+        let of_its_version =
+            || self.config.source_addresses.iter().filter(|source| source.is_ipv4() == remote.is_ipv4());
+        let count = of_its_version().count();
+        if count == 0 {
+            return None;
+        }
+        let turn = self.sources_taken.fetch_add(1, Ordering::Relaxed);
+        of_its_version().nth(turn % count).copied()
+    }
 }
 
 /// Connections are numbered through the whole process.
@@ -153,7 +181,9 @@ impl Connector {
         proxies: Proxies,
     ) -> Result<Self, ConnectorError> {
         let tls = Tls::new(config.verify_tls, config.ca_file.as_deref())?;
-        Ok(Self(Arc::new(Shared { resolver: Resolver::new(config.ip_version), config, clock, proxies, tls })))
+        let resolver = Resolver::new(config.ip_version);
+        let sources_taken = AtomicUsize::new(0);
+        Ok(Self(Arc::new(Shared { config, clock, resolver, proxies, tls, sources_taken })))
     }
 
     /// Loads what the first connection to `target` would have to load (the system's certificates, for
@@ -256,10 +286,10 @@ impl Connector {
     async fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let config = &self.0.config;
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(source) = config.source_address.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+        if let Some(source) = self.0.next_source(address) {
             socket.bind(SocketAddr::new(source, 0))?;
         }
-        if config.timestamps == Timestamps::Kernel {
+        if config.timestamps.are_the_kernels() {
             crate::stamped_io::ask_for_stamps(&socket);
         }
         let stream = socket.connect(address).await?;
@@ -349,6 +379,20 @@ mod tests {
         assert_eq!(read.connect_timeout_ns, None);
         let read: ConnectorConfig = serde_json::from_str("{}").unwrap();
         assert_eq!(read, ConnectorConfig::default());
+    }
+
+    #[test]
+    fn source_addresses_are_taken_in_turn_within_the_servers_version() {
+        let source_addresses = ["127.0.0.2", "::1", "127.0.0.3"].map(|ip| ip.parse().unwrap()).to_vec();
+        let config = ConnectorConfig { source_addresses, ..ConnectorConfig::default() };
+        let connector = Connector::new(config, SystemClock::start()).unwrap();
+        let next =
+            |remote: &str| connector.0.next_source(remote.parse().unwrap()).map(|source| source.to_string());
+        let taken: Vec<_> = (0..3).map(|_| next("127.0.0.1:1").unwrap()).collect();
+        assert_eq!(taken, ["127.0.0.2", "127.0.0.3", "127.0.0.2"]);
+        assert_eq!(next("[::1]:1").unwrap(), "::1");
+        let connector = Connector::new(ConnectorConfig::default(), SystemClock::start()).unwrap();
+        assert_eq!(connector.0.next_source("127.0.0.1:1".parse().unwrap()), None);
     }
 
     fn run<T>(work: impl Future<Output = T>) -> T {
