@@ -2,21 +2,15 @@
 
 use std::fs;
 use std::io::BufWriter;
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
 
-use loadgen_core::{Phase, RecordSink, RequestSource, SystemClock};
-use loadgen_engine::{
-    Cap, EngineConfig, EngineReport, Load, OnFull, PhaseCounts, PhasePlan, RunStats, StopSignal,
-    default_workers,
-};
+use loadgen_core::{RecordSink, SystemClock};
+use loadgen_engine::{EngineConfig, EngineReport, RunStats, StopSignal, default_workers};
 use loadgen_metrics::HostFacts;
 use loadgen_record::{Journal, JournalHeader};
 use loadgen_report::InputsJson;
-use loadgen_schedule::{ArrivalProcess, FixedOffsets, Schedule, StopCondition};
 use loadgen_tokens::Tokenizer;
 use loadgen_wire::{Connector, Endpoint};
 use loadgen_workload::{Dataset, Origin, WorkloadConfig};
@@ -26,11 +20,11 @@ use crate::finish::{Known, RunResult, finish_known};
 use crate::host::CpuTimes;
 use crate::notes::{ENDED, Ended, PROVENANCE};
 use crate::observe;
-use crate::plan::{LoadShape, PhaseLoad, RunPlan};
-use crate::progress::{Level, Live, PhaseOutline, Progress};
+use crate::phases::Phases;
+use crate::plan::RunPlan;
+use crate::progress::{Level, Progress};
+use crate::watch::Watch;
 
-/// How often progress is told.
-const TICK: Duration = Duration::from_millis(100);
 /// Version of what this crate keeps in a journal.
 const NOTES_VERSION: u32 = 1;
 
@@ -114,80 +108,6 @@ fn load_dataset(plan: &RunPlan, tokenizer: &Tokenizer, progress: &dyn Progress) 
     Ok(dataset)
 }
 
-/// The phases of a run, ready to be driven.
-pub(crate) struct Phases {
-    pub(crate) plans: Vec<PhasePlan>,
-    pub(crate) source: Arc<dyn RequestSource>,
-}
-
-impl Phases {
-    fn of(plan: &RunPlan, dataset: &Dataset) -> Result<Self, RunError> {
-        let warmup_sessions = plan.warmup.as_ref().and_then(|warmup| warmup.stop.requests).unwrap_or(0);
-        let mut plans = Vec::new();
-        if let Some(warmup) = &plan.warmup {
-            let load = open_or_closed(warmup, plan);
-            // A warm-up is there to make the server ready: none of it is given up.
-            plans.push(PhasePlan {
-                phase: Phase::Warmup,
-                index: 0,
-                load,
-                first_session: None,
-                cancellation: None,
-            });
-        }
-        let index = plans.len() as i32;
-        let (load, first_session, source) = match &plan.profiling.shape {
-            LoadShape::FixedSchedule { cap } => {
-                if !dataset.has_times() {
-                    return Err(RunError::NoTimestamps);
-                }
-                let timetable = dataset.timetable(warmup_sessions)?;
-                let offsets = FixedOffsets::new(timetable.offsets_ns).expect("a timetable is in order");
-                let schedule = Schedule::new(
-                    ArrivalProcess::FixedSchedule(offsets),
-                    StopCondition { requests: None, ..plan.profiling.stop },
-                    plan.report.root(),
-                );
-                let cap = slots(*cap, OnFull::Wait);
-                // A warm-up takes at most a session a request; the timetable's begin behind them.
-                (Load::Open { schedule, cap }, Some(warmup_sessions), timetable.source)
-            }
-            _ => (open_or_closed(&plan.profiling, plan), None, dataset.source()),
-        };
-        plans.push(PhasePlan {
-            phase: Phase::Profiling,
-            index,
-            load,
-            first_session,
-            cancellation: plan.cancellation,
-        });
-        Ok(Self { plans, source })
-    }
-}
-
-/// The engine's load for a shape that does not need the dataset's times.
-fn open_or_closed(load: &PhaseLoad, plan: &RunPlan) -> Load {
-    match &load.shape {
-        LoadShape::Rate { process, cap } => Load::Open {
-            schedule: Schedule::new(process.clone(), load.stop, plan.report.root()),
-            cap: slots(*cap, OnFull::SkipTick),
-        },
-        LoadShape::Closed { concurrency } | LoadShape::FixedSchedule { cap: Some(concurrency) } => {
-            Load::Closed {
-                concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN),
-                stop: load.stop,
-            }
-        }
-        LoadShape::FixedSchedule { cap: None } => {
-            Load::Closed { concurrency: NonZeroU32::MIN, stop: load.stop }
-        }
-    }
-}
-
-fn slots(cap: Option<u32>, on_full: OnFull) -> Option<Cap> {
-    cap.and_then(NonZeroU32::new).map(|slots| Cap { slots, on_full })
-}
-
 /// Makes the folder, and takes away what an earlier run of the same name left there.
 fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
     let artifacts = &plan.report.artifacts;
@@ -243,64 +163,23 @@ fn drive(
     progress: &dyn Progress,
 ) -> Result<EngineReport, RunError> {
     let stats = Arc::new(RunStats::new(phases.plans.len(), config.workers.get()));
-    let done = AtomicBool::new(false);
+    // Dropped when the engine is done, which whoever waits on the other end learns at once.
+    let (running, done) = mpsc::channel();
+    let watch = Watch { plans: &phases.plans, stats: &stats, stop, journal, progress };
     thread::scope(|scope| {
         let watching = thread::Builder::new()
             .name("progress".to_owned())
-            .spawn_scoped(scope, || watch(&phases.plans, &stats, stop, journal, &done, progress))
+            .spawn_scoped(scope, || watch.until(done))
             .is_ok();
         let source = Arc::clone(&phases.source);
         let report =
             loadgen_engine::run(config, &phases.plans, source, sinks, clock, Arc::clone(&stats), stop);
-        done.store(true, Ordering::Release);
+        drop(running);
         if !watching {
             progress.note(Level::Debug, "no thread could be had to show progress");
         }
         Ok(report?)
     })
-}
-
-/// Tells how the run stands: the phase that is under way is the last one that has begun.
-fn watch(
-    plans: &[PhasePlan],
-    stats: &RunStats,
-    stop: &StopSignal,
-    journal: &Journal,
-    done: &AtomicBool,
-    progress: &dyn Progress,
-) {
-    for (position, plan) in plans.iter().enumerate() {
-        let outline = outline(plan);
-        let begun = std::time::Instant::now();
-        progress.phase_started(&outline);
-        loop {
-            let is_done = done.load(Ordering::Acquire);
-            let counts = stats.phase(position);
-            let next_began = stats.phase(position + 1) != PhaseCounts::default();
-            let elapsed_ns = begun.elapsed().as_nanos() as i64;
-            let live = Live { outline, elapsed_ns, counts, stopping: stop.is_interrupted() };
-            if is_done || next_began {
-                progress.phase_ended(&live);
-                break;
-            }
-            progress.tick(&live);
-            if journal.has_failed() && !stop.is_interrupted() {
-                progress.note(Level::Warning, "records can no longer be kept: the run stops here");
-                stop.interrupt();
-            }
-            thread::sleep(TICK);
-        }
-    }
-}
-
-fn outline(plan: &PhasePlan) -> PhaseOutline {
-    let (requests, duration_ns) = match &plan.load {
-        Load::Open { schedule, .. } => {
-            (schedule.total().or(schedule.stop.requests), schedule.expected_duration_ns())
-        }
-        Load::Closed { stop, .. } => (stop.requests, stop.duration_ns),
-    };
-    PhaseOutline { phase: plan.phase, requests, duration_ns }
 }
 
 /// How the host was during the run.

@@ -14,11 +14,13 @@ mod host;
 mod hub;
 mod notes;
 mod observe;
+mod phases;
 mod plan;
 mod progress;
 mod provenance;
 mod redact_file;
 mod schemas;
+mod watch;
 
 pub use artifacts::{Artifacts, run_name};
 pub use error::RunError;

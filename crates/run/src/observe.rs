@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::RunError;
-use crate::execute::Phases;
 use crate::host::HostFacts;
+use crate::phases::Phases;
 use crate::plan::RunPlan;
 use crate::provenance::Provenance;
 use crate::redact_file::without_secrets;
@@ -70,6 +70,7 @@ pub(crate) fn after(
 
 fn timestamps(plan: &RunPlan) -> &'static str {
     match plan.connector.timestamps {
+        Timestamps::Packet => "packet",
         Timestamps::Kernel => "kernel",
         Timestamps::User => "user",
     }

@@ -1,0 +1,86 @@
+//! The phases of a run: from a plan's load and a dataset's times to what the engine carries out.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use loadgen_core::{Phase, RequestSource};
+use loadgen_engine::{Cap, Load, OnFull, PhasePlan};
+use loadgen_schedule::{ArrivalProcess, FixedOffsets, Schedule, StopCondition};
+use loadgen_workload::Dataset;
+
+use crate::error::RunError;
+use crate::plan::{LoadShape, PhaseLoad, RunPlan};
+
+/// The phases of a run, ready to be driven.
+pub(crate) struct Phases {
+    pub(crate) plans: Vec<PhasePlan>,
+    pub(crate) source: Arc<dyn RequestSource>,
+}
+
+impl Phases {
+    pub(crate) fn of(plan: &RunPlan, dataset: &Dataset) -> Result<Self, RunError> {
+        let warmup_sessions = plan.warmup.as_ref().and_then(|warmup| warmup.stop.requests).unwrap_or(0);
+        let mut plans = Vec::new();
+        if let Some(warmup) = &plan.warmup {
+            let load = open_or_closed(warmup, plan);
+            // A warm-up is there to make the server ready: none of it is given up.
+            plans.push(PhasePlan {
+                phase: Phase::Warmup,
+                index: 0,
+                load,
+                first_session: None,
+                cancellation: None,
+            });
+        }
+        let index = plans.len() as i32;
+        let (load, first_session, source) = match &plan.profiling.shape {
+            LoadShape::FixedSchedule { cap } => {
+                if !dataset.has_times() {
+                    return Err(RunError::NoTimestamps);
+                }
+                let timetable = dataset.timetable(warmup_sessions)?;
+                let offsets = FixedOffsets::new(timetable.offsets_ns).expect("a timetable is in order");
+                let schedule = Schedule::new(
+                    ArrivalProcess::FixedSchedule(offsets),
+                    StopCondition { requests: None, ..plan.profiling.stop },
+                    plan.report.root(),
+                );
+                let cap = slots(*cap, OnFull::Wait);
+                // A warm-up takes at most a session a request; the timetable's begin behind them.
+                (Load::Open { schedule, cap }, Some(warmup_sessions), timetable.source)
+            }
+            _ => (open_or_closed(&plan.profiling, plan), None, dataset.source()),
+        };
+        plans.push(PhasePlan {
+            phase: Phase::Profiling,
+            index,
+            load,
+            first_session,
+            cancellation: plan.cancellation,
+        });
+        Ok(Self { plans, source })
+    }
+}
+
+/// The engine's load for a shape that does not need the dataset's times.
+fn open_or_closed(load: &PhaseLoad, plan: &RunPlan) -> Load {
+    match &load.shape {
+        LoadShape::Rate { process, cap } => Load::Open {
+            schedule: Schedule::new(process.clone(), load.stop, plan.report.root()),
+            cap: slots(*cap, OnFull::SkipTick),
+        },
+        LoadShape::Closed { concurrency } | LoadShape::FixedSchedule { cap: Some(concurrency) } => {
+            Load::Closed {
+                concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN),
+                stop: load.stop,
+            }
+        }
+        LoadShape::FixedSchedule { cap: None } => {
+            Load::Closed { concurrency: NonZeroU32::MIN, stop: load.stop }
+        }
+    }
+}
+
+fn slots(cap: Option<u32>, on_full: OnFull) -> Option<Cap> {
+    cap.and_then(NonZeroU32::new).map(|slots| Cap { slots, on_full })
+}
