@@ -23,6 +23,7 @@ use crate::observe;
 use crate::phases::Phases;
 use crate::plan::RunPlan;
 use crate::progress::{Level, Progress};
+use crate::provenance::Provenance;
 use crate::watch::Watch;
 
 /// Version of what this crate keeps in a journal.
@@ -39,12 +40,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     let connector = Connector::new(plan.connector.clone(), clock)?;
     plan.targets.iter().try_for_each(|target| connector.warm_up(target))?;
     prepare_folder(plan)?;
-    let writes_inputs = matches!(plan.workload, WorkloadConfig::Synthetic(_));
-    if writes_inputs {
-        write_inputs(plan, &dataset, &endpoint)?;
-    }
-
-    let mut provenance = observe::before(plan, &dataset, clock)?;
+    let mut provenance = prepare(plan, &dataset, &endpoint, clock)?;
     let workers = default_workers(plan.workers.and_then(NonZeroUsize::new));
     let header = JournalHeader {
         schema_version: NOTES_VERSION,
@@ -106,6 +102,25 @@ fn load_dataset(plan: &RunPlan, tokenizer: &Tokenizer, progress: &dyn Progress) 
         progress.note(Level::Warning, &warning);
     }
     Ok(dataset)
+}
+
+/// Writes what is known of the inputs, and asks the servers who they are meanwhile.
+fn prepare(
+    plan: &RunPlan,
+    dataset: &Dataset,
+    endpoint: &Endpoint,
+    clock: SystemClock,
+) -> Result<Provenance, RunError> {
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| observe::ask_servers(plan, clock));
+        if matches!(plan.workload, WorkloadConfig::Synthetic(_)) {
+            write_inputs(plan, dataset, endpoint)?;
+        }
+        let mut provenance = observe::before(plan, dataset, clock)?;
+        let told = asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        observe::servers(&mut provenance, plan, &told);
+        Ok(provenance)
+    })
 }
 
 /// Makes the folder, and takes away what an earlier run of the same name left there.

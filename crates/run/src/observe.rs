@@ -23,7 +23,7 @@ use crate::redact_file::without_secrets;
 /// long for it.
 const HASHED_BYTES_AT_MOST: u64 = 1 << 30;
 
-/// Everything that is known before the first request.
+/// Everything that is known before the first request, but for the servers.
 pub(crate) fn before(plan: &RunPlan, dataset: &Dataset, clock: SystemClock) -> Result<Provenance, RunError> {
     let mut provenance = Provenance::default();
     provenance.observe("loadgen.version", Some(env!("CARGO_PKG_VERSION")));
@@ -40,7 +40,6 @@ pub(crate) fn before(plan: &RunPlan, dataset: &Dataset, clock: SystemClock) -> R
     provenance.observe("server.urls", Some(plan.report.urls.clone()));
     provenance.observe("server.kind", plan.server_kind.clone());
     observe_host(&mut provenance);
-    observe_network(&mut provenance, plan, clock);
     for (name, value) in &plan.declarations {
         let shown = if is_secret_name(name) { REDACTED } else { value };
         provenance.declare(name, shown);
@@ -114,18 +113,20 @@ fn observe_host(provenance: &mut Provenance) {
     provenance.observe("host.clock_source", host.clock_source);
 }
 
-/// Asks each server who it is. A server that does not answer leaves its facts unknown.
-fn observe_network(provenance: &mut Provenance, plan: &RunPlan, clock: SystemClock) {
-    let facts = observe_servers(&plan.targets, &plan.connector, &plan.endpoint, clock);
+/// Asks each server who it is. It takes round trips, so it is asked while other work is done.
+pub(crate) fn ask_servers(plan: &RunPlan, clock: SystemClock) -> Vec<ServerFacts> {
+    observe_servers(&plan.targets, &plan.connector, &plan.endpoint, clock)
+}
+
+/// Notes what the servers told. One that did not answer leaves its facts unknown.
+pub(crate) fn servers(provenance: &mut Provenance, plan: &RunPlan, facts: &[ServerFacts]) {
     let urls = || plan.report.urls.iter().cloned();
-    let round_trips: BTreeMap<String, f64> = urls()
-        .zip(&facts)
-        .filter_map(|(url, facts)| Some((url, facts.round_trip_ns? as f64 / 1e6)))
-        .collect();
+    let round_trips: BTreeMap<String, f64> =
+        urls().zip(facts).filter_map(|(url, facts)| Some((url, facts.round_trip_ns? as f64 / 1e6))).collect();
     provenance.observe("network.round_trip_ms", (!round_trips.is_empty()).then(|| json!(round_trips)));
     let mut told = |name: &str, of: fn(&ServerFacts) -> Option<Value>| {
         let told: BTreeMap<String, Value> =
-            urls().zip(&facts).filter_map(|(url, facts)| Some((url, of(facts)?))).collect();
+            urls().zip(facts).filter_map(|(url, facts)| Some((url, of(facts)?))).collect();
         provenance.observe(name, (!told.is_empty()).then(|| json!(told)));
     };
     told("network.http_version", |facts| facts.http_version.clone().map(Value::from));
