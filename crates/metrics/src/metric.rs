@@ -38,6 +38,9 @@ pub struct Metric {
     pub fixed_schedule_only: bool,
     /// Compares the server's token counts with ours; left out when the server's are used as ours.
     pub usage_diff: bool,
+    /// AIPerf does not have it. The summary files and the Parquet file show it; the per-request JSONL,
+    /// whose lines are AIPerf's, does not.
+    pub own: bool,
 }
 
 /// How a metric's figure comes about.
@@ -182,13 +185,13 @@ impl Metric {
 
     /// Whether the per-request JSONL shows it.
     pub fn is_in_jsonl(&self) -> bool {
-        self.is_per_request() && !self.summary_only
+        self.is_per_request() && !self.summary_only && !self.own
     }
 
     /// Whether it has a column of its own in the Parquet file: one number a request. Lists are left
     /// to the chunk columns, which hold more.
     pub fn is_column(&self) -> bool {
-        self.is_in_jsonl() && self.kind != Kind::RecordList
+        self.is_per_request() && !self.summary_only && self.kind != Kind::RecordList
     }
 
     /// The metrics with a Parquet column, in the order of [`crate::RequestMetrics::columns`].
@@ -216,6 +219,7 @@ impl Metric {
             goodput_only: false,
             fixed_schedule_only: false,
             usage_diff: false,
+            own: false,
         }
     }
 
@@ -292,6 +296,11 @@ impl Metric {
 
     pub(crate) const fn against_usage(mut self) -> Self {
         self.usage_diff = true;
+        self
+    }
+
+    pub(crate) const fn ours(mut self) -> Self {
+        self.own = true;
         self
     }
 }

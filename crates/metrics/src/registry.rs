@@ -1,7 +1,8 @@
 //! Every metric there is, in one table. Order here is the order everywhere: AIPerf's declared
 //! summary fields first, the rest by family.
 //!
-//! Names, units and flags are AIPerf 0.13's; the formulas live beside the code that computes them.
+//! Names, units and flags are AIPerf 0.13's, but for the last rows, which are ours ([`Metric::own`]); the
+//! formulas live beside the code that computes them.
 
 use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Usage};
 use crate::metric::Unit::{
@@ -157,6 +158,13 @@ const TABLE: &[Metric] = &[
     Metric::derived("replay_sched_lag_p90", "Replay Schedule Lag p90", Milliseconds).with_fixed_schedule(),
     Metric::derived("replay_sched_lag_p99", "Replay Schedule Lag p99", Milliseconds).with_fixed_schedule(),
     Metric::derived("replay_sched_degraded", "Replay Schedule Degraded", Count).with_fixed_schedule(),
+    // ours: latencies from the first byte written, and from the intended time
+    Metric::record("time_to_first_token_from_write", "Time to First Token from First Byte Written", Milliseconds).streaming().output_tokens().ours(),
+    Metric::record("time_to_first_token_from_schedule", "Time to First Token from Intended Time", Milliseconds).streaming().output_tokens().ours(),
+    Metric::record("time_to_first_output_token_from_write", "Time to First Output Token from First Byte Written", Milliseconds).streaming().output_tokens().ours(),
+    Metric::record("time_to_first_output_token_from_schedule", "Time to First Output Token from Intended Time", Milliseconds).streaming().output_tokens().ours(),
+    Metric::record("request_latency_from_write", "Request Latency from First Byte Written", Milliseconds).ours(),
+    Metric::record("request_latency_from_schedule", "Request Latency from Intended Time", Milliseconds).ours(),
 ];
 
 #[cfg(test)]
@@ -194,6 +202,15 @@ mod tests {
             assert!(!metric.goodput_only || tag.starts_with("good"), "{tag}");
             let is_total = tag.starts_with("total_") && metric.unit == Tokens;
             assert!(!is_total || metric.kind == Kind::Derived, "{tag}");
+        }
+    }
+
+    #[test]
+    fn our_own_metrics_follow_all_of_aiperfs_and_stay_out_of_its_lines() {
+        assert!(REGISTRY.is_sorted_by_key(|metric| metric.own));
+        for metric in REGISTRY.iter().filter(|metric| metric.own) {
+            assert!(metric.is_column() && !metric.is_in_jsonl(), "{}", metric.tag);
+            assert!(metric.console.is_none(), "{}: the tables are AIPerf's", metric.tag);
         }
     }
 

@@ -109,7 +109,8 @@ impl Golden {
     fn check_summary(&self, summary: &Summary) {
         let theirs = self.summary.as_object().unwrap();
         let theirs: Vec<_> = theirs.iter().filter(|(_, value)| value.get("unit").is_some()).collect();
-        let ours: BTreeSet<&str> = summary.metrics.iter().map(|summary| summary.metric.tag).collect();
+        let shared = summary.metrics.iter().map(|summary| summary.metric).filter(|metric| !metric.own);
+        let ours: BTreeSet<&str> = shared.map(|metric| metric.tag).collect();
         let tags: BTreeSet<&str> = theirs.iter().map(|(tag, _)| tag.as_str()).collect();
         assert_eq!(ours, tags);
         for (tag, figures) in theirs {

@@ -1,9 +1,10 @@
-//! One record's metric values, by AIPerf's formulas.
+//! One record's metric values, by AIPerf's formulas, and by ours in [`origins`].
 //!
 //! `start` is the start of work on the request, `c[i]` the arrival of the i-th content chunk; all are
 //! integer ns, so differences are exact. A metric whose inputs are missing is absent, never zero.
 
 mod http;
+mod origins;
 mod usage;
 
 use loadgen_core::{Instants, Nanos, Outcome, RequestRecord};
@@ -75,10 +76,12 @@ pub fn request_metrics(record: &RequestRecord, config: &MetricConfig) -> Request
         }
         return RequestMetrics::new(values.values);
     }
-    latencies(&mut values, record);
+    let arrival = Arrivals::of(record);
+    latencies(&mut values, record, &arrival);
     lengths(&mut values, record);
     usage::push(&mut values, record);
     http::push(&mut values, record);
+    origins::push(&mut values, record, &arrival);
     let mut metrics = RequestMetrics::new(values.values);
     if !config.slos.is_empty() {
         metrics.insert(GOOD, Native::Int(i64::from(config.slos.is_good(&metrics))));
@@ -86,8 +89,7 @@ pub fn request_metrics(record: &RequestRecord, config: &MetricConfig) -> Request
     metrics
 }
 
-fn latencies(values: &mut Values<'_>, record: &RequestRecord) {
-    let arrival = Arrivals::of(record);
+fn latencies(values: &mut Values<'_>, record: &RequestRecord, arrival: &Arrivals) {
     let offsets = &record.chunks.offset_ns;
     let input = record.tokens.input;
     let output = record.tokens.output_sequence();
