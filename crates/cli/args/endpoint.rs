@@ -75,6 +75,21 @@ pub(crate) struct EndpointArgs {
     pub(crate) proxy_from_env: bool,
 }
 
+/// Connections.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(crate) struct ConnectionArgs {
+    /// Which connection a request takes: pooled (any idle one, else a new one), never (a new one each time,
+    /// opening it included in the latencies), or sticky-user-sessions (each
+    /// conversation keeps its own through all its turns)
+    #[arg(long, value_name = "STRATEGY", default_value = "pooled")]
+    pub(crate) connection_reuse_strategy: String,
+
+    /// Addresses of this host that connections leave from, in turn: each has some 28,000 ports for a server
+    #[arg(long, value_name = "IP[,IP...]", value_delimiter = ',', num_args = 1..)]
+    pub(crate) source_addresses: Vec<String>,
+}
+
 /// The tokenizer.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tokenizer")]

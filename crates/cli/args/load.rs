@@ -31,6 +31,17 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "SPEC")]
     pub(crate) request_rate_sinusoid: Option<String>,
 
+    /// Never send more than this many requests per second, whatever the load asks for: a ceiling, not a
+    /// pace. It delays and never drops; what it holds back is counted
+    #[arg(long, value_name = "RATE", value_parser = values::positive)]
+    pub(crate) max_request_rate: Option<f64>,
+
+    /// What becomes of arrivals that the client is too late for (by 10 ms or a mean gap, whichever is more):
+    /// burst (they leave at once), skip (they do not leave), or fail (the run ends); each is counted
+    /// [default: burst]
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) catch_up: Option<String>,
+
     /// Stop after this many requests
     #[arg(long, visible_alias = "num-requests", value_name = "N", value_parser = values::positive_integer)]
     pub(crate) request_count: Option<u64>,

@@ -81,6 +81,8 @@ pub(crate) struct ProfileArgs {
     #[command(flatten)]
     pub(crate) endpoint: endpoint::EndpointArgs,
     #[command(flatten)]
+    pub(crate) connections: endpoint::ConnectionArgs,
+    #[command(flatten)]
     pub(crate) tokenizer: endpoint::TokenizerArgs,
     #[command(flatten)]
     pub(crate) input: input::InputArgs,

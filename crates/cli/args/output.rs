@@ -73,7 +73,8 @@ pub(crate) struct ServiceArgs {
     #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
     pub(crate) drain_on_interrupt: Option<Duration>,
 
-    /// Where to stamp arrivals: socket (the kernel's receive time) or user (when this process read them)
+    /// Where to stamp arrivals: socket (the kernel's receive time), packet (each packet's own, however
+    /// late the client reads; needs CAP_NET_RAW), or user (when this process read them)
     #[arg(long, value_name = "SOURCE", default_value = "socket")]
     pub(crate) timestamps: String,
 

@@ -1,5 +1,8 @@
 //! From flags to the server: endpoint, targets, connections.
 
+use std::io::ErrorKind;
+use std::net::{IpAddr, UdpSocket};
+
 use loadgen_wire::{ApiKey, ConnectorConfig, EndpointConfig, EndpointKind, IpVersion, Target, Timestamps};
 
 use super::{Environment, Faults, Notice, Servers};
@@ -54,6 +57,35 @@ pub(super) fn targets(servers: &Servers, faults: &mut Faults) -> Vec<Target> {
     servers.urls.iter().filter_map(|url| faults.take("--url", Target::parse(url))).collect()
 }
 
+/// The addresses that connections leave from; each must be one of this host's.
+fn source_addresses(args: &ProfileArgs, faults: &mut Faults) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for text in &args.connections.source_addresses {
+        if let Some(address) = faults.take("--source-addresses", source_address(text)) {
+            if addresses.contains(&address) {
+                faults.add("--source-addresses", format!("{address} is given twice"));
+            }
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+fn source_address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text
+        .trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is not an IP address: expected such as 127.0.0.2 or fd00::2"))?;
+    // Binding is what connections will do; a datagram socket sends nothing by it.
+    UdpSocket::bind((address, 0)).map_err(|error| match error.kind() {
+        ErrorKind::AddrNotAvailable => {
+            format!("{address} is not an address of this host: `ip -brief address` lists those that are")
+        }
+        _ => format!("{address} cannot be bound: {error}"),
+    })?;
+    Ok(address)
+}
+
 /// Resolves how connections are made.
 pub(super) fn connector(
     args: &ProfileArgs,
@@ -67,9 +99,10 @@ pub(super) fn connector(
     }
     let timestamps = match word(&args.service.timestamps).as_str() {
         "socket" | "kernel" => Timestamps::Kernel,
+        "packet" => Timestamps::Packet,
         "user" => Timestamps::User,
         other => {
-            faults.add("--timestamps", format!("{other:?} is not known: expected socket or user"));
+            faults.add("--timestamps", format!("{other:?} is not known: expected packet, socket or user"));
             return None;
         }
     };
@@ -88,6 +121,22 @@ pub(super) fn connector(
         proxy_from_env: args.endpoint.proxy_from_env || environment.trust_env.unwrap_or(false),
         timestamps,
         ip_version,
+        source_addresses: source_addresses(args, faults),
         ..ConnectorConfig::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_address_is_one_of_this_hosts() {
+        assert_eq!(source_address(" 127.0.0.2"), Ok(IpAddr::from([127, 0, 0, 2])));
+        let wrong = source_address("localhost").unwrap_err();
+        assert!(wrong.contains("\"localhost\" is not an IP address"), "{wrong}");
+        // TEST-NET-3, which no host has (RFC 5737).
+        let foreign = source_address("203.0.113.7").unwrap_err();
+        assert!(foreign.contains("203.0.113.7 is not an address of this host"), "{foreign}");
+    }
 }

@@ -58,6 +58,10 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
     if given.use_server_token_count {
         set("use_server_token_count", json!(true));
     }
+    let reuse = word(&args.connections.connection_reuse_strategy);
+    if reuse != "pooled" {
+        set("connection_reuse", json!(reuse));
+    }
     if given.use_legacy_max_tokens {
         set("use_legacy_max_tokens", json!(true));
     }

@@ -9,6 +9,7 @@ mod endpoint;
 mod faults;
 mod input_config;
 mod load;
+mod policy;
 mod workload;
 
 use std::path::PathBuf;
@@ -85,6 +86,7 @@ pub(crate) fn resolve(
     let targets = endpoint::targets(servers, &mut faults);
     let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
     let load = load::load(args, &mut faults);
+    let policy = policy::policy(args, &load, &mut faults);
     let workload = workload::workload(args, &load, &mut faults);
     let hub = Hub::new(connector.clone().unwrap_or_default());
     let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
@@ -176,6 +178,7 @@ pub(crate) fn resolve(
         warmup: load.warmup,
         profiling: load.profiling,
         cancellation: load.cancellation,
+        policy,
         workers: args.service.workers_max.map(|workers| workers as usize),
         request_timeout_ns: nanoseconds(args.endpoint.request_timeout_seconds).filter(|timeout| *timeout > 0),
         drain_on_interrupt_ns: args.service.drain_on_interrupt.and_then(nanoseconds).unwrap_or(0),

@@ -58,6 +58,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
         connector: plan.connector.clone(),
         request_timeout_ns: plan.request_timeout_ns,
         drain_on_interrupt_ns: plan.drain_on_interrupt_ns,
+        policy: plan.policy,
         seed: plan.report.root(),
         // The benchmark id is random: two runs of one seed do not share request ids.
         ids: plan.report.root().child(&format!("ids:{}", plan.report.benchmark_id)),

@@ -97,6 +97,7 @@ fn resolved_plan(plan: &RunPlan) -> Value {
         "warmup": plan.warmup.as_ref().map(load),
         "profiling": load(&plan.profiling),
         "cancellation": plan.cancellation,
+        "policy": plan.policy,
         "workers": plan.workers,
         "request_timeout_ns": plan.request_timeout_ns,
         "drain_on_interrupt_ns": plan.drain_on_interrupt_ns,

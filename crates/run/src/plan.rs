@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use loadgen_core::Seed;
-use loadgen_engine::Cancellation;
+use loadgen_engine::{Cancellation, Policy};
 use loadgen_metrics::{MetricConfig, SloSet};
 use loadgen_schedule::{ArrivalProcess, StopCondition};
 use loadgen_tokens::TokenizerSource;
@@ -33,6 +33,8 @@ pub struct RunPlan {
     pub profiling: PhaseLoad,
     /// Requests of the measured load that are given up on purpose.
     pub cancellation: Option<Cancellation>,
+    /// What holds beside the load: catching up, ceilings, how long connections live.
+    pub policy: Policy,
     /// At most this many workers; `None`: one for each core available.
     pub workers: Option<usize>,
     /// Requests are given up after this long, ns; `None` never.
