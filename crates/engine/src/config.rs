@@ -7,6 +7,8 @@ use std::thread::available_parallelism;
 use loadgen_core::Seed;
 use loadgen_wire::{ConnectorConfig, Endpoint, Target};
 
+use crate::policy::Policy;
+
 /// How a run is carried out.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -22,6 +24,8 @@ pub struct EngineConfig {
     pub request_timeout_ns: Option<i64>,
     /// After an interrupt, how long what is in flight may still finish, ns; 0 aborts it at once.
     pub drain_on_interrupt_ns: i64,
+    /// What holds beside the load: catching up, ceilings, how long connections live.
+    pub policy: Policy,
     /// The run's root seed: what is given up on purpose comes from it.
     pub seed: Seed,
     /// Where request and session ids are drawn from. It has to be another one in each run: runs that

@@ -12,6 +12,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use loadgen_core::Nanos;
+
 /// Hands out sessions (`O`: one built ahead) and the waiting turns (`W`) of those under way.
 #[derive(Debug)]
 pub(crate) struct Issuer<O, W> {
@@ -29,10 +31,30 @@ struct State<O, W> {
     /// The ordinal of the next session to build ahead.
     next_reserved: u64,
     ready: BTreeMap<u64, O>,
-    waiting: VecDeque<W>,
+    waiting: VecDeque<Parked<W>>,
+    /// What ticks of other workers carry, for each worker; `None` for one that has left.
+    handed: Vec<Option<VecDeque<Handed<W>>>>,
     /// Sessions that have started and not ended.
     running: u64,
     source_ended: bool,
+}
+
+/// A turn that waits for a tick.
+#[derive(Debug)]
+struct Parked<W> {
+    /// The one worker that can send it; `None` where any can.
+    home: Option<usize>,
+    waiting: W,
+}
+
+/// A waiting turn that rode on another worker's tick.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Handed<W> {
+    pub(crate) waiting: W,
+    /// The number of its request.
+    pub(crate) number: u64,
+    /// When the tick was due.
+    pub(crate) due: Nanos,
 }
 
 /// A session to start.
@@ -51,6 +73,8 @@ pub(crate) struct NewSession<O> {
 pub(crate) enum Issue<O, W, S> {
     /// A turn of a running session.
     Waiting(W, u64),
+    /// A turn that only this other worker can send, and has now: wake it.
+    Handed(usize),
     /// The first turn of a new session, in the slot it took.
     New(NewSession<O>, S),
     /// Every slot is taken: the tick is lost.
@@ -61,14 +85,15 @@ pub(crate) enum Issue<O, W, S> {
 
 impl<O, W> Issuer<O, W> {
     /// An issuer of at most `limit` requests whose first session is `first_session`, with at most
-    /// `depth` sessions built ahead.
-    pub(crate) fn new(limit: Option<u64>, first_session: u64, depth: usize) -> Self {
+    /// `depth` sessions built ahead, for `workers` workers.
+    pub(crate) fn new(limit: Option<u64>, first_session: u64, depth: usize, workers: usize) -> Self {
         let state = State {
             issued: 0,
             next_session: first_session,
             next_reserved: first_session,
             ready: BTreeMap::new(),
             waiting: VecDeque::new(),
+            handed: (0..workers).map(|_| Some(VecDeque::new())).collect(),
             running: 0,
             source_ended: false,
         };
@@ -85,14 +110,25 @@ impl<O, W> Issuer<O, W> {
         self.lock().open_session(self.limit)
     }
 
-    /// What rides on a tick: a waiting turn first, else a new session if `take_slot` finds it one.
-    pub(crate) fn tick<S>(&self, take_slot: impl FnOnce() -> Option<S>) -> Issue<O, W, S> {
+    /// What rides on the tick of `worker` that was due at `due`: a waiting turn first, else a new session
+    /// if `take_slot` finds it one.
+    pub(crate) fn tick<S>(
+        &self,
+        worker: usize,
+        due: Nanos,
+        take_slot: impl FnOnce() -> Option<S>,
+    ) -> Issue<O, W, S> {
         let mut state = self.lock();
-        if let Some(waiting) = state.waiting.pop_front() {
-            return match state.claim(self.limit) {
-                Some(number) => Issue::Waiting(waiting, number),
-                None => Issue::Nothing,
+        if let Some(Parked { home, waiting }) = state.waiting.pop_front() {
+            let Some(number) = state.claim(self.limit) else { return Issue::Nothing };
+            let home = home.filter(|home| *home != worker);
+            // Without its worker, it has to do with this one.
+            let Some((home, handed)) = home.and_then(|home| Some((home, state.handed[home].as_mut()?)))
+            else {
+                return Issue::Waiting(waiting, number);
             };
+            handed.push_back(Handed { waiting, number, due });
+            return Issue::Handed(home);
         }
         if state.is_spent(self.limit) || state.source_ended {
             return Issue::Nothing;
@@ -104,9 +140,26 @@ impl<O, W> Issuer<O, W> {
         }
     }
 
-    /// Queues the next turn of a running session for a tick.
-    pub(crate) fn park(&self, waiting: W) {
-        self.lock().waiting.push_back(waiting);
+    /// Queues the next turn of a running session for a tick; `home` is the worker that must send it, if
+    /// not any can.
+    pub(crate) fn park(&self, home: Option<usize>, waiting: W) {
+        self.lock().waiting.push_back(Parked { home, waiting });
+    }
+
+    /// A turn that rode on a tick of another worker, and is `worker`'s to send.
+    pub(crate) fn take_handed(&self, worker: usize) -> Option<Handed<W>> {
+        self.lock().handed[worker].as_mut()?.pop_front()
+    }
+
+    /// Whether `worker` may leave, since nothing was handed to it that it has not taken. If so, nothing
+    /// will be any more.
+    pub(crate) fn leave(&self, worker: usize) -> bool {
+        let handed = &mut self.lock().handed[worker];
+        if handed.as_ref().is_some_and(|handed| !handed.is_empty()) {
+            return false;
+        }
+        *handed = None;
+        true
     }
 
     /// Notes that a session has ended.
@@ -204,39 +257,39 @@ mod tests {
 
     #[test]
     fn a_waiting_turn_goes_before_a_new_session() {
-        let issuer = Plain::new(None, 7, 4);
-        issuer.park("turn");
-        assert_eq!(issuer.tick(|| Some(())), Issue::Waiting("turn", 0));
+        let issuer = Plain::new(None, 7, 4, 2);
+        issuer.park(None, "turn");
+        assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::Waiting("turn", 0));
         let new = NewSession { ordinal: 7, number: 1, ready: None };
-        assert_eq!(issuer.tick(|| Some(())), Issue::New(new, ()));
+        assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::New(new, ()));
     }
 
     #[test]
     fn a_lost_tick_offers_the_same_session_again() {
-        let issuer = Plain::new(None, 0, 4);
-        assert_eq!(issuer.tick(|| None::<()>), Issue::NoSlot);
+        let issuer = Plain::new(None, 0, 4, 2);
+        assert_eq!(issuer.tick(0, Nanos(0), || None::<()>), Issue::NoSlot);
         let new = NewSession { ordinal: 0, number: 0, ready: None };
-        assert_eq!(issuer.tick(|| Some(())), Issue::New(new, ()));
+        assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::New(new, ()));
     }
 
     #[test]
     fn the_limit_counts_turns_and_ends_everything() {
-        let issuer = Plain::new(Some(3), 0, 4);
+        let issuer = Plain::new(Some(3), 0, 4, 2);
         assert!(issuer.open_session().is_some());
         assert_eq!(issuer.claim(), Some(1));
         assert!(!issuer.is_exhausted());
         assert_eq!(issuer.claim(), Some(2));
         assert_eq!(issuer.claim(), None);
         assert_eq!(issuer.open_session(), None);
-        issuer.park("never");
-        assert_eq!(issuer.tick(|| Some(())), Issue::Nothing);
+        issuer.park(None, "never");
+        assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::Nothing);
         assert!(issuer.is_exhausted());
         assert_eq!(issuer.next_session(), 1);
     }
 
     #[test]
     fn what_is_built_ahead_is_handed_out_in_order_whoever_built_it() {
-        let issuer = Plain::new(Some(3), 10, 8);
+        let issuer = Plain::new(Some(3), 10, 8, 2);
         let reserved: Vec<u64> = std::iter::from_fn(|| issuer.reserve()).collect();
         assert_eq!(reserved, [10, 11, 12], "never more than the limit will need");
         issuer.offer(11, "b");
@@ -250,7 +303,7 @@ mod tests {
 
     #[test]
     fn it_looks_ahead_no_further_than_its_depth() {
-        let issuer = Plain::new(None, 0, 2);
+        let issuer = Plain::new(None, 0, 2, 2);
         assert_eq!([issuer.reserve(), issuer.reserve(), issuer.reserve()], [Some(0), Some(1), None]);
         assert!(issuer.open_session().is_some());
         assert_eq!(issuer.reserve(), Some(2));
@@ -258,7 +311,7 @@ mod tests {
 
     #[test]
     fn the_end_of_the_source_is_the_end_once_its_sessions_are_over() {
-        let issuer = Plain::new(Some(100), 0, 4);
+        let issuer = Plain::new(Some(100), 0, 4, 2);
         assert!(issuer.open_session().is_some());
         let missing = issuer.open_session().map(|session| (session.ordinal, session.number));
         assert_eq!(missing, Some((1, 1)));

@@ -21,15 +21,18 @@
 
 mod alarms;
 mod cancellation;
+mod ceiling;
 mod config;
 mod due;
 mod error;
 mod gate;
 mod ids;
 mod issuer;
+pub mod limits;
 mod pacer;
 mod phase;
 mod plan;
+mod policy;
 mod pool;
 mod prepare;
 mod report;
@@ -42,6 +45,7 @@ pub use cancellation::{Cancellation, Share, ShareError};
 pub use config::{EngineConfig, default_workers};
 pub use error::EngineError;
 pub use plan::{Cap, Load, OnFull, PhasePlan};
+pub use policy::{BEHIND_AFTER_NS, CatchUp, ConnectionReuse, FellBehind, Policy};
 pub use report::{EndReason, EngineReport, PhaseReport, WorkerReport};
 pub use run::run;
 pub use stats::{LATE_AFTER_NS, PhaseCounts, RunStats};

@@ -3,14 +3,17 @@
 //! Invariant: nothing here is touched for a token, and everything that must be global (numbers,
 //! ordinals, slots) is one value, never divided among workers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use loadgen_core::Nanos;
 use loadgen_schedule::{Arrivals, Schedule, StopCondition};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::issuer::Issuer;
 use crate::plan::{Cap, Discipline, Load, PhasePlan};
+use crate::policy::{BEHIND_AFTER_NS, FellBehind, allowed_lateness_ns};
 use crate::prepare::{Opening, Ready, Running};
 use crate::report::EndReason;
 use crate::stats::Latest;
@@ -47,8 +50,12 @@ pub(crate) struct PhaseShared {
     interrupted_at: OnceLock<Nanos>,
     /// Why and when sending was ended although there was more to send.
     ended: OnceLock<(EndReason, Nanos)>,
-    /// Tells workers that wait for a tick that no tick will carry anything any more.
-    exhausted: watch::Sender<bool>,
+    /// How far the client fell behind, and when that was noticed, where the run is to end then.
+    fell_behind: OnceLock<(FellBehind, Nanos)>,
+    /// Whether the workers know that no tick will carry anything any more.
+    is_exhausted: AtomicBool,
+    /// Wakes each worker to look at what the others did.
+    calls: Box<[Notify]>,
     pub(crate) last_release: Latest,
     pub(crate) last_return: Latest,
 }
@@ -73,7 +80,7 @@ impl PhaseShared {
             _ => None,
         };
         Self {
-            issuer: Issuer::new(limit, first_session, LOOKAHEAD),
+            issuer: Issuer::new(limit, first_session, LOOKAHEAD, workers),
             plan,
             position,
             workers,
@@ -83,7 +90,9 @@ impl PhaseShared {
             slots,
             interrupted_at: OnceLock::new(),
             ended: OnceLock::new(),
-            exhausted: watch::Sender::new(false),
+            fell_behind: OnceLock::new(),
+            is_exhausted: AtomicBool::new(false),
+            calls: (0..workers).map(|_| Notify::new()).collect(),
             last_release: Latest::new(),
             last_return: Latest::new(),
         }
@@ -113,11 +122,44 @@ impl PhaseShared {
         self.ended.get().copied()
     }
 
-    pub(crate) fn announce_exhausted(&self) {
-        self.exhausted.send_if_modified(|exhausted| !std::mem::replace(exhausted, true));
+    /// How late an arrival might have been that is `lateness_ns` late; `None` for one that is not overdue.
+    pub(crate) fn overdue_after_ns(&self, offset_ns: i64, lateness_ns: i64) -> Option<i64> {
+        let Load::Open { schedule, .. } = &self.plan.load else { return None };
+        // The gap takes a little arithmetic, and hardly anything is that late.
+        if lateness_ns <= BEHIND_AFTER_NS {
+            return None;
+        }
+        Some(allowed_lateness_ns(schedule, offset_ns)).filter(|allowed_ns| lateness_ns > *allowed_ns)
     }
 
-    pub(crate) fn listen_exhausted(&self) -> watch::Receiver<bool> {
-        self.exhausted.subscribe()
+    /// Tells workers that wait for a tick that no tick will carry anything any more.
+    pub(crate) fn announce_exhausted(&self) {
+        if !self.is_exhausted.swap(true, Ordering::Relaxed) {
+            self.call_all();
+        }
+    }
+
+    /// Ends the phase because the client fell behind. The first one's lateness stands.
+    pub(crate) fn fall_behind(&self, behind: FellBehind, at: Nanos) {
+        self.fell_behind.get_or_init(|| (behind, at));
+        self.call_all();
+    }
+
+    pub(crate) fn fell_behind(&self) -> Option<(FellBehind, Nanos)> {
+        self.fell_behind.get().copied()
+    }
+
+    /// Wakes a worker.
+    pub(crate) fn call(&self, worker: usize) {
+        self.calls[worker].notify_one();
+    }
+
+    /// Returns when `worker` was called.
+    pub(crate) fn called(&self, worker: usize) -> Notified<'_> {
+        self.calls[worker].notified()
+    }
+
+    fn call_all(&self) {
+        self.calls.iter().for_each(Notify::notify_one);
     }
 }

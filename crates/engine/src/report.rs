@@ -3,6 +3,7 @@
 use loadgen_core::{Nanos, Phase, PhaseIndex};
 use serde::{Deserialize, Serialize};
 
+use crate::policy::FellBehind;
 use crate::stats::PhaseCounts;
 
 /// What a run did.
@@ -14,6 +15,9 @@ pub struct EngineReport {
     pub workers: Vec<WorkerReport>,
     /// Whether the run was told to stop before it was done.
     pub was_interrupted: bool,
+    /// How far the client fell behind, in a run that was told to end then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fell_behind: Option<FellBehind>,
 }
 
 /// What a phase did.
@@ -46,6 +50,8 @@ pub enum EndReason {
     Duration,
     /// The run was interrupted.
     Interrupt,
+    /// The client fell behind its schedule, and was told to give up then.
+    FellBehind,
 }
 
 /// What a worker cost.

@@ -9,10 +9,11 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 
 use loadgen_core::{Clock, Nanos, RecordSink, RequestSource, SystemClock};
-use loadgen_schedule::ArrivalProcess;
+use loadgen_schedule::{ArrivalProcess, Rate};
 use loadgen_wire::Connector;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::ceiling::Ceiling;
 use crate::config::EngineConfig;
 use crate::error::EngineError;
 use crate::phase::PhaseShared;
@@ -45,7 +46,16 @@ pub fn run(
     let is_single_turn = source.is_single_turn();
     let connector = Connector::new(config.connector.clone(), clock)?;
     config.targets.iter().try_for_each(|target| connector.warm_up(target))?;
-    let shared = Arc::new(RunShared { config, connector, source, clock, stats });
+    let ceiling = |rate: Option<Rate>| rate.map(|rate| Ceiling::new(rate, clock));
+    let shared = Arc::new(RunShared {
+        request_ceiling: ceiling(config.policy.max_request_rate),
+        connection_ceiling: ceiling(config.policy.max_connection_rate),
+        config,
+        connector,
+        source,
+        clock,
+        stats,
+    });
     let crew: Vec<Hand> = sinks
         .into_iter()
         .enumerate()
@@ -54,6 +64,7 @@ pub fn run(
 
     let mut reports = Vec::with_capacity(phases.len());
     let mut next_session = 0;
+    let mut fell_behind = None;
     for (position, plan) in phases.iter().enumerate() {
         if stop.is_interrupted() {
             break;
@@ -62,10 +73,14 @@ pub fn run(
         let Some(start) = conduct(&crew, &phase, &clock) else { break };
         next_session = next_session.max(phase.issuer.next_session());
         reports.push(report(&phase, start, &shared.stats));
+        fell_behind = phase.fell_behind().map(|(behind, _)| behind);
+        if fell_behind.is_some() {
+            break;
+        }
     }
 
     let workers = dismiss(crew)?;
-    Ok(EngineReport { phases: reports, workers, was_interrupted: stop.is_interrupted() })
+    Ok(EngineReport { phases: reports, workers, was_interrupted: stop.is_interrupted(), fell_behind })
 }
 
 /// One worker, as the conductor holds it.

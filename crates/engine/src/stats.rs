@@ -55,6 +55,7 @@ impl RunStats {
 
 /// Counters of one phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PhaseCounts {
     /// Requests whose time came before sending stopped.
     pub scheduled: u64,
@@ -78,6 +79,22 @@ pub struct PhaseCounts {
     pub delayed: u64,
     /// Releases more than [`LATE_AFTER_NS`] behind their time for reasons of the client.
     pub late: u64,
+    /// Of the releases, those that were overdue and left all the same, as [`CatchUp::Burst`] says.
+    ///
+    /// [`CatchUp::Burst`]: crate::CatchUp::Burst
+    pub caught_up: u64,
+    /// Overdue arrivals that did not leave, as [`CatchUp::Skip`] says: records that were not sent. Where
+    /// arrivals are ticks, ticks that were lost for reasons of the client; those are not part of
+    /// `scheduled`, and no record is made for them.
+    ///
+    /// [`CatchUp::Skip`]: crate::CatchUp::Skip
+    pub skipped_late: u64,
+    /// Requests, and ticks, that had to wait for the ceiling of the request rate.
+    pub governed: u64,
+    /// Requests that had to wait for the ceiling of the connection rate.
+    pub connections_governed: u64,
+    /// Connections that this host could not open: no file descriptor was left, or no port.
+    pub starved: u64,
     /// Requests let go by the pacer.
     pub released: u64,
     /// Sum of release lateness over `released`, ns.
@@ -144,7 +161,7 @@ macro_rules! lanes {
 lanes!(
     scheduled, sent, ok, failed, timeouts, cancelled, aborted, not_sent, skipped, delayed, late, released,
     lateness_total_ns, retried_stale, connections_opened, chunks, request_bytes, response_bytes,
-    unstamped_reads, clock_steps;
+    unstamped_reads, clock_steps, caught_up, skipped_late, governed, connections_governed, starved;
     lateness_max_ns
 );
 
@@ -178,6 +195,31 @@ impl Lane {
     /// An arrival has to wait for a slot.
     pub(crate) fn delayed(&self) {
         self.delayed.fetch_add(1, Relaxed);
+    }
+
+    /// An overdue arrival left all the same.
+    pub(crate) fn caught_up(&self) {
+        self.caught_up.fetch_add(1, Relaxed);
+    }
+
+    /// An overdue arrival or tick was left out.
+    pub(crate) fn skipped_late(&self) {
+        self.skipped_late.fetch_add(1, Relaxed);
+    }
+
+    /// The ceiling of the request rate made something wait.
+    pub(crate) fn governed(&self) {
+        self.governed.fetch_add(1, Relaxed);
+    }
+
+    /// The ceiling of the connection rate made a request wait.
+    pub(crate) fn connection_governed(&self) {
+        self.connections_governed.fetch_add(1, Relaxed);
+    }
+
+    /// This host could not open a connection.
+    pub(crate) fn starved(&self) {
+        self.starved.fetch_add(1, Relaxed);
     }
 
     /// A kept connection turned out closed, and the request goes out again.

@@ -63,6 +63,26 @@ impl Schedule {
         }
     }
 
+    /// The mean gap between neighbouring arrivals around `offset_ns`, in ns: 1/rate where a rate drives the
+    /// process; the whole span over the number of gaps in a fixed schedule, whatever its bursts. `None`
+    /// where there are no gaps: everything at once, or fewer than two arrivals.
+    pub fn mean_gap_ns(&self, offset_ns: i64) -> Option<i64> {
+        match &self.process {
+            ArrivalProcess::Constant(rate)
+            | ArrivalProcess::Poisson(rate)
+            | ArrivalProcess::Gamma { rate, .. } => {
+                // At a rate of 0 the gap is infinite, which the cast holds at the largest offset.
+                Some((1e9 / rate.rate_at(seconds(offset_ns.max(0)))).round() as i64)
+            }
+            ArrivalProcess::Burst => None,
+            ArrivalProcess::FixedSchedule(offsets) => {
+                let offsets = offsets.as_slice();
+                let gaps = i64::try_from(offsets.len().checked_sub(1)?).ok().filter(|gaps| *gaps > 0)?;
+                Some(offsets.last()?.saturating_sub(*offsets.first()?) / gaps)
+            }
+        }
+    }
+
     /// How long sending is expected to take, in ns: the duration, or the time by which the last request
     /// is expected where that is sooner; `None` for an unbounded schedule.
     pub fn expected_duration_ns(&self) -> Option<i64> {
@@ -101,4 +121,47 @@ fn even_arrivals_by(rate: &RateFunction, end_ns: i64) -> u64 {
 
 fn seconds(nanoseconds: i64) -> f64 {
     nanoseconds as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{FixedOffsets, Rate, Sinusoid};
+    use proptest::prelude::*;
+
+    fn gap(process: ArrivalProcess, offset_ns: i64) -> Option<i64> {
+        Schedule::new(process, StopCondition::default(), Seed(0)).mean_gap_ns(offset_ns)
+    }
+
+    #[test]
+    fn the_mean_gap_follows_the_rate() {
+        let swing = || ArrivalProcess::Poisson(Sinusoid::new(0.0, 10.0, 100.0, 0.0).unwrap().into());
+        assert_eq!(gap(swing(), 50_000_000_000), Some(100_000_000));
+        assert_eq!(gap(swing(), 25_000_000_000), Some(200_000_000));
+        assert_eq!(gap(swing(), 0), Some(i64::MAX), "nothing comes at the trough");
+        assert_eq!(gap(ArrivalProcess::Burst, 0), None);
+    }
+
+    #[test]
+    fn the_mean_gap_of_a_list_is_its_span_over_its_gaps() {
+        let fixed = |offsets: &[i64]| {
+            gap(ArrivalProcess::FixedSchedule(FixedOffsets::new(offsets.to_vec()).unwrap()), 0)
+        };
+        assert_eq!(fixed(&[-10, 0, 0, 90]), Some(33));
+        assert_eq!(fixed(&[5]), None);
+        assert_eq!(fixed(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn evenly_spaced_arrivals_are_a_mean_gap_apart(per_second in 0.1_f64..1e6, skip in 0_usize..1_000) {
+            let process = ArrivalProcess::Constant(Rate::new(per_second).unwrap().into());
+            let schedule = Schedule::new(process, StopCondition::default(), Seed(0));
+            let offsets: Vec<i64> = schedule.arrivals().skip(skip).take(2).map(|at| at.offset_ns).collect();
+            let gap_ns = schedule.mean_gap_ns(offsets[0]).unwrap();
+            // Either offset and the gap itself are rounded to the nanosecond.
+            prop_assert!((offsets[1] - offsets[0] - gap_ns).abs() <= 2);
+        }
+    }
 }

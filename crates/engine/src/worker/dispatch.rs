@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use loadgen_core::Nanos;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinSet};
 
 use super::feed::Feed;
@@ -48,7 +48,13 @@ pub(super) struct Dispatcher {
     pub(super) waited_until: Nanos,
     /// Whether the arrival that is next was counted as delayed.
     pub(super) is_next_delayed: bool,
-    exhausted: watch::Receiver<bool>,
+    /// When the ceiling of the rate is to be asked again, for the arrival or tick that is next.
+    pub(super) held_until: Option<Nanos>,
+    /// Whether the arrival or tick that is next was counted as governed.
+    pub(super) is_next_governed: bool,
+    /// Arrivals and ticks due by then waited for the ceiling of the rate.
+    pub(super) governed_until: Nanos,
+    has_fallen_behind: bool,
     is_interrupted: bool,
     deadline: Option<Nanos>,
     /// When what is in flight is aborted.
@@ -79,7 +85,10 @@ impl Dispatcher {
             slot: None,
             waited_until: Nanos(i64::MIN),
             is_next_delayed: false,
-            exhausted: shared.listen_exhausted(),
+            held_until: None,
+            is_next_governed: false,
+            governed_until: Nanos(i64::MIN),
+            has_fallen_behind: false,
             is_interrupted: false,
             deadline: None,
             cut_at: None,
@@ -103,7 +112,7 @@ impl Dispatcher {
             let now = self.now();
             self.observe_end(now, stop.is_interrupted());
             self.run.alarms.fire(now);
-            self.run.cancellations.fire(now);
+            self.run.lasting.fire(now);
             if self.run.gate.is_open() {
                 self.release_due(now);
             }
@@ -128,7 +137,6 @@ impl Dispatcher {
     /// Sleeps until something is due or has happened.
     async fn sleep(&mut self, stop: &mut StopListener) {
         let wake = self.next_instant();
-        let waits_for_ticks = self.run.shared.discipline == Discipline::Ticks && self.run.gate.is_open();
         let run = &self.run;
         tokio::select! {
             biased;
@@ -142,7 +150,7 @@ impl Dispatcher {
                 self.slot = slot;
             }
             () = run.nudge.notified() => {}
-            _ = self.exhausted.wait_for(|exhausted| *exhausted), if waits_for_ticks => {}
+            () = run.shared.called(run.worker.id) => {}
             () = run.worker.pacer.wait_until(wake) => {}
         }
     }
@@ -157,7 +165,7 @@ impl Dispatcher {
             Stage::Closed => self.cut_at,
             Stage::Cut => None,
         };
-        let alarms = [self.run.alarms.next_due(), self.run.cancellations.next_due()];
+        let alarms = [self.run.alarms.next_due(), self.run.lasting.next_due()];
         [release, end].into_iter().chain(alarms).flatten().min()
     }
 
@@ -166,7 +174,8 @@ impl Dispatcher {
         if self.idle_slots > 0 {
             return Some(start);
         }
-        self.feed.as_mut()?.next_arrival().map(|arrival| start + arrival.offset_ns)
+        let due = start + self.feed.as_mut()?.next_arrival()?.offset_ns;
+        Some(self.held_until.map_or(due, |until| until.max(due)))
     }
 
     /// Ends sending, and later aborts, as the deadline and the interrupt say.
@@ -175,6 +184,13 @@ impl Dispatcher {
             self.is_interrupted = true;
             let at = self.run.shared.interrupted_at(now);
             self.close(EndReason::Interrupt, at);
+            self.abort_by(at + self.run.worker.shared.config.drain_on_interrupt_ns);
+        }
+        if let Some((_, at)) = self.run.shared.fell_behind()
+            && !self.has_fallen_behind
+        {
+            self.has_fallen_behind = true;
+            self.close(EndReason::FellBehind, at);
             self.abort_by(at + self.run.worker.shared.config.drain_on_interrupt_ns);
         }
         if let Some(deadline) = self.deadline
@@ -210,6 +226,9 @@ impl Dispatcher {
         self.run.gate.advance(Stage::Closed);
         self.run.alarms.silence();
         if self.run.shared.discipline != Discipline::Arrivals {
+            if !self.run.shared.issuer.is_exhausted() {
+                self.count_lost_ticks(at);
+            }
             self.feed = None;
         }
     }
@@ -241,7 +260,7 @@ impl Dispatcher {
                 is_exhausted || self.next_release().is_none()
             }
         };
-        has_ended && self.tasks.is_empty()
+        has_ended && self.tasks.is_empty() && self.run.shared.issuer.leave(self.run.worker.id)
     }
 
     /// Prepares one request if there is time for it before the next release.

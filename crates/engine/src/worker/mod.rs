@@ -19,6 +19,7 @@ use loadgen_core::{Clock, Nanos, RecordSink, RequestSource, SystemClock};
 use loadgen_wire::{Connection, Connector};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::ceiling::Ceiling;
 use crate::config::EngineConfig;
 use crate::ids::Ids;
 use crate::pacer::{Pacer, thread_cpu_ns};
@@ -38,6 +39,10 @@ pub(crate) struct RunShared {
     pub(crate) source: Arc<dyn RequestSource>,
     pub(crate) clock: SystemClock,
     pub(crate) stats: Arc<RunStats>,
+    /// On releases, if the policy sets one.
+    pub(crate) request_ceiling: Option<Ceiling>,
+    /// On opening connections, if the policy sets one.
+    pub(crate) connection_ceiling: Option<Ceiling>,
 }
 
 /// What the conductor tells a worker.

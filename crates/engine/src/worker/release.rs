@@ -1,7 +1,8 @@
 //! Letting requests go: which of them, in which slot, under which number.
 //!
-//! Invariant: what is due leaves in order; an arrival that must wait for a slot keeps its place, and
-//! those behind it wait with it. Nothing here sleeps.
+//! Invariant: what is due leaves in order; an arrival that must wait for a slot or for the ceiling of
+//! the rate keeps its place, and those behind it wait with it. All that is due at once is let go before
+//! any of it is written. Nothing here sleeps.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,24 +11,40 @@ use loadgen_core::Nanos;
 use loadgen_schedule::Arrival;
 
 use super::dispatch::Dispatcher;
-use crate::issuer::Issue;
+use crate::issuer::{Handed, Issue};
 use crate::phase::{Slot, Waiting};
 use crate::plan::Discipline;
+use crate::policy::{CatchUp, FellBehind};
 use crate::prepare::Opening;
+
+/// What is to become of an arrival whose turn has come.
+enum Verdict {
+    /// It leaves.
+    Leave,
+    /// It leaves, although it is overdue.
+    CatchUp,
+    /// It is left out.
+    Skip,
+    /// The run ends.
+    Fail,
+}
 
 impl Dispatcher {
     /// Lets go what is due by `now`, as far as it is ready and slots allow.
     pub(super) fn release_due(&mut self, now: Nanos) {
         match self.run.shared.discipline {
             Discipline::Arrivals => self.release_arrivals(now),
-            Discipline::Ticks => self.release_ticks(now),
+            Discipline::Ticks => {
+                self.release_handed();
+                self.release_ticks(now);
+            }
             Discipline::Slots => self.release_slots(now),
         }
     }
 
     fn release_arrivals(&mut self, now: Nanos) {
         let start = self.run.start();
-        while self.acquiring.is_none() {
+        while self.acquiring.is_none() && self.run.gate.is_open() {
             let Some(feed) = &mut self.feed else { return };
             let Some(arrival) = feed.next_arrival() else { return };
             let due = start + arrival.offset_ns;
@@ -35,10 +52,25 @@ impl Dispatcher {
                 return;
             }
             let Some(slot) = self.take_slot(due) else { return };
+            if !self.may_pass(due, now) {
+                self.slot = slot;
+                return;
+            }
+            let may_leave_at = self.may_leave_at(due);
+            match self.judge(arrival, may_leave_at, now) {
+                Verdict::Leave => {}
+                Verdict::CatchUp => self.run.lane().caught_up(),
+                Verdict::Skip => {
+                    self.run.lane().skipped_late();
+                    self.next_is_up();
+                    self.leave_out(now);
+                    continue;
+                }
+                Verdict::Fail => return,
+            }
+            self.next_is_up();
             let feed = self.feed.as_mut().expect("looked at above");
             let (arrival, opening) = feed.pop_ready(now.since(start)).expect("due and ready");
-            let may_leave_at = due.max(if self.is_next_delayed { self.waited_until } else { due });
-            self.is_next_delayed = false;
             self.start_session(arrival, opening, slot, due, may_leave_at);
         }
     }
@@ -56,6 +88,53 @@ impl Dispatcher {
             self.acquiring = Some(Box::pin(async move { slots.acquire_owned().await.ok() }));
         }
         free.map(Some)
+    }
+
+    /// Whether the ceiling of the rate lets what is due at `due` pass now; if not, when to ask again is
+    /// noted.
+    fn may_pass(&mut self, due: Nanos, now: Nanos) -> bool {
+        let Some(ceiling) = &self.run.worker.shared.request_ceiling else { return true };
+        // Woken for something else.
+        if self.held_until.is_some_and(|until| until > now) {
+            return false;
+        }
+        self.held_until = ceiling.pass().err();
+        self.governed_until = self.held_until.unwrap_or(self.governed_until);
+        if due < self.governed_until && !self.is_next_governed {
+            self.is_next_governed = true;
+            self.run.lane().governed();
+        }
+        self.held_until.is_none()
+    }
+
+    /// When the next one, due at `due`, could have left at the earliest, given what it had to wait for.
+    fn may_leave_at(&self, due: Nanos) -> Nanos {
+        let for_slot = if self.is_next_delayed { self.waited_until } else { due };
+        let for_ceiling = if self.is_next_governed { self.governed_until } else { due };
+        due.max(for_slot).max(for_ceiling)
+    }
+
+    /// Forgets what the one before had to wait for.
+    fn next_is_up(&mut self) {
+        self.is_next_delayed = false;
+        self.is_next_governed = false;
+    }
+
+    /// What the policy says of an arrival that could have left at `may_leave_at`.
+    fn judge(&self, arrival: Arrival, may_leave_at: Nanos, now: Nanos) -> Verdict {
+        let lateness_ns = now.since(may_leave_at);
+        let Some(allowed_ns) = self.run.shared.overdue_after_ns(arrival.offset_ns, lateness_ns) else {
+            return Verdict::Leave;
+        };
+        match self.run.worker.shared.config.policy.catch_up {
+            CatchUp::Burst => Verdict::CatchUp,
+            CatchUp::Skip => Verdict::Skip,
+            CatchUp::Fail => {
+                let (worker, offset_ns) = (self.run.worker.id, arrival.offset_ns);
+                self.run.shared.fall_behind(FellBehind { worker, offset_ns, lateness_ns, allowed_ns }, now);
+                Verdict::Fail
+            }
+        }
     }
 
     fn start_session(
@@ -83,33 +162,73 @@ impl Dispatcher {
         let start = self.run.start();
         loop {
             let Some(feed) = &mut self.feed else { return };
-            let Some(tick) = feed.pop_bare(now.since(start)) else { return };
+            let Some(tick) = feed.next_arrival() else { return };
             let due = start + tick.offset_ns;
+            if due > now || !self.may_pass(due, now) {
+                return;
+            }
+            let may_leave_at = self.may_leave_at(due);
+            let verdict = self.judge(tick, may_leave_at, now);
+            if let Verdict::Fail = verdict {
+                return;
+            }
+            self.next_is_up();
+            self.feed.as_mut().expect("looked at above").pop_bare(now.since(start));
             let run = &self.run;
+            if let Verdict::Skip = verdict {
+                if run.shared.issuer.is_exhausted() {
+                    self.feed = None;
+                } else {
+                    run.lane().skipped_late();
+                }
+                continue;
+            }
             let take_slot = || match &run.shared.slots {
                 Some(slots) => Arc::clone(slots).try_acquire_owned().ok().map(Some),
                 None => Some(None),
             };
-            match run.shared.issuer.tick(take_slot) {
+            match run.shared.issuer.tick(run.worker.id, due, take_slot) {
                 Issue::Waiting(Waiting { running, ready, slot }, number) => {
-                    let leaving = run.release(ready, number, due, due);
+                    let leaving = run.release(ready, number, due, may_leave_at);
                     self.tasks.spawn_local(Rc::clone(run).ride(running, leaving, slot));
                 }
+                Issue::Handed(home) => run.shared.call(home),
                 Issue::New(new, slot) => {
                     let Some(opening) = new.ready.or_else(|| run.preparer.open(new.ordinal)) else {
                         run.shared.issuer.source_ended(new.ordinal, new.number);
                         continue;
                     };
-                    let leaving = run.release(opening.first, new.number, due, due);
+                    let leaving = run.release(opening.first, new.number, due, may_leave_at);
                     self.tasks.spawn_local(Rc::clone(run).ride(opening.running, leaving, slot));
                 }
-                Issue::NoSlot => run.lane().skipped(),
+                Issue::NoSlot => {
+                    run.lane().skipped();
+                    continue;
+                }
                 Issue::Nothing => {
                     if run.shared.issuer.is_exhausted() {
                         self.feed = None;
                     }
+                    continue;
                 }
             }
+            if let Verdict::CatchUp = verdict {
+                run.lane().caught_up();
+            }
+        }
+    }
+
+    /// Lets go the turns that ride on other workers' ticks.
+    fn release_handed(&mut self) {
+        if !self.run.is_sticky() {
+            return;
+        }
+        while let Some(Handed { waiting, number, due }) =
+            self.run.shared.issuer.take_handed(self.run.worker.id)
+        {
+            let Waiting { running, ready, slot } = waiting;
+            let leaving = self.run.release(ready, number, due, due);
+            self.tasks.spawn_local(Rc::clone(&self.run).ride(running, leaving, slot));
         }
     }
 
@@ -123,11 +242,23 @@ impl Dispatcher {
         }
     }
 
-    /// Records one arrival that was scheduled and will not be sent; `false` when there is none.
+    /// Records one request that was scheduled and will not be sent, after sending has ended; `false` when
+    /// there is none.
     pub(super) fn record_unsent(&mut self) -> bool {
-        let (Some(closed_at), Some(feed)) = (self.closed_at, &mut self.feed) else { return false };
+        let Some(closed_at) = self.closed_at else { return false };
+        if let Some(Handed { waiting, number, due }) = self.run.shared.issuer.take_handed(self.run.worker.id)
+        {
+            self.run.leave_unsent(&waiting.running, waiting.ready.turn, number, due);
+            return true;
+        }
+        self.leave_out(closed_at)
+    }
+
+    /// Records the next arrival due by `by` as one that will not be sent; `false` when there is none.
+    fn leave_out(&mut self, by: Nanos) -> bool {
+        let Some(feed) = &mut self.feed else { return false };
         let start = self.run.start();
-        let missed = feed.pop_bare(closed_at.since(start));
+        let missed = feed.pop_bare(by.since(start));
         let begun = missed.and_then(|arrival| {
             let begun = self.run.preparer.begin(self.run.shared.first_session + arrival.index)?;
             Some((arrival, begun, self.number(arrival)?))
@@ -139,5 +270,20 @@ impl Dispatcher {
         self.run.shared.issuer.session_started(running.ordinal);
         self.run.leave_unsent(&running, turn, number, start + arrival.offset_ns);
         true
+    }
+
+    /// Counts the ticks that were due by `at` and carried nothing, when sending ends before it is done.
+    pub(super) fn count_lost_ticks(&mut self, at: Nanos) {
+        let start = self.run.start();
+        let lane = self.run.lane();
+        let Some(feed) = &mut self.feed else { return };
+        let mut is_counted = self.is_next_governed;
+        while feed.pop_bare(at.since(start)).is_some() {
+            if self.held_until.is_none() {
+                lane.skipped_late();
+            } else if !std::mem::take(&mut is_counted) {
+                lane.governed();
+            }
+        }
     }
 }

@@ -13,6 +13,8 @@ use loadgen_wire::{Connection, Observation, Request};
 use super::session::{Leaving, PhaseRun};
 use crate::cancellation::cancellation_error;
 use crate::gate::Stage;
+use crate::limits;
+use crate::policy::ConnectionReuse;
 use crate::prepare::Running;
 
 /// What ended a request.
@@ -27,11 +29,26 @@ enum Ending {
     Cut,
 }
 
+/// What becomes of a connection after a request, if it can be used again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    /// Any request may have it.
+    ForAll,
+    /// The next turn of its session has it.
+    ForSession,
+    /// It is closed.
+    Not,
+}
+
 /// How a request goes.
 #[derive(Clone, Copy)]
 struct Way {
     /// The target it goes to.
     target: usize,
+    /// The ordinal of its session.
+    session: u64,
+    /// What becomes of its connection.
+    keeps: Keeps,
     /// How long after it was written in full it is given up, ns; `None` when it is not.
     cancel_after_ns: Option<i64>,
 }
@@ -60,7 +77,16 @@ impl PhaseRun {
         let request = self.preparer.endpoint().request(target, &turn, &identity, body);
         let lottery = self.lottery.as_ref();
         let cancel_after_ns = lottery.and_then(|draw| draw.delay_ns(running.ordinal, turn.turn_index));
-        let way = Way { target: running.url_index, cancel_after_ns };
+        let way = Way {
+            target: running.url_index,
+            session: running.ordinal,
+            keeps: match self.worker.shared.config.policy.connection_reuse {
+                ConnectionReuse::Pooled => Keeps::ForAll,
+                ConnectionReuse::StickyUserSessions if !turn.is_last => Keeps::ForSession,
+                ConnectionReuse::StickyUserSessions | ConnectionReuse::Never => Keeps::Not,
+            },
+            cancel_after_ns,
+        };
         self.note_start(&identity, scheduled, &observation);
 
         let ending = tokio::select! {
@@ -115,7 +141,10 @@ impl PhaseRun {
     /// A kept one that turns out closed before any byte of the response is not the request's fault:
     /// it goes out again on a new one.
     async fn carry(&self, request: Request, way: Way, observation: &mut Observation) -> Ending {
-        let idle = self.worker.pool.borrow_mut().take(way.target, Connection::is_reusable);
+        let idle = self.idle_connection(way);
+        if idle.is_none() {
+            self.pass_to_connect().await;
+        }
         let waited = observation.instants.request_start.map(|start| self.worker.now().since(start));
         observation.connection.blocked_ns = waited;
         if let Some(connection) = idle {
@@ -131,7 +160,26 @@ impl PhaseRun {
         match connector.connect(request.target(), observation).await {
             Ok(connection) => self.exchange(connection, request, way, observation).await,
             // The failure is in the observation already.
-            Err(_) => Ending::Returned,
+            Err(failure) => {
+                if limits::is_starved(&failure.0) {
+                    self.lane().starved();
+                }
+                Ending::Returned
+            }
+        }
+    }
+
+    /// A kept connection that the request may use.
+    fn idle_connection(&self, way: Way) -> Option<Connection> {
+        match self.worker.shared.config.policy.connection_reuse {
+            ConnectionReuse::Pooled => {
+                self.worker.pool.borrow_mut().take(way.target, Connection::is_reusable)
+            }
+            ConnectionReuse::Never => None,
+            ConnectionReuse::StickyUserSessions => {
+                let own = self.own_connections.borrow_mut().remove(&way.session);
+                own.and_then(|mut connection| connection.is_reusable().then_some(connection))
+            }
         }
     }
 
@@ -150,8 +198,14 @@ impl PhaseRun {
             () = connection.exchange(request, observation) => Ending::Returned,
             at = self.give_up(written) => Ending::Cancelled(at),
         };
-        if connection.is_reusable() {
-            self.worker.pool.borrow_mut().put(way.target, connection);
+        match way.keeps {
+            Keeps::ForAll if connection.is_reusable() => {
+                self.worker.pool.borrow_mut().put(way.target, connection);
+            }
+            Keeps::ForSession if connection.is_reusable() => {
+                self.own_connections.borrow_mut().insert(way.session, connection);
+            }
+            Keeps::ForAll | Keeps::ForSession | Keeps::Not => {}
         }
         ending
     }
@@ -160,13 +214,7 @@ impl PhaseRun {
     /// for the others.
     async fn give_up(&self, planned: Option<(impl Future<Output = Nanos>, i64)>) -> Nanos {
         let Some((written, delay_ns)) = planned else { return std::future::pending().await };
-        let due = written.await + delay_ns;
-        if due > self.worker.now() {
-            let alarm = self.cancellations.set(due);
-            self.nudge.notify_one();
-            // Nobody silences these.
-            alarm.await;
-        }
+        self.wait_in_flight(written.await + delay_ns).await;
         self.worker.now()
     }
 

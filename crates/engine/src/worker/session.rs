@@ -3,18 +3,21 @@
 //! Invariant: a session ends at its last turn, at the limit, or when the gate closes; whichever it
 //! is, its slot falls free then and not before.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use loadgen_core::{Nanos, TurnTiming};
-use tokio::sync::Notify;
+use loadgen_wire::Connection;
+use tokio::sync::{Mutex, Notify};
 
 use super::Worker;
 use crate::alarms::Alarms;
 use crate::cancellation::Lottery;
 use crate::gate::Gate;
 use crate::phase::{PhaseShared, Slot, Waiting};
+use crate::policy::ConnectionReuse;
 use crate::prepare::{Opening, Preparer, Ready, Running};
 use crate::stats::Lane;
 
@@ -28,8 +31,14 @@ pub(super) struct PhaseRun {
     pub(super) alarms: Alarms,
     /// Who is given up on purpose.
     pub(super) lottery: Option<Lottery>,
-    /// Of requests in flight that are to be given up; they ring on after sending has ended.
-    pub(super) cancellations: Alarms,
+    /// Of requests in flight; they ring on after sending has ended.
+    pub(super) lasting: Alarms,
+    /// The connections of sessions under way, where each has its own; by ordinal.
+    pub(super) own_connections: RefCell<HashMap<u64, Connection>>,
+    /// Who waits for the ceiling of the request rate, first come first served.
+    request_queue: Mutex<()>,
+    /// Who waits for the ceiling of the connection rate.
+    connection_queue: Mutex<()>,
     /// Tells the worker's loop that alarms were set or prepared sessions were used up.
     pub(super) nudge: Notify,
     /// The phase's zero.
@@ -65,7 +74,10 @@ impl PhaseRun {
             gate: Gate::new(),
             alarms: Alarms::new(),
             lottery,
-            cancellations: Alarms::new(),
+            lasting: Alarms::new(),
+            own_connections: RefCell::default(),
+            request_queue: Mutex::new(()),
+            connection_queue: Mutex::new(()),
             nudge: Notify::new(),
             start: Cell::new(Nanos(0)),
         })
@@ -100,11 +112,11 @@ impl PhaseRun {
             if !self.wait_until(due).await {
                 break;
             }
+            let Some(may_leave_at) = self.pass(due).await else { break };
             let Some(number) = self.shared.issuer.claim() else { break };
-            leaving = self.release(ready, number, due, due);
+            leaving = self.release(ready, number, due, may_leave_at);
         }
-        drop(slot);
-        self.shared.issuer.session_ended();
+        self.end_session(&running, slot);
     }
 
     /// One turn of a session whose next one waits for a tick.
@@ -112,11 +124,11 @@ impl PhaseRun {
         if let Some(Following { ready, due }) = self.turn(&mut running, leaving).await
             && self.wait_until(due).await
         {
-            self.shared.issuer.park(Waiting { running, ready, slot });
+            let home = self.is_sticky().then_some(self.worker.id);
+            self.shared.issuer.park(home, Waiting { running, ready, slot });
             return;
         }
-        drop(slot);
-        self.shared.issuer.session_ended();
+        self.end_session(&running, slot);
     }
 
     /// One slot of a closed load: session after session, each as soon as the one before it ended.
@@ -125,6 +137,7 @@ impl PhaseRun {
         // other, and that opening many takes a while is not lateness.
         let mut free_since = self.worker.now();
         while self.gate.is_open() {
+            let Some(may_leave_at) = self.pass(free_since).await else { return };
             let Some(new) = self.shared.issuer.open_session() else { return };
             let Some(opening) = new.ready.or_else(|| self.preparer.open(new.ordinal)) else {
                 self.shared.issuer.source_ended(new.ordinal, new.number);
@@ -132,9 +145,63 @@ impl PhaseRun {
             };
             self.nudge.notify_one();
             let Opening { running, first } = opening;
-            let leaving = self.release(first, new.number, free_since, free_since);
+            let leaving = self.release(first, new.number, free_since, may_leave_at);
             Rc::clone(&self).follow(running, leaving, None).await;
             free_since = self.worker.now();
+        }
+    }
+
+    fn end_session(&self, running: &Running, slot: Slot) {
+        if self.is_sticky() {
+            self.own_connections.borrow_mut().remove(&running.ordinal);
+        }
+        drop(slot);
+        self.shared.issuer.session_ended();
+    }
+
+    /// Whether each session has a connection of its own.
+    pub(super) fn is_sticky(&self) -> bool {
+        self.worker.shared.config.policy.connection_reuse == ConnectionReuse::StickyUserSessions
+    }
+
+    /// Waits until the ceiling of the request rate lets something pass that could leave at `due`, and says
+    /// from when on it could; `None` when nothing may be sent any more.
+    async fn pass(&self, due: Nanos) -> Option<Nanos> {
+        let Some(ceiling) = &self.worker.shared.request_ceiling else { return Some(due) };
+        let _turn = self.request_queue.lock().await;
+        let mut may_leave_at = due;
+        while let Err(until) = ceiling.pass() {
+            if may_leave_at == due {
+                self.lane().governed();
+            }
+            may_leave_at = until;
+            if !self.wait_until(until).await {
+                return None;
+            }
+        }
+        Some(may_leave_at)
+    }
+
+    /// Waits until the ceiling of the connection rate lets another one be opened.
+    pub(super) async fn pass_to_connect(&self) {
+        let Some(ceiling) = &self.worker.shared.connection_ceiling else { return };
+        let mut is_counted = false;
+        let _turn = self.connection_queue.lock().await;
+        while let Err(until) = ceiling.pass() {
+            if !std::mem::replace(&mut is_counted, true) {
+                self.lane().connection_governed();
+            }
+            self.wait_in_flight(until).await;
+        }
+    }
+
+    /// Waits until `due`, also when sending has ended.
+    pub(super) async fn wait_in_flight(&self, due: Nanos) {
+        if due > self.worker.now() {
+            let alarm = self.lasting.set(due);
+            self.nudge.notify_one();
+            // Nobody silences these.
+            alarm.await;
         }
     }
 

@@ -8,7 +8,9 @@ use loadgen_core::{
     InputTokens, Message, Phase, Prompt, RawRecord, RecordSink, Reply, RequestSource, Role, Rope, Seed,
     Session, Started, SystemClock, Turn, TurnTiming,
 };
-use loadgen_engine::{EngineConfig, EngineError, EngineReport, Load, PhasePlan, RunStats, StopSignal, run};
+use loadgen_engine::{
+    EngineConfig, EngineError, EngineReport, Load, PhasePlan, Policy, RunStats, StopSignal, run,
+};
 use loadgen_schedule::{ArrivalProcess, FixedOffsets, Rate, Schedule, StopCondition};
 use loadgen_wire::{ConnectorConfig, Endpoint, EndpointConfig, EndpointKind, Target};
 
@@ -106,6 +108,7 @@ pub(crate) struct Bench {
     pub(crate) timeout_ns: Option<i64>,
     pub(crate) drain_ns: i64,
     pub(crate) stop: StopSignal,
+    pub(crate) policy: Policy,
     pub(crate) broken_sink: Option<usize>,
     pub(crate) ids: u64,
 }
@@ -127,6 +130,7 @@ impl Bench {
             timeout_ns: Some(60_000_000_000),
             drain_ns: 0,
             stop: StopSignal::new(),
+            policy: Policy::default(),
             broken_sink: None,
             ids: 1,
         }
@@ -150,6 +154,7 @@ impl Bench {
             connector: ConnectorConfig::default(),
             request_timeout_ns: self.timeout_ns,
             drain_on_interrupt_ns: self.drain_ns,
+            policy: self.policy,
             seed: Seed(self.source.seed),
             ids: Seed(self.ids),
         };
