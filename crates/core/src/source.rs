@@ -64,6 +64,12 @@ pub trait CountTokens: Send + Sync {
     /// The byte offset in `text` at which each token ends, ascending; its length is the number of
     /// tokens. The last one is `text.len()`.
     fn token_ends(&self, text: &str) -> Vec<usize>;
+
+    /// Appends what [`token_ends`](Self::token_ends) gives to `ends`, whose memory is used again. What
+    /// was in it stays as it is.
+    fn token_ends_into(&self, text: &str, ends: &mut Vec<usize>) {
+        ends.extend(self.token_ends(text));
+    }
 }
 
 impl<T: CountTokens + ?Sized> CountTokens for Arc<T> {
@@ -73,5 +79,9 @@ impl<T: CountTokens + ?Sized> CountTokens for Arc<T> {
 
     fn token_ends(&self, text: &str) -> Vec<usize> {
         (**self).token_ends(text)
+    }
+
+    fn token_ends_into(&self, text: &str, ends: &mut Vec<usize>) {
+        (**self).token_ends_into(text, ends);
     }
 }
