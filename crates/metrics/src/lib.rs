@@ -9,6 +9,7 @@
 //! What this crate does not know: where records came from, how numbers are rendered, clocks, files.
 
 mod aggregate;
+mod column;
 mod config;
 #[cfg(test)]
 mod fixture;
@@ -25,11 +26,13 @@ mod timeline;
 mod value;
 
 pub use aggregate::Aggregator;
+pub use column::SpillError;
 pub use config::MetricConfig;
 pub use metric::{ConsoleGroup, Kind, Metric, MetricId, Unit};
 pub use preview::{Preview, PreviewQuantiles};
 pub use quality::{
-    HostFacts, LagStats, Quality, QualityInput, Reason, ScheduleFacts, TimestampSource, UncertainChunks,
+    Ceiling, CeilingCited, HostFacts, LagStats, PacketFacts, Quality, QualityInput, Reason, Remark, RunFacts,
+    ScheduleFacts, Stamps, Starved, TimestampSource, UncertainChunks,
 };
 pub use registry::REGISTRY;
 pub use request::{credit_issued, request_end, request_metrics};

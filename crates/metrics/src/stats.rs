@@ -1,5 +1,6 @@
 //! Exact statistics of a set of samples, as AIPerf (and numpy) compute them.
 
+use crate::column::{Column, Order, SpillError, quantile_ranks};
 use crate::metric::Unit;
 
 /// The percentiles of every summary, ascending.
@@ -31,39 +32,34 @@ impl Stats {
         Self { avg: Some(figure), ..Self::default() }.finite()
     }
 
-    /// The distribution of native samples, which must be sorted; `None` without any.
-    pub(crate) fn of_sorted(samples: &[f64], unit: Unit) -> Option<Self> {
-        let (min, max) = (*samples.first()?, *samples.last()?);
-        let count = samples.len() as f64;
-        let sum = sum(samples.iter().copied());
-        let mean = sum / count;
-        let squares = self::sum(samples.iter().map(|sample| (sample - mean) * (sample - mean)));
+    /// The distribution of a column of native samples, whose `order` knows [`percentile_ranks`]; `None`
+    /// without any.
+    pub(crate) fn of(column: &Column, order: &Order, unit: Unit) -> Result<Option<Self>, SpillError> {
         let native = Self {
-            avg: Some(mean),
-            percentiles: PERCENTILES.map(|percent| Some(percentile(samples, percent))),
-            min: Some(min),
-            max: Some(max),
-            std: Some((squares / count).sqrt()),
-            count: Some(samples.len() as u64),
-            sum: Some(sum),
+            avg: (!column.is_empty()).then(|| column.sum() / column.len() as f64),
+            percentiles: PERCENTILES.map(|percent| order.quantile(share(percent))),
+            min: column.least(),
+            max: column.greatest(),
+            std: column.deviation()?,
+            count: Some(column.len()),
+            sum: Some(column.sum()),
         };
-        Some(native.displayed(unit).finite())
+        Ok((!column.is_empty()).then(|| native.displayed(unit).finite()))
     }
 
-    /// The distribution of native samples, which must be sorted, and of `failures` more that are
-    /// infinitely large. Percentiles are the nearest sample's; those that fall on a failure are
-    /// absent, and so are mean, sum, maximum and deviation. `None` without samples or failures.
-    pub(crate) fn with_failures(samples: &[f64], failures: u64, unit: Unit) -> Option<Self> {
-        let min = *samples.first()?;
+    /// The distribution of a column of native samples, whose `order` knows [`nearest_ranks`], and of
+    /// `failures` more that are infinitely large. Percentiles are the nearest sample's; those that fall
+    /// on a failure are absent, and so are mean, sum, maximum and deviation. `None` without samples or
+    /// failures.
+    pub(crate) fn with_failures(column: &Column, order: &Order, failures: u64, unit: Unit) -> Option<Self> {
+        let min = column.least()?;
         if failures == 0 {
             return None;
         }
-        let count = samples.len() as u64 + failures;
+        let count = column.len() + failures;
         let native = Self {
-            percentiles: PERCENTILES.map(|percent| {
-                let rank = nearest_rank(count, percent);
-                usize::try_from(rank).ok().and_then(|rank| samples.get(rank)).copied()
-            }),
+            percentiles: PERCENTILES
+                .map(|percent| order.at(nearest_rank(count, percent)).map(|ranked| ranked.sample)),
             min: Some(min),
             count: Some(count),
             ..Self::default()
@@ -103,36 +99,48 @@ impl Stats {
     }
 }
 
-/// Percentile of sorted samples at rank percent/100 × (n - 1), linear between neighbours. The nearer
-/// neighbour is the one started from, as in numpy, which keeps the result between the two.
-pub(crate) fn percentile(sorted: &[f64], percent: u8) -> f64 {
-    quantile(sorted, f64::from(percent) / 100.0)
+/// The ranks that [`Stats::of`] needs of `count` samples.
+pub(crate) fn percentile_ranks(count: u64) -> impl Iterator<Item = u64> {
+    let percents = PERCENTILES.into_iter().filter(move |_| count > 0);
+    percents.flat_map(move |percent| quantile_ranks(count, share(percent)))
 }
 
-/// As [`percentile`], for a share from 0 to 1. The samples must not be empty.
-pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let last = sorted.len() - 1;
-    let rank = share * last as f64;
-    let below = (rank.floor() as usize).min(last);
-    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
-    let part = rank - below as f64;
-    if part >= 0.5 { high - (high - low) * (1.0 - part) } else { low + (high - low) * part }
+/// The ranks that [`Stats::with_failures`] needs of `count` samples.
+pub(crate) fn nearest_ranks(count: u64, failures: u64) -> impl Iterator<Item = u64> {
+    let percents = PERCENTILES.into_iter().filter(move |_| count > 0);
+    percents.map(move |percent| nearest_rank(count + failures, percent)).filter(move |rank| *rank < count)
 }
 
 /// The rank nearest to percent/100 × (n - 1); of two equally near the even one.
 fn nearest_rank(count: u64, percent: u8) -> u64 {
-    (f64::from(percent) / 100.0 * (count - 1) as f64).round_ties_even() as u64
+    (share(percent) * (count - 1) as f64).round_ties_even() as u64
 }
 
-/// Sum with Neumaier's compensation: as good as exact, whatever the order.
-pub(crate) fn sum(figures: impl Iterator<Item = f64>) -> f64 {
-    let (mut total, mut lost) = (0.0_f64, 0.0_f64);
-    for figure in figures {
-        let next = total + figure;
-        lost += if total.abs() >= figure.abs() { (total - next) + figure } else { (figure - next) + total };
-        total = next;
+fn share(percent: u8) -> f64 {
+    f64::from(percent) / 100.0
+}
+
+/// A sum with Neumaier's compensation: as good as exact, whatever the order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sum {
+    total: f64,
+    lost: f64,
+}
+
+impl Sum {
+    pub(crate) fn add(&mut self, figure: f64) {
+        let next = self.total + figure;
+        self.lost += if self.total.abs() >= figure.abs() {
+            (self.total - next) + figure
+        } else {
+            (figure - next) + self.total
+        };
+        self.total = next;
     }
-    total + lost
+
+    pub(crate) fn total(self) -> f64 {
+        self.total + self.lost
+    }
 }
 
 #[cfg(test)]
@@ -143,9 +151,27 @@ mod tests {
 
     use super::*;
 
+    fn column(samples: &[f64]) -> Column {
+        let mut column = Column::default();
+        samples.iter().for_each(|sample| column.push(*sample));
+        column
+    }
+
+    fn stats_of(samples: &[f64], unit: Unit) -> Option<Stats> {
+        let column = column(samples);
+        let order = column.order(percentile_ranks(column.len()).collect()).unwrap();
+        Stats::of(&column, &order, unit).unwrap()
+    }
+
+    fn with_failures(samples: &[f64], failures: u64) -> Option<Stats> {
+        let column = column(samples);
+        let order = column.order(nearest_ranks(column.len(), failures).collect()).unwrap();
+        Stats::with_failures(&column, &order, failures, Unit::Tokens)
+    }
+
     #[test]
     fn figures_of_four_samples_by_hand() {
-        let stats = Stats::of_sorted(&[1.0, 2.0, 3.0, 6.0], Unit::Tokens).unwrap();
+        let stats = stats_of(&[1.0, 2.0, 6.0, 3.0], Unit::Tokens).unwrap();
         assert_eq!((stats.avg, stats.sum, stats.count), (Some(3.0), Some(12.0), Some(4)));
         assert_eq!((stats.min, stats.max), (Some(1.0), Some(6.0)));
         // ((-2)² + (-1)² + 0² + 3²) / 4 = 3.5
@@ -158,30 +184,30 @@ mod tests {
 
     #[test]
     fn one_sample_is_every_percentile() {
-        let stats = Stats::of_sorted(&[7.0], Unit::Tokens).unwrap();
+        let stats = stats_of(&[7.0], Unit::Tokens).unwrap();
         assert_eq!(stats.percentiles, [Some(7.0); 9]);
         assert_eq!(stats.std, Some(0.0));
-        assert_eq!(Stats::of_sorted(&[], Unit::Tokens), None);
+        assert_eq!(stats_of(&[], Unit::Tokens), None);
     }
 
     #[test]
     fn every_figure_but_the_count_is_converted() {
-        let stats = Stats::of_sorted(&[1e6, 3e6], Unit::Milliseconds).unwrap();
+        let stats = stats_of(&[1e6, 3e6], Unit::Milliseconds).unwrap();
         assert_eq!((stats.avg, stats.sum, stats.std), (Some(2.0), Some(4.0), Some(1.0)));
         assert_eq!((stats.min, stats.max, stats.count), (Some(1.0), Some(3.0), Some(2)));
     }
 
     #[test]
     fn failures_take_the_upper_ranks() {
-        let stats = Stats::with_failures(&[1.0, 2.0, 3.0], 1, Unit::Tokens).unwrap();
+        let stats = with_failures(&[1.0, 2.0, 3.0], 1).unwrap();
         // Ranks of 3 × p: p50 is 1.5, a tie, which goes to rank 2; p90 is 2.7, a failure.
         assert_eq!(stats.percentile(25), Some(2.0));
         assert_eq!(stats.percentile(50), Some(3.0));
         assert_eq!(stats.percentile(90), None);
         assert_eq!((stats.min, stats.count), (Some(1.0), Some(4)));
         assert_eq!((stats.avg, stats.max, stats.std, stats.sum), (None, None, None, None));
-        assert_eq!(Stats::with_failures(&[], 3, Unit::Tokens), None);
-        assert_eq!(Stats::with_failures(&[1.0], 0, Unit::Tokens), None);
+        assert_eq!(with_failures(&[], 3), None);
+        assert_eq!(with_failures(&[1.0], 0), None);
     }
 
     #[test]
@@ -193,20 +219,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn percentiles_match_the_textbook(mut samples in prop::collection::vec(-1e12..1e12_f64, 1..200), percent in 0_u8..=100) {
-            samples.sort_by(f64::total_cmp);
-            let rank = (samples.len() - 1) as f64 * f64::from(percent) / 100.0;
-            let below = rank.floor() as usize;
-            let above = (below + 1).min(samples.len() - 1);
-            let naive = samples[below] + (samples[above] - samples[below]) * (rank - below as f64);
-            let ours = percentile(&samples, percent);
-            prop_assert!((ours - naive).abs() <= 1e-9 * naive.abs().max(1e3), "{ours} {naive}");
-        }
-
-        #[test]
-        fn figures_are_ordered(mut samples in prop::collection::vec(0.0..1e12_f64, 1..200)) {
-            samples.sort_by(f64::total_cmp);
-            let stats = Stats::of_sorted(&samples, Unit::Milliseconds).unwrap();
+        fn figures_are_ordered(samples in prop::collection::vec(0.0..1e12_f64, 1..200)) {
+            let stats = stats_of(&samples, Unit::Milliseconds).unwrap();
             let mut ladder = vec![stats.min.unwrap()];
             ladder.extend(stats.percentiles.iter().map(|figure| figure.unwrap()));
             ladder.push(stats.max.unwrap());
@@ -219,8 +233,10 @@ mod tests {
 
         #[test]
         fn the_sum_does_not_depend_on_the_order(samples in prop::collection::vec(-1e15..1e15_f64, 0..100)) {
-            let forth = sum(samples.iter().copied());
-            let back = sum(samples.iter().rev().copied());
+            let (mut forth, mut back) = (Sum::default(), Sum::default());
+            samples.iter().for_each(|sample| forth.add(*sample));
+            samples.iter().rev().for_each(|sample| back.add(*sample));
+            let (forth, back) = (forth.total(), back.total());
             prop_assert!((forth - back).abs() <= 1e-3 * forth.abs().max(1.0).sqrt());
         }
     }

@@ -3,10 +3,10 @@
 //! The window, not the span of the successes, divides every rate: what the client waited for counts.
 
 use super::PhaseTotals;
+use crate::column::{SpillError, quantile_ranks};
 use crate::config::MetricConfig;
 use crate::metric::{Kind, MetricId};
 use crate::registry::id;
-use crate::stats::{quantile, sum};
 use crate::summary::Window;
 
 /// A replay whose p99 lag exceeds this has not kept its schedule, ns.
@@ -33,7 +33,11 @@ const SUMS: [(MetricId, MetricId); 16] = [
 ];
 
 /// Every figure that exists, in display units.
-pub(super) fn figures(totals: &PhaseTotals, config: &MetricConfig, window: Window) -> Vec<(MetricId, f64)> {
+pub(super) fn figures(
+    totals: &PhaseTotals,
+    config: &MetricConfig,
+    window: Window,
+) -> Result<Vec<(MetricId, f64)>, SpillError> {
     let mut figures = Vec::new();
     counts(&mut figures, totals);
     sums(&mut figures, totals);
@@ -41,8 +45,8 @@ pub(super) fn figures(totals: &PhaseTotals, config: &MetricConfig, window: Windo
     if !config.slos.is_empty() {
         goodput(&mut figures, totals, window);
     }
-    replay_lag(&mut figures, totals);
-    figures
+    replay_lag(&mut figures, totals)?;
+    Ok(figures)
 }
 
 fn counts(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
@@ -101,25 +105,27 @@ fn goodput(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals, window: Win
 }
 
 /// Lag behind a fixed schedule, against the least lag of the run: what is constant is not drift.
-fn replay_lag(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
-    let Some(least) = totals.schedule_offsets.iter().copied().reduce(f64::min) else { return };
-    let mut lags: Vec<f64> = totals.schedule_offsets.iter().map(|offset| offset - least).collect();
-    lags.sort_unstable_by(f64::total_cmp);
-    for (id, share) in [
+fn replay_lag(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) -> Result<(), SpillError> {
+    const SHARES: [(MetricId, f64); 3] = [
         (id!("replay_sched_lag_p50"), 0.50),
         (id!("replay_sched_lag_p90"), 0.90),
         (id!("replay_sched_lag_p99"), 0.99),
-    ] {
-        figures.push((id, id.metric().unit.display(quantile(&lags, share))));
-    }
-    let is_degraded = quantile(&lags, 0.99) > DEGRADED_LAG_NS;
+    ];
+    let offsets = &totals.schedule_offsets;
+    let Some(least) = offsets.least() else { return Ok(()) };
+    let ranks = SHARES.iter().flat_map(|(_, share)| quantile_ranks(offsets.len(), *share));
+    let order = offsets.order(ranks.collect())?;
+    let lag = |share: f64| order.quantile(share).map_or(0.0, |offset| offset - least);
+    figures.extend(SHARES.map(|(id, share)| (id, id.metric().unit.display(lag(share)))));
+    let is_degraded = lag(0.99) > DEGRADED_LAG_NS;
     figures.push((id!("replay_sched_degraded"), f64::from(u8::from(is_degraded))));
+    Ok(())
 }
 
 /// The sum of a metric's samples; `None` without any.
 fn column_sum(totals: &PhaseTotals, id: MetricId) -> Option<f64> {
     let column = &totals.columns[id.index()];
-    (!column.is_empty()).then(|| sum(column.iter().copied()))
+    (!column.is_empty()).then(|| column.sum())
 }
 
 /// Division by the window's length.

@@ -2,14 +2,16 @@
 //!
 //! Exact up to [`EXACT`] segments. Beyond that, values fall into logarithmic bins of 4096 to the
 //! octave, and percentiles are at most 0.025 % too small; mean, deviation, least and greatest stay
-//! exact.
+//! exact. Bins take memory by the octave, 32 KiB for each that occurs.
 
 use crate::stats::Stats;
 
-/// Segments kept one by one before binning begins.
-const EXACT: usize = 1 << 17;
+/// Segments kept one by one before binning begins: 1 MiB.
+const EXACT: usize = 1 << 16;
 /// Bits of a value's binary form below its sign, exponent and 12 bits of mantissa.
 const DROPPED_BITS: u32 = 40;
+/// Bins of one octave, as a power of two.
+const OCTAVE_BITS: u32 = 12;
 /// Values below this fall into the first bin, with zero: far below one request or one token a second.
 const LEAST: f64 = 1e-6;
 
@@ -17,44 +19,53 @@ const LEAST: f64 = 1e-6;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Curve {
     /// The segment under way: most steps of the walk leave most curves where they are.
-    last: Option<(f64, i64)>,
+    level: f64,
+    so_far: i64,
     segments: Vec<(f64, i64)>,
-    bins: Vec<i64>,
+    /// Widths by bin, an octave at a time; empty as long as segments are kept.
+    octaves: Vec<Option<Box<[i64; 1 << OCTAVE_BITS]>>>,
     /// Total width, ns.
     width: i64,
     min: Option<f64>,
     max: f64,
-    /// Weighted mean, and sum of weighted squares of the distances from it (West's recurrence).
-    mean: f64,
+    /// The first value, and the weighted sums of the distances from it and of their squares. A value
+    /// of the curve itself keeps the sums small, and a constant curve's at zero.
+    origin: f64,
+    distances: f64,
     squares: f64,
 }
 
 impl Curve {
     pub(super) fn add(&mut self, value: f64, width: i64) {
-        match &mut self.last {
-            Some((level, so_far)) if *level == value => *so_far += width,
-            last => {
-                if let Some((value, width)) = last.replace((value, width)) {
-                    self.take(value, width);
-                }
-            }
+        if self.level != value {
+            self.flush();
+            self.level = value;
         }
+        self.so_far += width;
     }
 
-    fn take(&mut self, value: f64, width: i64) {
+    /// Takes the segment under way.
+    fn flush(&mut self) {
+        let (value, width) = (self.level, std::mem::take(&mut self.so_far));
+        if width == 0 {
+            return;
+        }
+        if self.width == 0 {
+            self.origin = value;
+        }
         self.width += width;
         self.min = Some(self.min.map_or(value, |min| min.min(value)));
         self.max = self.max.max(value);
-        let distance = value - self.mean;
-        self.mean += distance * (width as f64 / self.width as f64);
-        self.squares += width as f64 * distance * (value - self.mean);
-        if !self.bins.is_empty() {
+        let distance = value - self.origin;
+        self.distances += width as f64 * distance;
+        self.squares += width as f64 * distance * distance;
+        if !self.octaves.is_empty() {
             self.bin(value, width);
             return;
         }
         self.segments.push((value, width));
         if self.segments.len() > EXACT {
-            self.bins = vec![0; bin_of(f64::MAX) + 1];
+            self.octaves = vec![None; (bin_of(f64::MAX) >> OCTAVE_BITS) + 1];
             for (value, width) in std::mem::take(&mut self.segments) {
                 self.bin(value, width);
             }
@@ -62,25 +73,38 @@ impl Curve {
     }
 
     fn bin(&mut self, value: f64, width: i64) {
-        self.bins[bin_of(value)] += width;
+        let bin = bin_of(value);
+        let octave = &mut self.octaves[bin >> OCTAVE_BITS];
+        let octave = octave.get_or_insert_with(|| Box::new([0; 1 << OCTAVE_BITS]));
+        octave[bin & ((1 << OCTAVE_BITS) - 1)] += width;
+    }
+
+    /// (bin, width) of every bin that has some, ascending.
+    fn bins(&self) -> impl Iterator<Item = (usize, i64)> {
+        let octaves = self.octaves.iter().enumerate().filter_map(|(at, bins)| Some((at, bins.as_ref()?)));
+        octaves.flat_map(|(octave, bins)| {
+            let numbered = bins.iter().enumerate().filter(|(_, width)| **width > 0);
+            numbered.map(move |(bin, width)| ((octave << OCTAVE_BITS) + bin, *width))
+        })
     }
 
     /// avg, min, max, p50, p90, p95, p99 and std, as AIPerf gives for these curves; all zero for a
     /// curve without segments.
     pub(super) fn stats(mut self) -> Stats {
-        if let Some((value, width)) = self.last.take() {
-            self.take(value, width);
-        }
+        self.flush();
         let mut percentiles = [None; 9];
         for (place, share) in [(4, 0.50), (6, 0.90), (7, 0.95), (8, 0.99)] {
             percentiles[place] = Some(self.percentile(share));
         }
+        let over_width = |sum: f64| if self.width > 0 { sum / self.width as f64 } else { 0.0 };
+        let distance = over_width(self.distances);
+        let variance = over_width(self.squares) - distance * distance;
         Stats {
-            avg: Some(self.mean),
+            avg: Some(self.origin + distance),
             percentiles,
             min: Some(self.min.unwrap_or(0.0)),
             max: Some(self.max),
-            std: Some(if self.width > 0 { (self.squares / self.width as f64).max(0.0).sqrt() } else { 0.0 }),
+            std: Some(variance.max(0.0).sqrt()),
             count: None,
             sum: None,
         }
@@ -90,7 +114,7 @@ impl Curve {
     fn percentile(&mut self, share: f64) -> f64 {
         let enough = share * self.width as f64;
         let mut seen = 0_i64;
-        if self.bins.is_empty() {
+        if self.octaves.is_empty() {
             self.segments.sort_by(|left, right| left.0.total_cmp(&right.0));
             let reached = self.segments.iter().find(|(_, width)| {
                 seen += width;
@@ -98,9 +122,9 @@ impl Curve {
             });
             return reached.map_or(0.0, |&(value, _)| value);
         }
-        let reached = self.bins.iter().position(|width| {
+        let reached = self.bins().find_map(|(bin, width)| {
             seen += width;
-            seen as f64 >= enough
+            (seen as f64 >= enough).then_some(bin)
         });
         reached.map_or(self.max, value_of).clamp(self.min.unwrap_or(0.0), self.max)
     }

@@ -3,52 +3,44 @@
 //!
 //! Every request contributes steps: at its start, at its first token, at each later chunk and at its
 //! end. Walking all steps in order cuts the window into segments on which every curve is constant.
-//! The walk holds one cursor for each request in flight, so its memory does not grow with the run.
+//! The walk holds one cursor for each request in flight, and reads lives and gaps as it comes to them,
+//! so its memory does not grow with the run.
 
 mod curve;
+mod lives;
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
+use crate::column::{Column, Lookup, SpillError};
 use crate::metric::{MetricId, Unit};
 use crate::registry::id;
 use crate::stats::Stats;
 use crate::summary::Window;
 use curve::Curve;
+pub(crate) use lives::{Life, Lives};
 
-/// What one request contributes. Instants in ns; the gaps between its chunks stand elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Life {
-    pub(crate) start: i64,
-    /// Arrival of the first token; `None` when the response was not a stream, or was an error.
-    pub(crate) first_token: Option<i64>,
-    pub(crate) end: i64,
-    pub(crate) input_tokens: i64,
-    pub(crate) output_tokens: i64,
-    /// Position of its first gap among all gaps, and how many it has.
-    pub(crate) gaps_at: usize,
-    pub(crate) gaps: usize,
-}
+/// Gaps that a cursor reads at a time.
+const GAPS_READ: usize = 64;
 
 /// The figures of the walk, in no particular order.
 pub(crate) type Figures = Vec<(MetricId, Stats)>;
 
 /// Walks all lives within the window. `gaps_ns` holds the gaps of all requests.
-pub(crate) fn sweep(lives: &[Life], gaps_ns: &[f64], window: Window) -> Figures {
+pub(crate) fn sweep(lives: Lives, gaps_ns: &Column, window: Window) -> Result<Figures, SpillError> {
     if window.nanoseconds() == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let order = in_order(lives, gaps_ns);
-    let mut arrivals = order.iter().copied().enumerate().peekable();
-    let mut under_way = UnderWay::default();
+    let mut arrivals = lives.in_order()?;
+    let mut under_way = UnderWay::over(gaps_ns);
     let mut levels = Levels::default();
     let mut curves = Curves::default();
     let mut from = window.start.0;
     let upto = window.end.0;
 
     loop {
-        let starts = arrivals.peek().map(|&(_, index)| lives[index].start);
+        let starts = arrivals.next_start();
         let due = under_way.due();
         // Of a start and a step at one instant the step comes first: who leaves makes room.
         let start_comes_first = due.is_none_or(|due| starts.is_some_and(|starts| starts < due));
@@ -58,67 +50,57 @@ pub(crate) fn sweep(lives: &[Life], gaps_ns: &[f64], window: Window) -> Figures 
         curves.add(&levels, at - from);
         from = at;
         if !start_comes_first {
-            under_way.step(&order, lives, gaps_ns, &mut levels);
-        } else if let Some((rank, index)) = arrivals.next() {
-            under_way.admit(rank, &lives[index], &mut levels);
+            under_way.step(&mut levels)?;
+        } else if let Some(life) = arrivals.next()? {
+            under_way.admit(life, &mut levels);
         }
     }
     curves.add(&levels, upto - from);
-    curves.figures()
-}
-
-/// The lives by their start; ties are broken by what they are, so that figures do not depend on the
-/// order in which records came, down to the last bit.
-fn in_order(lives: &[Life], gaps_ns: &[f64]) -> Vec<usize> {
-    let key = |life: &Life| (life.start, life.end, life.first_token, life.input_tokens, life.output_tokens);
-    let gaps = |life: &Life| &gaps_ns[life.gaps_at..life.gaps_at + life.gaps];
-    let mut order: Vec<usize> = (0..lives.len()).collect();
-    order.sort_by(|&left, &right| {
-        let (left, right) = (&lives[left], &lives[right]);
-        let by_gaps = || gaps(left).partial_cmp(gaps(right)).unwrap_or(Ordering::Equal);
-        key(left).cmp(&key(right)).then_with(by_gaps)
-    });
-    order
+    Ok(curves.figures())
 }
 
 /// The requests in flight, by the instant of their next step.
-#[derive(Debug, Default)]
-struct UnderWay {
-    /// (instant, rank of the life, slot of its cursor), the earliest on top.
-    steps: BinaryHeap<Reverse<(i64, usize, usize)>>,
+#[derive(Debug)]
+struct UnderWay<'a> {
+    /// (instant, slot of its cursor), the earliest on top.
+    steps: BinaryHeap<Reverse<(i64, u32)>>,
     cursors: Vec<Cursor>,
-    free: Vec<usize>,
+    free: Vec<u32>,
+    gaps_ns: Lookup<'a>,
 }
 
-impl UnderWay {
-    fn due(&self) -> Option<i64> {
-        self.steps.peek().map(|Reverse((at, ..))| *at)
+impl<'a> UnderWay<'a> {
+    fn over(gaps_ns: &'a Column) -> Self {
+        let (steps, cursors, free) = (BinaryHeap::new(), Vec::new(), Vec::new());
+        Self { steps, cursors, free, gaps_ns: Lookup::new(gaps_ns) }
     }
 
-    fn admit(&mut self, rank: usize, life: &Life, levels: &mut Levels) {
-        let cursor = Cursor::start(life, levels);
-        let slot = if let Some(slot) = self.free.pop() {
-            self.cursors[slot] = cursor;
-            slot
-        } else {
-            self.cursors.push(cursor);
-            self.cursors.len() - 1
-        };
+    fn due(&self) -> Option<i64> {
+        self.steps.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn admit(&mut self, life: Life, levels: &mut Levels) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.cursors.push(Cursor::default());
+            self.cursors.len() as u32 - 1
+        });
+        self.cursors[slot as usize].start(life, levels);
         let first_step = life.first_token.unwrap_or(life.end).max(life.start);
-        self.steps.push(Reverse((first_step, rank, slot)));
+        self.steps.push(Reverse((first_step, slot)));
     }
 
     /// Takes the step that is due first.
-    fn step(&mut self, order: &[usize], lives: &[Life], gaps_ns: &[f64], levels: &mut Levels) {
-        let Some(mut due) = self.steps.peek_mut() else { return };
-        let Reverse((_, rank, slot)) = *due;
-        if let Some(at) = self.cursors[slot].step(&lives[order[rank]], gaps_ns, levels) {
+    fn step(&mut self, levels: &mut Levels) -> Result<(), SpillError> {
+        let Some(mut due) = self.steps.peek_mut() else { return Ok(()) };
+        let Reverse((_, slot)) = *due;
+        if let Some(at) = self.cursors[slot as usize].step(&mut self.gaps_ns, levels)? {
             // Changed in its place: the heap sifts once, where a pop and a push would sift twice.
-            *due = Reverse((at, rank, slot));
+            *due = Reverse((at, slot));
         } else {
             PeekMut::pop(due);
             self.free.push(slot);
         }
+        Ok(())
     }
 }
 
@@ -138,8 +120,9 @@ struct Levels {
 }
 
 /// Where a request stands in its steps.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Cursor {
+    life: Life,
     stage: Stage,
     at: i64,
     /// Contributions to take back, so that what was added is what is removed.
@@ -149,63 +132,60 @@ struct Cursor {
     /// Output tokens after the first one, for each gap, and for each gap that took time.
     tokens_per_gap: f64,
     tokens_per_long_gap: f64,
+    /// The gap under way.
+    gap: f64,
+    /// Gaps read and not entered yet, the next one last; and how many were read.
+    ahead: Vec<f64>,
+    read: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 enum Stage {
     /// Before the first token; for what is not a stream, until the end.
+    #[default]
     Waiting,
-    /// In the gap of this number.
-    Gap(usize),
+    /// In a gap between two chunks.
+    Gap,
     /// After the last chunk.
     Tail,
 }
 
 impl Cursor {
-    fn start(life: &Life, levels: &mut Levels) -> Self {
-        let mut cursor = Self {
-            stage: Stage::Waiting,
-            at: life.start,
-            rate: 0.0,
-            total: 0.0,
-            tokens: 0.0,
-            tokens_per_gap: 0.0,
-            tokens_per_long_gap: 0.0,
-        };
+    /// Begins a life. The room of the one before it is used again.
+    fn start(&mut self, life: Life, levels: &mut Levels) {
+        let ahead = std::mem::take(&mut self.ahead);
+        *self = Self { life, at: life.start, ahead, ..Self::default() };
+        self.ahead.clear();
         levels.requests += 1;
         if let Some(first) = life.first_token {
-            cursor.rate = rate(life.input_tokens as f64, first - life.start);
-            cursor.total = cursor.rate;
-            cursor.tokens = life.input_tokens as f64;
+            self.rate = rate(life.input_tokens as f64, first - life.start);
+            self.total = self.rate;
+            self.tokens = life.input_tokens as f64;
             levels.prefilling += 1;
-            levels.prefill += cursor.rate;
-            levels.total += cursor.total;
-            levels.tokens += cursor.tokens;
+            levels.prefill += self.rate;
+            levels.total += self.total;
+            levels.tokens += self.tokens;
         }
-        cursor
     }
 
     /// Takes the step that is due now; gives the next one's instant.
-    fn step(&mut self, life: &Life, gaps_ns: &[f64], levels: &mut Levels) -> Option<i64> {
-        let gaps = &gaps_ns[life.gaps_at..life.gaps_at + life.gaps];
-        match (self.stage, life.first_token) {
-            (Stage::Waiting, Some(first)) => {
-                self.begin_decoding(life, first, gaps, levels);
-                Some(self.enter_gap(0, life, gaps, levels))
-            }
-            (Stage::Gap(number), _) => {
-                self.leave_gap(gaps[number], levels);
+    fn step(&mut self, gaps_ns: &mut Lookup<'_>, levels: &mut Levels) -> Result<Option<i64>, SpillError> {
+        match (self.stage, self.life.first_token) {
+            (Stage::Waiting, Some(first)) => self.begin_decoding(first, levels),
+            (Stage::Gap, _) => {
+                self.leave_gap(levels);
                 self.hold(self.tokens_per_gap, levels);
-                Some(self.enter_gap(number + 1, life, gaps, levels))
             }
             (Stage::Waiting | Stage::Tail, _) => {
-                self.finish(life, levels);
-                None
+                self.finish(levels);
+                return Ok(None);
             }
         }
+        Ok(Some(self.enter_gap(gaps_ns, levels)?))
     }
 
-    fn begin_decoding(&mut self, life: &Life, first: i64, gaps: &[f64], levels: &mut Levels) {
+    fn begin_decoding(&mut self, first: i64, levels: &mut Levels) {
+        let life = &self.life;
         levels.prefilling -= 1;
         levels.decoding += 1;
         levels.prefill -= self.rate;
@@ -216,32 +196,43 @@ impl Cursor {
         self.rate = 0.0;
         self.at = first.max(life.start);
         let later_tokens = (life.output_tokens - 1).max(0) as f64;
+        let share = |gaps: u32| if gaps == 0 { 0.0 } else { later_tokens / f64::from(gaps) };
+        self.tokens_per_gap = share(life.gaps);
+        self.tokens_per_long_gap = share(life.long_gaps);
         self.total = rate(later_tokens, life.end - self.at);
         levels.total += self.total;
         self.hold(1.0, levels);
-        let long_gaps = gaps.iter().filter(|&&gap| gap > 0.0).count();
-        self.tokens_per_gap = if gaps.is_empty() { 0.0 } else { later_tokens / gaps.len() as f64 };
-        self.tokens_per_long_gap = if long_gaps == 0 { 0.0 } else { later_tokens / long_gaps as f64 };
     }
 
-    /// Enters gap `number`, or the tail when there is none; gives the instant at which it ends.
-    fn enter_gap(&mut self, number: usize, life: &Life, gaps: &[f64], levels: &mut Levels) -> i64 {
-        let Some(&gap) = gaps.get(number) else {
+    /// Enters the next gap, or the tail when there is none; gives the instant at which it ends.
+    fn enter_gap(&mut self, gaps_ns: &mut Lookup<'_>, levels: &mut Levels) -> Result<i64, SpillError> {
+        let Some(gap) = self.next_gap(gaps_ns)? else {
             self.stage = Stage::Tail;
-            return life.end.max(self.at);
+            return Ok(self.life.end.max(self.at));
         };
-        self.stage = Stage::Gap(number);
+        self.stage = Stage::Gap;
+        self.gap = gap;
         self.at += gap as i64;
         if gap > 0.0 {
             self.rate = rate(self.tokens_per_long_gap, gap as i64);
             levels.gaps += 1;
             levels.decode += self.rate;
         }
-        self.at
+        Ok(self.at)
     }
 
-    fn leave_gap(&mut self, gap: f64, levels: &mut Levels) {
-        if gap > 0.0 {
+    fn next_gap(&mut self, gaps_ns: &mut Lookup<'_>) -> Result<Option<f64>, SpillError> {
+        if self.ahead.is_empty() && self.read < self.life.gaps {
+            let count = (self.life.gaps - self.read).min(GAPS_READ as u32);
+            gaps_ns.read(self.life.gaps_at + u64::from(self.read), count as usize, &mut self.ahead)?;
+            self.ahead.reverse();
+            self.read += count;
+        }
+        Ok(self.ahead.pop())
+    }
+
+    fn leave_gap(&mut self, levels: &mut Levels) {
+        if self.gap > 0.0 {
             levels.gaps -= 1;
             levels.decode -= self.rate;
         }
@@ -257,9 +248,9 @@ impl Cursor {
         levels.tokens += tokens;
     }
 
-    fn finish(&mut self, life: &Life, levels: &mut Levels) {
+    fn finish(&mut self, levels: &mut Levels) {
         levels.requests -= 1;
-        if life.first_token.is_some() {
+        if self.life.first_token.is_some() {
             levels.decoding -= 1;
             levels.total -= self.total;
             levels.tokens -= self.tokens;

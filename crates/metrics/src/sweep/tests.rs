@@ -17,9 +17,18 @@ fn life(start: i64, first: Option<i64>, end: i64) -> Life {
         end: end * MS,
         input_tokens: 20,
         output_tokens: 5,
-        gaps_at: 0,
-        gaps: 0,
+        ..Life::default()
     }
+}
+
+/// The figures of some lives, each with its gaps.
+fn figures(lives: &[(Life, &[i64])], window: Window) -> Figures {
+    let (mut column, mut all) = (Column::default(), Lives::default());
+    for (life, gaps) in lives {
+        all.push(life.with_gaps(column.len(), gaps));
+        gaps.iter().for_each(|gap| column.push(*gap as f64));
+    }
+    sweep(all, &column, window).unwrap()
 }
 
 fn avg(figures: &Figures, tag: &str) -> f64 {
@@ -37,9 +46,8 @@ fn close(left: f64, right: f64) {
 #[test]
 fn one_stream_by_hand() {
     // Start 10, first token 30, chunks at 40, 40 and 60, end 70, in a window of 100 ms.
-    let gaps = [10.0 * MS as f64, 0.0, 20.0 * MS as f64];
-    let life = Life { gaps: 3, ..life(10, Some(30), 70) };
-    let figures = sweep(&[life], &gaps, window(100));
+    let gaps = [10 * MS, 0, 20 * MS];
+    let figures = figures(&[(life(10, Some(30), 70), &gaps)], window(100));
     close(avg(&figures, "effective_concurrency"), 0.6);
     close(avg(&figures, "effective_prefill_concurrency"), 0.2);
     close(avg(&figures, "effective_decode_concurrency"), 0.4);
@@ -61,10 +69,8 @@ fn one_stream_by_hand() {
 
 #[test]
 fn users_share_the_rate() {
-    let gaps = [20.0 * MS as f64, 20.0 * MS as f64];
-    let first = Life { gaps: 1, ..life(0, Some(10), 30) };
-    let second = Life { gaps: 1, gaps_at: 1, ..first };
-    let figures = sweep(&[first, second], &gaps, window(30));
+    let stream: (Life, &[i64]) = (life(0, Some(10), 30), &[20 * MS]);
+    let figures = figures(&[stream, stream], window(30));
     close(stats(&figures, "active_decode_throughput").max.unwrap(), 400.0);
     close(stats(&figures, "active_decode_throughput_per_user").max.unwrap(), 200.0);
     close(stats(&figures, "effective_concurrency").min.unwrap(), 2.0);
@@ -73,7 +79,7 @@ fn users_share_the_rate() {
 
 #[test]
 fn requests_without_a_first_token_count_as_requests_alone() {
-    let figures = sweep(&[life(0, None, 50)], &[], window(100));
+    let figures = figures(&[(life(0, None, 50), &[])], window(100));
     close(avg(&figures, "effective_concurrency"), 0.5);
     for tag in ["effective_decode_throughput", "tokens_in_flight", "active_total_throughput"] {
         let stats = stats(&figures, tag);
@@ -83,15 +89,14 @@ fn requests_without_a_first_token_count_as_requests_alone() {
 
 #[test]
 fn what_lies_outside_the_window_is_cut_off() {
-    let figures = sweep(&[life(-50, None, 25), life(75, None, 500)], &[], window(100));
+    let figures = figures(&[(life(-50, None, 25), &[]), (life(75, None, 500), &[])], window(100));
     close(avg(&figures, "effective_concurrency"), 0.5);
-    assert!(sweep(&[], &[], window(0)).is_empty());
+    assert!(sweep(Lives::default(), &Column::default(), window(0)).unwrap().is_empty());
 }
 
 #[test]
 fn simultaneous_steps_leave_no_segment_between_them() {
-    let lives = [life(0, None, 50), life(50, None, 100)];
-    let figures = sweep(&lives, &[], window(100));
+    let figures = figures(&[(life(0, None, 50), &[]), (life(50, None, 100), &[])], window(100));
     let stats = stats(&figures, "effective_concurrency");
     assert_eq!((stats.min, stats.max), (Some(1.0), Some(1.0)));
 }
