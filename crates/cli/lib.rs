@@ -5,6 +5,7 @@
 
 mod args;
 mod argv;
+mod ceiling;
 mod commands;
 mod exit;
 mod mock_child;
@@ -27,6 +28,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     let result = match cli.command {
         Command::Profile(args) => commands::profile::run(&args, &argv),
+        Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Synthesize(args) => match args.kind {
             SynthesizeKind::Sinusoidal(args) => commands::synthesize::sinusoidal(&args),

@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -21,13 +22,17 @@ pub(crate) struct MockChild {
 }
 
 impl MockChild {
-    /// Starts one with this profile (`PROFILE[?key=value&…]`; empty for the default).
-    pub(crate) fn start(profile: &str, seed: u64) -> Result<Self> {
+    /// Starts one with this profile (`PROFILE[?key=value&…]`; empty for the default). What it did is in
+    /// `truth_log`, if wanted, once it has stopped.
+    pub(crate) fn start(profile: &str, seed: u64, truth_log: Option<&Path>) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program to start the mock server")?;
         let mut command = Command::new(program);
         command.args(["mock-server", "--port", "0", "--until-stdin-closes", "--seed", &seed.to_string()]);
         if !profile.is_empty() {
             command.args(["--profile", profile]);
+        }
+        if let Some(truth_log) = truth_log {
+            command.arg("--truth-log").arg(truth_log);
         }
         let mut child = command
             // A Ctrl-C at the terminal is for this process alone: the server must answer until the end.

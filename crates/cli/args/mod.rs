@@ -2,6 +2,7 @@
 //!
 //! Every option keeps AIPerf's names. What the options mean together is decided in [`crate::plan`].
 
+mod calibrate;
 pub(crate) mod endpoint;
 pub(crate) mod input;
 pub(crate) mod load;
@@ -11,6 +12,8 @@ pub(crate) mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use calibrate::CalibrateArgs;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -38,6 +41,9 @@ pub(crate) enum Command {
     /// Rebuild every output of a run from what is on disk, also after a kill -9
     #[command(after_help = "Example:\n  loadgen report artifacts/demo-openai-chat-fixed_schedule")]
     Report(ReportArgs),
+    /// Find this host's ceiling and timing error against the mock server
+    #[command(after_help = CALIBRATE_HELP)]
+    Calibrate(CalibrateArgs),
     /// Make a synthetic trace
     Synthesize(SynthesizeArgs),
     /// Serve an OpenAI-compatible API with a performance model, for trying things out
@@ -65,6 +71,14 @@ const PROFILE_EXAMPLES: &str = "Examples:
 
   Closed loop, 32 requests in flight:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 32 --request-count 1000";
+
+const CALIBRATE_HELP: &str = "Runs on this host with this version of loadgen cite the result in measurement_quality.json, on the console
+and in their provenance; `profile --calibration none` leaves it out. Client and server share the host, so a
+ceiling is a lower bound. Measure on a host that is otherwise idle.
+
+Examples:
+  loadgen calibrate
+  loadgen calibrate --quick --output calibration.json";
 
 /// What `mock-server --help` says after its options.
 fn mock_help() -> String {

@@ -39,6 +39,11 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) attach: Vec<PathBuf>,
 
+    /// This host's ceiling to cite, from `loadgen calibrate`: a file, or `none` [default: the one in the
+    /// user's cache folder, if it is of this host and version]
+    #[arg(long, value_name = "FILE|none")]
+    pub(crate) calibration: Option<String>,
+
     /// Exit with 4 when the client, not the server, was the limit
     #[arg(long)]
     pub(crate) fail_if_client_limited: bool,

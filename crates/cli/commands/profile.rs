@@ -1,7 +1,6 @@
 //! `loadgen profile`: resolve the command line, run, report.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -49,17 +48,10 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
 /// Prints the tables and where the files are. A closed pipe is no failure of the run.
 pub(super) fn show(result: &RunResult) -> Result<()> {
     use std::io::IsTerminal;
-    let stdout = std::io::stdout();
-    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // As AIPerf: a terminal's own width, and 140 columns where there is none.
     let width = terminal_size::terminal_size().map_or(FILE_WIDTH, |(width, _)| usize::from(width.0));
-    let text = result.console(width, colour);
-    match stdout.lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::new(error).context("cannot write to standard output"))
-        }
-        _ => Ok(()),
-    }
+    super::print(&result.console(width, colour))
 }
 
 /// Says what was wrong with a run as a whole, and gives its exit code.
@@ -126,7 +118,7 @@ fn start_servers(args: &ProfileArgs) -> Result<(Servers, Vec<MockChild>)> {
             urls.push(url.clone());
             continue;
         };
-        let child = MockChild::start(profile, args.input.random_seed.unwrap_or(0))?;
+        let child = MockChild::start(profile, args.input.random_seed.unwrap_or(0), None)?;
         urls.push(child.url().to_owned());
         children.push(child);
     }
@@ -134,7 +126,7 @@ fn start_servers(args: &ProfileArgs) -> Result<(Servers, Vec<MockChild>)> {
 }
 
 /// The first Ctrl-C ends the run in order; the second leaves at once.
-fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Result<()> {
+pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Result<()> {
     let stop = stop.clone();
     let progress = Arc::clone(progress);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

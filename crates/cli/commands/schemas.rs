@@ -38,6 +38,7 @@ pub(crate) fn run(args: &SchemasArgs) -> Result<ExitStatus> {
 fn schemas() -> Vec<(&'static str, Value)> {
     let mut schemas = loadgen_report::schemas();
     schemas.extend(loadgen_run::schemas());
+    schemas.extend(loadgen_study::schemas());
     schemas.sort_by_key(|(name, _)| *name);
     schemas
 }

@@ -19,6 +19,7 @@ use loadgen_run::{Artifacts, Hub, LoadShape, Outputs, ReportPlan, RunPlan};
 use loadgen_tokens::{Resolver, TokenizerRequest, TokenizerSource};
 
 use crate::args::ProfileArgs;
+use crate::ceiling;
 pub(crate) use faults::Faults;
 
 /// What the command line means.
@@ -110,6 +111,8 @@ pub(crate) fn resolve(
         );
     }
     warn_of_unpinned_lengths(args, &mut notices);
+    let ceiling = ceiling::of_this_host(args.output.calibration.as_deref(), &mut notices);
+    let ceiling = faults.take("--calibration", ceiling).flatten();
 
     let (Some(endpoint), Some(connector), Some(workload), Some((tokenizer, tokenizer_name))) =
         (endpoint, connector, workload, tokenizer)
@@ -147,6 +150,7 @@ pub(crate) fn resolve(
         fixed_schedule: matches!(load.profiling.shape, LoadShape::FixedSchedule { .. }),
         has_warmup: load.warmup.is_some(),
         waits_for_slots: matches!(load.profiling.shape, LoadShape::FixedSchedule { cap: Some(_) }),
+        ceiling: ceiling.map(|(path, calibration)| calibration.cited(path.display().to_string())),
         tokenizer_file: match tokenizer {
             TokenizerSource::Builtin => None,
             TokenizerSource::File(path) => Some(path),

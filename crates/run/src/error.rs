@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use loadgen_engine::EngineError;
+use loadgen_engine::limits::LimitError;
 use loadgen_metrics::SloError;
 use loadgen_record::RecordError;
 use loadgen_tokens::TokenizerError;
@@ -83,6 +84,9 @@ pub enum RunError {
     /// Connections cannot be made as asked.
     #[error(transparent)]
     Connector(#[from] ConnectorError),
+    /// This host lets no process have what the run needs.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

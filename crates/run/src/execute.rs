@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use loadgen_core::{RecordSink, SystemClock};
-use loadgen_engine::{EngineConfig, EngineReport, RunStats, StopSignal, default_workers};
+use loadgen_engine::{EngineConfig, EngineReport, RunStats, StopSignal, default_workers, limits};
 use loadgen_metrics::HostFacts;
 use loadgen_record::{Journal, JournalHeader};
 use loadgen_report::InputsJson;
@@ -36,21 +36,10 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     let dataset = load_dataset(plan, &tokenizer, progress)?;
     let endpoint = Arc::new(Endpoint::new(plan.endpoint.clone())?);
     let phases = Phases::of(plan, &dataset)?;
-    // Whatever is wrong with the plan shows before anything is written.
+    // Whatever is wrong with the plan, or with this host for it, shows before anything is written.
     let connector = Connector::new(plan.connector.clone(), clock)?;
     plan.targets.iter().try_for_each(|target| connector.warm_up(target))?;
-    prepare_folder(plan)?;
-    let mut provenance = prepare(plan, &dataset, &endpoint, clock)?;
     let workers = default_workers(plan.workers.and_then(NonZeroUsize::new));
-    let header = JournalHeader {
-        schema_version: NOTES_VERSION,
-        loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
-        clock_anchor: clock.anchor(),
-        plan: serde_json::to_string(&plan.report).expect("a plan is plain data"),
-    };
-    let (journal, sinks) = Journal::create(&plan.report.artifacts.journal(), &header, workers.get())?;
-    journal.note(PROVENANCE, &provenance.render());
-
     let config = EngineConfig {
         workers,
         targets: plan.targets.clone(),
@@ -63,6 +52,20 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
         // The benchmark id is random: two runs of one seed do not share request ids.
         ids: plan.report.root().child(&format!("ids:{}", plan.report.benchmark_id)),
     };
+    for warning in limits::prepare(&config, &phases.plans)? {
+        progress.note(Level::Warning, &warning.to_string());
+    }
+    prepare_folder(plan)?;
+    let mut provenance = prepare(plan, &dataset, &endpoint, clock)?;
+    let header = JournalHeader {
+        schema_version: NOTES_VERSION,
+        loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
+        clock_anchor: clock.anchor(),
+        plan: serde_json::to_string(&plan.report).expect("a plan is plain data"),
+    };
+    let (journal, sinks) = Journal::create(&plan.report.artifacts.journal(), &header, workers.get())?;
+    journal.note(PROVENANCE, &provenance.render());
+
     let sinks = sinks.into_iter().map(|sink| Box::new(sink) as Box<dyn RecordSink>).collect();
     let before = CpuTimes::read();
     let unfinished =
@@ -72,7 +75,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
 
     observe::after(&mut provenance, &phases, &endpoint, &tokenizer, &report, clock);
     journal.note(PROVENANCE, &provenance.render());
-    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), engine: report };
+    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), packets: None, engine: report };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
     let kept = journal.close();
     if let Ok(stats) = &kept

@@ -7,26 +7,36 @@ use std::fs;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeVal;
 
-/// Facts of the host that do not change during a run.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct HostFacts {
-    pub(crate) name: Option<String>,
-    pub(crate) kernel: Option<String>,
-    pub(crate) cpu: Option<String>,
-    pub(crate) cores: Option<usize>,
-    pub(crate) open_files_limit: Option<u64>,
-    pub(crate) clock_source: Option<String>,
+/// Facts of the host that do not change during a run; `None` where they cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Its name.
+    pub name: Option<String>,
+    /// The system and its release.
+    pub kernel: Option<String>,
+    /// The processor's model.
+    pub cpu: Option<String>,
+    /// Cores that this process may use: affinity and cgroup quota counted.
+    pub cores: Option<usize>,
+    /// How many files this process may have open.
+    pub open_files_limit: Option<u64>,
+    /// How far it may raise that limit by itself.
+    pub open_files_hard_limit: Option<u64>,
+    /// Where the kernel takes its time from.
+    pub clock_source: Option<String>,
 }
 
-impl HostFacts {
+impl Host {
     /// Reads them.
-    pub(crate) fn read() -> Self {
+    pub fn read() -> Self {
+        let open_files = getrlimit(Resource::RLIMIT_NOFILE).ok();
         Self {
             name: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
             kernel: first_line("/proc/sys/kernel/osrelease").map(|release| format!("Linux {release}")),
             cpu: cpu_model(),
             cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
-            open_files_limit: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
+            open_files_limit: open_files.map(|(soft, _)| soft),
+            open_files_hard_limit: open_files.map(|(_, hard)| hard),
             clock_source: first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         }
     }

@@ -26,6 +26,7 @@ pub use artifacts::{Artifacts, run_name};
 pub use error::RunError;
 pub use execute::run;
 pub use finish::{RunResult, finish};
+pub use host::Host;
 pub use hub::Hub;
 pub use plan::{LoadShape, Outputs, PhaseLoad, ReportPlan, RunPlan};
 pub use progress::{Level, Live, PhaseOutline, Progress};

@@ -1,7 +1,7 @@
 //! Facts of a run that stand in its journal beside the records.
 
 use loadgen_engine::EngineReport;
-use loadgen_metrics::HostFacts;
+use loadgen_metrics::{HostFacts, PacketFacts};
 use serde::{Deserialize, Serialize};
 
 use crate::provenance::Provenance;
@@ -17,6 +17,9 @@ pub(crate) struct Ended {
     pub(crate) engine: EngineReport,
     /// How the host was meanwhile.
     pub(crate) host: HostFacts,
+    /// What the packet tap counted, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) packets: Option<PacketFacts>,
 }
 
 /// The notes of a journal, the last of each kind.

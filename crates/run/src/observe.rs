@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::RunError;
-use crate::host::HostFacts;
+use crate::host::Host;
 use crate::phases::Phases;
 use crate::plan::RunPlan;
 use crate::provenance::Provenance;
@@ -105,7 +105,7 @@ fn resolved_plan(plan: &RunPlan) -> Value {
 }
 
 fn observe_host(provenance: &mut Provenance) {
-    let host = HostFacts::read();
+    let host = Host::read();
     provenance.observe("host.name", host.name);
     provenance.observe("host.kernel", host.kernel);
     provenance.observe("host.cpu", host.cpu);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use loadgen_core::Seed;
 use loadgen_engine::{Cancellation, Policy};
-use loadgen_metrics::{MetricConfig, SloSet};
+use loadgen_metrics::{CeilingCited, MetricConfig, SloSet};
 use loadgen_schedule::{ArrivalProcess, StopCondition};
 use loadgen_tokens::TokenizerSource;
 use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Target};
@@ -119,6 +119,9 @@ pub struct ReportPlan {
     /// Whether a cap lets the schedule's arrivals wait for a slot, so that waiting is not the
     /// client's doing.
     pub waits_for_slots: bool,
+    /// This host's measured ceiling; `None` when it is not known, or is to be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<CeilingCited>,
     /// The tokenizer's file; `None` is the builtin one.
     pub tokenizer_file: Option<PathBuf>,
     /// The tokenizer's name.

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use loadgen_metrics::{HostFacts, Quality, QualityInput, ScheduleFacts, Summary, TimestampSource};
+use loadgen_metrics::{Quality, QualityInput, RunFacts, ScheduleFacts, Summary};
 use loadgen_record::keys;
 use loadgen_report::console::{self, Options};
 use loadgen_report::{RunInfo, html, summary_csv, summary_json};
@@ -29,11 +29,11 @@ const INTERRUPTED: &str = "Run cancelled before all records were processed.";
 /// Writes them.
 pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Result<RunResult, RunError> {
     let Collected { summary, quality, timeline, notes } = pass.collected;
-    let quality = judge(quality, &summary, &notes, plan.waits_for_slots);
+    let quality = judge(quality, &summary, &notes, &plan);
     let info = run_info(&plan, &notes);
     let provenance = notes.provenance.unwrap_or_default();
     if let Some(mut parquet) = pass.parquet {
-        parquet.add_metadata(keys::TIMESTAMP_SOURCE, source_name(quality.timestamp_source).to_owned());
+        parquet.add_metadata(keys::TIMESTAMP_SOURCE, quality.timestamp_source.name().to_owned());
         parquet.add_metadata(keys::PROVENANCE_SHA256, provenance.sha256());
         parquet.add_metadata(keys::HOST, host_name(&provenance));
         parquet.add_metadata(keys::MEASUREMENT_QUALITY, compact(&quality));
@@ -62,27 +62,30 @@ pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Resul
 }
 
 /// The verdict on the client.
-fn judge(input: QualityInput, summary: &Summary, notes: &Notes, waits_for_slots: bool) -> Quality {
+fn judge(input: QualityInput, summary: &Summary, notes: &Notes, plan: &ReportPlan) -> Quality {
+    let ceiling = plan.ceiling.clone();
     let Some(ended) = &notes.ended else {
         let due = summary.counts.scheduled();
-        return input.finish(
-            HostFacts::default(),
-            ScheduleFacts { due, ..ScheduleFacts::default() },
-            summary,
-        );
+        let schedule = ScheduleFacts { due, ..ScheduleFacts::default() };
+        return input.judge(RunFacts { schedule, ceiling, ..RunFacts::default() }, summary);
     };
     let profiling = ended.engine.phases.iter().find(|phase| phase.phase == loadgen_core::Phase::Profiling);
     let counts = profiling.map(|phase| phase.counts).unwrap_or_default();
     // Under a cap arrivals wait by plan, and an interrupt is the user's: neither is the client's.
-    let excused = waits_for_slots || ended.engine.was_interrupted;
+    let excused = plan.waits_for_slots || ended.engine.was_interrupted;
     let schedule = ScheduleFacts {
         due: counts.scheduled,
         unsent_by_client: if excused { 0 } else { counts.not_sent },
         skipped_ticks: counts.skipped,
         delayed: counts.delayed,
         retried_stale: counts.retried_stale,
+        caught_up: counts.caught_up,
+        skipped_late: counts.skipped_late,
+        governed: counts.governed,
+        waits_for_replies: false,
     };
-    input.finish(ended.host.clone(), schedule, summary)
+    let (host, packets) = (ended.host.clone(), ended.packets);
+    input.judge(RunFacts { host, schedule, packets, ceiling }, summary)
 }
 
 fn run_info(plan: &ReportPlan, notes: &Notes) -> RunInfo {
@@ -138,15 +141,6 @@ fn files(plan: &ReportPlan, artifacts: &Artifacts, succeeded: bool) -> Vec<(Stri
     .filter(|(wanted, ..)| *wanted)
     .map(|(_, label, path)| (label.to_owned(), path))
     .collect()
-}
-
-fn source_name(source: TimestampSource) -> &'static str {
-    match source {
-        TimestampSource::Kernel => "kernel",
-        TimestampSource::User => "user",
-        TimestampSource::Mixed => "mixed",
-        TimestampSource::None => "none",
-    }
 }
 
 fn host_name(provenance: &Provenance) -> String {
