@@ -166,6 +166,10 @@ pub struct StreamTrail {
     pub end: Option<u64>,
     /// Each content chunk; `None` where the position is not known.
     pub chunks: Vec<Option<u64>>,
+    /// A read that left the socket empty: the position of its last byte, and the kernel's stamp of it
+    /// as it came (wall clock, ns). The packet that ended there carries the very same stamp, so it ties
+    /// positions to sequence numbers where the connection's opening was not seen.
+    pub anchor: Option<(u64, i64)>,
 }
 
 /// What a content chunk carries.

@@ -23,6 +23,7 @@ mod error;
 mod exchange;
 mod ledger;
 mod observation;
+mod packet;
 mod redact;
 mod request;
 mod scratch;
@@ -37,6 +38,7 @@ pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, 
 pub use decode::{Appetite, Arrival, ResponseDecoder};
 pub use endpoint::{AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointKind};
 pub use observation::Observation;
+pub use packet::{PacketError, PacketStats, PacketTap, TapConfig};
 pub use redact::{REDACTED, is_secret_name, redact, redact_url};
 pub use request::{Body, Request};
 pub use sse::{Event, EventTooLong, SseParser};

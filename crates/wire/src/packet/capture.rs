@@ -1,0 +1,144 @@
+//! The packet sockets: what reaches this host from the servers' ports, stamped by the kernel.
+//!
+//! Each socket is opened for one protocol (`ETH_P_IP`, `ETH_P_IPV6`), not for all: such a socket sees
+//! what is received and not what is sent, so on the loopback a segment shows once. A packet socket is
+//! served before the protocol is, so by the time a reader has bytes their packet waits here.
+//!
+//! What it does not do: keep anything. Packets are shown, with how many the kernel dropped.
+
+use std::io::{self, IoSliceMut};
+use std::os::fd::AsRawFd as _;
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use super::filter::{Family, program};
+
+/// Packets a system call.
+const BATCH: usize = 64;
+/// Bytes of a packet that are looked at: an IPv6 header, some extension headers, and TCP's.
+const SNAP_BYTES: usize = 128;
+/// What the kernel may hold for us, in bytes as it counts them: a packet with a token weighs about
+/// 1.5 KiB, so that is some twenty thousand of them.
+const BUFFER_BYTES: usize = 32 << 20;
+/// As in linux/if_ether.h.
+const ETH_P_IP: u16 = 0x0800;
+const ETH_P_IPV6: u16 = 0x86dd;
+
+/// A packet as the kernel tells of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packet<'a> {
+    /// The beginning of it, from the IP header on.
+    pub(super) head: &'a [u8],
+    /// Its length.
+    pub(super) bytes: usize,
+    /// When it came: wall clock, ns.
+    pub(super) wall_ns: Option<i64>,
+}
+
+/// One packet socket.
+#[derive(Debug)]
+pub(super) struct Capture {
+    socket: Socket,
+    room: Box<[[u8; SNAP_BYTES]; BATCH]>,
+    /// Packets that the kernel had no room for.
+    pub(super) dropped: u64,
+    last_drop_count: u32,
+}
+
+/// What the kernel says beside a packet.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beside {
+    bytes: usize,
+    wall_ns: Option<i64>,
+    drop_count: Option<u32>,
+}
+
+impl Capture {
+    /// Opens a socket that sees TCP from these ports.
+    pub(super) fn open(family: Family, ports: &[u16]) -> io::Result<Self> {
+        let protocol = match family {
+            Family::V4 => ETH_P_IP,
+            Family::V6 => ETH_P_IPV6,
+        };
+        let protocol = Protocol::from(i32::from(protocol.to_be()));
+        // It is open to all packets until the filter is in place. The tap knows whose are wanted.
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol))?;
+        let program: Vec<_> = program(family, ports)
+            .into_iter()
+            .map(|instruction| {
+                let (code, then, other, value) = instruction.encode();
+                SockFilter::new(code, then, other, value)
+            })
+            .collect();
+        socket.attach_filter(&program)?;
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+        // Beyond the system's limit where we may (CAP_NET_ADMIN), up to it elsewhere.
+        if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER_BYTES).is_err() {
+            let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+        }
+        let room = Box::new([[0; SNAP_BYTES]; BATCH]);
+        Ok(Self { socket, room, dropped: 0, last_drop_count: 0 })
+    }
+
+    /// What the kernel may hold, in bytes as it counts them.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.socket.recv_buffer_size().unwrap_or(0)
+    }
+
+    /// Shows the packets that wait, a batch at most. False: none is left.
+    pub(super) fn read(&mut self, mut show: impl FnMut(Packet<'_>)) -> io::Result<bool> {
+        let mut beside = [Beside::default(); BATCH];
+        let count = match receive(&self.socket, &mut self.room, &mut beside) {
+            Ok(count) => count,
+            Err(Errno::EAGAIN) => 0,
+            Err(Errno::EINTR) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        for (room, beside) in self.room.iter().zip(beside).take(count) {
+            if let Some(drop_count) = beside.drop_count {
+                // The kernel's count wraps.
+                self.dropped += u64::from(drop_count.wrapping_sub(self.last_drop_count));
+                self.last_drop_count = drop_count;
+            }
+            let head = &room[..beside.bytes.min(SNAP_BYTES)];
+            show(Packet { head, bytes: beside.bytes, wall_ns: beside.wall_ns });
+        }
+        Ok(count == BATCH)
+    }
+}
+
+fn receive(
+    socket: &Socket,
+    room: &mut [[u8; SNAP_BYTES]; BATCH],
+    beside: &mut [Beside; BATCH],
+) -> nix::Result<usize> {
+    let mut parts = room.each_mut().map(|room| [IoSliceMut::new(room)]);
+    // Made anew each time: the kernel writes back how much of it was used, and nothing sets it right
+    // again for the next call.
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(cmsg_space!(TimeSpec, u32)));
+    // MSG_TRUNC: the length told is the packet's, however much of it was taken.
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
+    let messages = recvmmsg(socket.as_raw_fd(), &mut headers, parts.iter_mut(), flags, None)?;
+    let mut count = 0;
+    for (message, beside) in messages.zip(beside.iter_mut()) {
+        beside.bytes = message.bytes;
+        for control in message.cmsgs()? {
+            match control {
+                ControlMessageOwned::ScmTimestampns(at) => {
+                    beside.wall_ns = Some(at.tv_sec() * 1_000_000_000 + at.tv_nsec());
+                }
+                ControlMessageOwned::RxqOvfl(dropped) => beside.drop_count = Some(dropped),
+                _ => {}
+            }
+        }
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,154 @@
+//! The tap's thread: drains the packet sockets, resolves the records that wait, passes them on.
+//!
+//! Records are taken before the sockets are drained. A packet is in its socket before its bytes are
+//! in the reader's, so after the drain everything that a record taken before it could need is known.
+//!
+//! It sleeps between two rounds and gives way to the workers: how late it runs makes no difference to
+//! any instant, as long as the kernel's buffer holds.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use loadgen_core::{Clock, Nanos, SystemClock};
+
+use super::PacketStats;
+use super::capture::{Capture, Packet};
+use super::header::{FlowKey, parse};
+use super::resolve::resolve;
+use super::sink::{Shared, Waiting};
+use super::table::FlowTable;
+use crate::drift::WallDrift;
+
+/// The pause between two rounds when the kernel holds enough for many of them.
+const PAUSE: Duration = Duration::from_millis(15);
+/// The pause when it holds little.
+const SHORT_PAUSE: Duration = Duration::from_millis(2);
+/// A buffer of this many bytes is enough for many rounds.
+const LARGE_BUFFER_BYTES: usize = 8 << 20;
+/// How often what nobody needs is looked for, ns.
+const SWEEP_EVERY_NS: i64 = 1_000_000_000;
+/// What an arrival may be older than the request it belongs to, ns: stamps are placed within this.
+const SLACK_NS: i64 = 2_000_000;
+
+/// The tap's state, on its thread.
+pub(super) struct Watch {
+    pub(super) captures: Vec<Capture>,
+    pub(super) ports: HashSet<u16>,
+    pub(super) clock: SystemClock,
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: Receiver<Waiting>,
+}
+
+/// What the packets have told so far.
+struct Knowledge {
+    table: FlowTable,
+    drift: WallDrift,
+    stats: PacketStats,
+    /// Whatever comes came after this.
+    drained_at: Nanos,
+    swept_at: Nanos,
+}
+
+impl Watch {
+    /// Watches until the tap is closed and everything handed over before that is passed on.
+    pub(super) fn run(mut self) -> PacketStats {
+        let now = self.clock.now();
+        let mut known = Knowledge {
+            table: FlowTable::default(),
+            drift: WallDrift::new(self.clock),
+            stats: PacketStats::default(),
+            drained_at: now,
+            swept_at: now,
+        };
+        let is_roomy = self.captures.iter().all(|capture| capture.buffer_bytes() >= LARGE_BUFFER_BYTES);
+        let pause = if is_roomy { PAUSE } else { SHORT_PAUSE };
+        let mut waiting = Vec::new();
+        loop {
+            let is_closing = self.shared.is_closing();
+            // Asked before the queue is emptied: a record is open until it is in the queue.
+            let oldest_open = self.shared.oldest_open();
+            waiting.extend(self.queue.try_iter());
+            self.drain(&mut known);
+            for Waiting { mut record, held, onward } in waiting.drain(..) {
+                if let Some(trail) = record.trail.take() {
+                    known.resolve(&mut record, &trail);
+                }
+                onward.finished(*record);
+                self.shared.release(held);
+            }
+            known.sweep(oldest_open, self.clock.now());
+            if is_closing {
+                break;
+            }
+            std::thread::park_timeout(pause);
+        }
+        PacketStats {
+            dropped_by_kernel: self.captures.iter().map(|capture| capture.dropped).sum(),
+            flows: known.table.seen,
+            passed_by: self.shared.passed_by(),
+            ..known.stats
+        }
+    }
+
+    /// Takes every packet that had come when the drain began.
+    fn drain(&mut self, known: &mut Knowledge) {
+        let began = self.clock.now();
+        for capture in &mut self.captures {
+            loop {
+                let mut latest = None;
+                let more = capture.read(|packet| latest = known.take(&packet, &self.ports, &self.clock));
+                // A socket that fails tells no more; what it did not tell, the readers' sockets do.
+                if !more.unwrap_or(false) || latest > Some(began) {
+                    break;
+                }
+            }
+        }
+        known.drained_at = began;
+    }
+}
+
+impl Knowledge {
+    /// Takes a packet. The answer: its place on the timeline.
+    fn take(&mut self, packet: &Packet<'_>, ports: &HashSet<u16>, clock: &SystemClock) -> Option<Nanos> {
+        let segment = parse(packet.head, packet.bytes)?;
+        if !ports.contains(&segment.flow.remote.port()) {
+            return None;
+        }
+        self.stats.packets += 1;
+        let now = clock.now();
+        let wall_ns = packet.wall_ns?;
+        let placed = self.drift.place(wall_ns, self.drained_at, now);
+        let at = placed.map(|placed| placed.at);
+        self.table.take(&segment, wall_ns, at, now);
+        at
+    }
+
+    fn resolve(&mut self, record: &mut loadgen_core::RawRecord, trail: &loadgen_core::StreamTrail) {
+        let key = FlowKey { local: unmapped(trail.local), remote: unmapped(trail.remote) };
+        let seen_by = record.instants.end.unwrap_or(self.drained_at) + SLACK_NS;
+        let mut flow = self.table.flow(&key, seen_by);
+        let was_missed = flow.as_ref().is_none_or(|flow| flow.is_missed);
+        let resolved = resolve(record, trail, flow.as_deref_mut());
+        self.stats.unanchored_flows += u64::from(!was_missed && flow.is_some_and(|flow| flow.is_missed));
+        self.stats.stamped_by_packet += resolved.by_packet;
+        self.stats.stamped_by_socket += resolved.by_socket;
+        self.stats.contradicted += u64::from(resolved.is_contradicted);
+    }
+
+    fn sweep(&mut self, oldest_open: Option<Nanos>, now: Nanos) {
+        if now.since(self.swept_at) < SWEEP_EVERY_NS {
+            return;
+        }
+        // With no request open, whatever a request yet to begin needs is yet to come.
+        let horizon = oldest_open.unwrap_or(self.swept_at).min(self.swept_at) - SLACK_NS;
+        self.table.sweep(horizon, now);
+        self.swept_at = now;
+    }
+}
+
+/// An IPv4 address in IPv6's clothes is an IPv4 packet.
+fn unmapped(address: std::net::SocketAddr) -> std::net::SocketAddr {
+    std::net::SocketAddr::new(address.ip().to_canonical(), address.port())
+}
