@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use loadgen_core::{
@@ -86,10 +87,15 @@ struct KeepingSink {
     kept: Kept,
     /// Panics when it is handed its first record.
     is_broken: bool,
+    /// Holds its worker up so long when the first request starts.
+    stall: Option<Duration>,
 }
 
 impl RecordSink for KeepingSink {
     fn started(&mut self, started: &Started) {
+        if let Some(stall) = self.stall.take() {
+            std::thread::sleep(stall);
+        }
         self.kept.started.lock().unwrap().push(started.clone());
     }
 
@@ -110,6 +116,7 @@ pub(crate) struct Bench {
     pub(crate) stop: StopSignal,
     pub(crate) policy: Policy,
     pub(crate) broken_sink: Option<usize>,
+    pub(crate) stall_ms: Option<u64>,
     pub(crate) ids: u64,
 }
 
@@ -132,6 +139,7 @@ impl Bench {
             stop: StopSignal::new(),
             policy: Policy::default(),
             broken_sink: None,
+            stall_ms: None,
             ids: 1,
         }
     }
@@ -161,7 +169,8 @@ impl Bench {
         let sinks = (0..self.workers)
             .map(|worker| {
                 let is_broken = self.broken_sink == Some(worker);
-                Box::new(KeepingSink { kept: kept.clone(), is_broken }) as Box<dyn RecordSink>
+                let stall = self.stall_ms.map(Duration::from_millis);
+                Box::new(KeepingSink { kept: kept.clone(), is_broken, stall }) as Box<dyn RecordSink>
             })
             .collect();
         let stats = Arc::new(RunStats::new(self.phases.len(), self.workers));

@@ -4,9 +4,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod cancellation;
+mod catching_up;
+mod connections;
 mod ends;
 mod fake;
 mod faults;
+mod governed;
+mod instants;
 mod limits;
 mod order;
 mod server;

@@ -44,6 +44,7 @@ struct State {
     arrived: Condvar,
     in_flight: AtomicUsize,
     max_in_flight: AtomicUsize,
+    connections: AtomicUsize,
     closing: AtomicBool,
 }
 
@@ -64,6 +65,7 @@ impl Server {
                 if shared.closing.load(SeqCst) {
                     return;
                 }
+                shared.connections.fetch_add(1, SeqCst);
                 let shared = Arc::clone(&shared);
                 std::thread::spawn(move || serve(&stream, behaviour, &shared));
             }
@@ -81,6 +83,11 @@ impl Server {
 
     pub(crate) fn max_in_flight(&self) -> usize {
         self.state.max_in_flight.load(SeqCst)
+    }
+
+    /// Connections that were taken.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.connections.load(SeqCst)
     }
 
     /// Returns once `count` requests have been read, and fails the test rather than hang.
