@@ -149,7 +149,9 @@ pub(crate) fn resolve(
         server_token_counts: args.endpoint.use_server_token_count,
         fixed_schedule: matches!(load.profiling.shape, LoadShape::FixedSchedule { .. }),
         has_warmup: load.warmup.is_some(),
-        waits_for_slots: matches!(load.profiling.shape, LoadShape::FixedSchedule { cap: Some(_) }),
+        waits_for_slots: matches!(load.profiling.shape, LoadShape::FixedSchedule { cap: Some(_) })
+            || policy.max_request_rate.is_some(),
+        waits_for_replies: matches!(load.profiling.shape, LoadShape::Closed { .. }),
         ceiling: ceiling.map(|(path, calibration)| calibration.cited(path.display().to_string())),
         tokenizer_file: match tokenizer {
             TokenizerSource::Builtin => None,

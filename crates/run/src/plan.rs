@@ -116,9 +116,13 @@ pub struct ReportPlan {
     pub fixed_schedule: bool,
     /// Whether requests are sent to warm the server first.
     pub has_warmup: bool,
-    /// Whether a cap lets the schedule's arrivals wait for a slot, so that waiting is not the
-    /// client's doing.
+    /// Whether a cap lets the schedule's arrivals wait for a slot, or a ceiling holds them back, so that
+    /// waiting is not the client's doing.
     pub waits_for_slots: bool,
+    /// Whether requests wait for earlier replies, as in a closed load, so that a slow server slows the
+    /// schedule.
+    #[serde(default)]
+    pub waits_for_replies: bool,
     /// This host's measured ceiling; `None` when it is not known, or is to be left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<CeilingCited>,

@@ -19,8 +19,6 @@ use crate::ui::{Ui, say};
 
 /// Token events a second of one stream in a search for token events.
 const TOKENS_OF_A_STREAM: u64 = 100;
-/// Tokens a stream has before the next one, in a search for open streams.
-const STREAM_SECONDS: u64 = 3;
 
 /// Where runs are made.
 pub(super) struct Bench {
@@ -39,49 +37,52 @@ struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe for this load.
+    /// The recipe for this load. Streams open one after the other and live long enough that for a while
+    /// all are open: opening them at once would measure the opening.
     fn of(axis: Axis, load: u64, quick: bool) -> Self {
-        let seconds = if quick { 1 } else { 2 };
+        let seconds = if quick { 0.5 } else { 1.0 };
+        let over = |streams: u64, ramp: f64| {
+            let rate = streams as f64 / ramp;
+            format!("--request-rate {rate} --arrival-pattern constant --request-count {streams}")
+        };
         match axis {
             // Nothing but requests: each is answered at once by one token.
             Axis::Requests => Self {
                 profile: "fixed?ttft=0ms&itl=0ms".to_owned(),
                 load: format!(
-                    "--request-rate {load} --arrival-pattern constant --benchmark-duration {seconds} \
-                     --benchmark-grace-period 2 --osl 1"
+                    "--request-rate {load} --arrival-pattern constant --benchmark-duration {} \
+                     --benchmark-grace-period 2 --osl 1",
+                    2.0 * seconds
                 ),
             },
             // Few requests, many tokens.
             Axis::TokenEvents => {
                 let streams = (load / TOKENS_OF_A_STREAM).max(1);
+                let tokens = 2.0 * seconds * TOKENS_OF_A_STREAM as f64;
                 Self {
                     profile: "fixed?ttft=10ms&itl=10ms".to_owned(),
-                    load: format!(
-                        "--concurrency {streams} --request-count {streams} --osl {}",
-                        seconds * TOKENS_OF_A_STREAM
-                    ),
+                    load: format!("{} --osl {tokens}", over(streams, seconds)),
                 }
             }
-            // They open over a second or two and live a second longer, so that for a while all are open.
+            // Many requests, two tokens a second.
             Axis::OpenStreams => {
-                let rate = load.div_ceil(seconds).max(1);
-                let tokens = 2 * (seconds + STREAM_SECONDS - 2);
+                let (ramp, alive) = (2.0 * seconds, 3.0 * seconds);
                 Self {
                     profile: "fixed?ttft=500ms&itl=500ms".to_owned(),
-                    load: format!(
-                        "--request-rate {rate} --arrival-pattern constant --request-count {load} --osl {tokens}"
-                    ),
+                    load: format!("{} --osl {}", over(load, ramp), 2.0 * alive),
                 }
             }
         }
     }
 
-    /// A moderate load: 64 streams of 50 tokens a second each.
+    /// A moderate load: 64 streams of 50 tokens a second each, for two seconds or more.
     fn moderate(quick: bool) -> Self {
-        let tokens = if quick { 100 } else { 200 };
+        let requests = if quick { 64 } else { 128 };
         Self {
             profile: "fixed?ttft=50ms&itl=20ms".to_owned(),
-            load: format!("--concurrency 64 --request-count 64 --osl {tokens}"),
+            load: format!(
+                "--request-rate 32 --arrival-pattern constant --request-count {requests} --osl 100"
+            ),
         }
     }
 }
@@ -182,7 +183,9 @@ mod tests {
         let requests = Recipe::of(Axis::Requests, 4000, false);
         assert!(requests.load.contains("--request-rate 4000 ") && requests.load.contains("--osl 1"));
         let tokens = Recipe::of(Axis::TokenEvents, 10_000, true);
-        assert_eq!(tokens.load, "--concurrency 100 --request-count 100 --osl 100");
+        // 100 streams of 100 tokens/s open over half a second and live a whole one.
+        assert!(tokens.load.contains("--request-rate 200 ") && tokens.load.ends_with("--osl 100"));
+        assert!(tokens.load.contains("--request-count 100 "));
         let streams = Recipe::of(Axis::OpenStreams, 512, false);
         assert!(
             streams.load.contains("--request-rate 256 ") && streams.load.contains("--request-count 512 ")

@@ -68,11 +68,11 @@ const PORTS: u64 = 24_000;
 fn bounds(axis: Axis, quick: bool, host: &Host) -> Bounds {
     let files = host.open_files_hard_limit.map_or(PORTS, |most| most.saturating_sub(OTHER_FILES));
     let (start, most) = match axis {
-        Axis::Requests => (1_000, 1_000_000),
-        Axis::TokenEvents => (10_000, 10_000_000),
-        Axis::OpenStreams => (512, files.clamp(1, PORTS)),
+        Axis::Requests => (4_000, 1_000_000),
+        Axis::TokenEvents => (20_000, 10_000_000),
+        Axis::OpenStreams => (2_000, files.clamp(1, PORTS)),
     };
-    let (resolution, repeats, seconds) = if quick { (1.5, 0, 7) } else { (1.15, 1, 25) };
+    let (resolution, repeats, seconds) = if quick { (1.5, 0, 6) } else { (1.15, 1, 24) };
     Bounds { start, most, resolution, repeats, budget: Duration::from_secs(seconds) }
 }
 

@@ -57,10 +57,13 @@ impl Observed {
     /// What a run along `axis` tells.
     pub fn of(axis: Axis, result: &RunResult) -> Self {
         let (quality, counts) = (&result.quality, &result.summary.counts);
-        let (chunks, seconds) = (quality.uncertain_chunks.chunks, result.summary.window.seconds());
         let (reached, events) = match axis {
             Axis::Requests => (quality.achieved_rate, counts.ok),
-            Axis::TokenEvents => ((seconds > 0.0).then(|| chunks as f64 / seconds), chunks),
+            // While all streams are open, each has a token every so many ms.
+            Axis::TokenEvents => {
+                let gap_ms = result.summary.get("inter_token_latency").and_then(|gaps| gaps.avg);
+                (gap_ms.map(|gap_ms| counts.ok as f64 * 1e3 / gap_ms), quality.uncertain_chunks.chunks)
+            }
             Axis::OpenStreams => (Some(counts.ok as f64), counts.ok),
         };
         Self {
