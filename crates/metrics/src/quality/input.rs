@@ -1,39 +1,52 @@
 //! What the records of a run tell about the client.
 
-use loadgen_core::{FailureKind, Nanos, Outcome, Phase, RequestRecord};
+use loadgen_core::{Nanos, Outcome, Phase, RequestRecord};
 
 use super::lag::Lags;
-use super::{HostFacts, Quality, ScheduleFacts, TimestampSource, UncertainChunks, verdict};
+use super::{
+    Ceiling, CeilingCited, Quality, RunFacts, ScheduleFacts, Stamps, Starved, TimestampSource,
+    UncertainChunks, remarks, verdict,
+};
 use crate::summary::{OutcomeCounts, Summary};
 
-/// Collects what the measured records of a run tell about the client.
+/// Version of the file's layout: fields were added since 1.0.
+const SCHEMA_VERSION: &str = "1.1";
+
+/// Collects what the measured records of a run tell about the client, in constant memory: four or five
+/// distributions of half a megabyte each at most. Several may collect parts of a run and be merged.
 #[derive(Debug, Clone, Default)]
 pub struct QualityInput {
-    waits_for_slots: bool,
+    waits_by_plan: bool,
     send_lag: Lags,
     release_lateness: Lags,
-    read_lag: Lags,
+    /// Of chunks that a late read can merge: those that are not all stamped by packets.
+    socket_read_lag: Lags,
+    /// Of records whose chunks were all stamped by packets.
+    packet_read_lag: Lags,
+    reply_lag: Lags,
     width: Lags,
     chunks: u64,
     uncertain: u64,
     late: u64,
-    kernel: bool,
-    user: bool,
+    stamps: Stamps,
     counts: OutcomeCounts,
     degraded: u64,
-    starved: u64,
+    starved: Starved,
+    has_later_turns: bool,
     due: Span,
     sent: Span,
+    arrived: Span,
 }
-
-/// What the operating system says when this host, and not the server, is why a connection cannot be
-/// made: no file descriptor left, in the process or on the machine, or no port.
-const STARVED: [&str; 2] = ["Too many open files", "Cannot assign requested address"];
 
 /// From this many ns after a chunk's arrival on, the client was late to read it. A client that waits
 /// for a socket reads within some tens of microseconds, a busy one within a timer's tick or two; what
 /// shares a prompt read was sent together, and more CPU would not tell it apart.
 const LATE_READ_NS: i64 = 1_000_000;
+/// Where tokens come fast, less is late: the kernel keeps the last segment's stamp, so that the lag of a
+/// merged read is at most a gap however late the reader was. A share of the interval, then, one part in:
+const LATE_READ_OF_WIDTH: i64 = 10;
+/// But waking up takes this long at times without anything being merged by it.
+const LEAST_LATE_READ_NS: i64 = 200_000;
 
 /// First and last of a number of instants.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,11 +56,20 @@ struct Span {
     last: Option<Nanos>,
 }
 
+/// What the verdict is given of the reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reads {
+    /// Read lag p99 of the chunks whose arrival a late read can bend, ms.
+    pub(super) socket_p99_ms: Option<f64>,
+    /// Whether requests waited for replies.
+    pub(super) replies_awaited: bool,
+}
+
 impl QualityInput {
-    /// An empty one. `waits_for_slots`: the plan lets arrivals wait for a free slot (a cap under a
-    /// fixed schedule), so that waiting for one is the plan's doing and not the client's.
-    pub fn new(waits_for_slots: bool) -> Self {
-        Self { waits_for_slots, ..Self::default() }
+    /// An empty one. `waits_by_plan`: the plan lets requests wait (for a slot of a cap under a fixed
+    /// schedule, for the ceiling of a rate), so that their waiting is not the client's doing.
+    pub fn new(waits_by_plan: bool) -> Self {
+        Self { waits_by_plan, ..Self::default() }
     }
 
     /// Takes a record; those of the warm-up are passed over.
@@ -57,9 +79,34 @@ impl QualityInput {
         }
         self.counts.add(record.outcome);
         self.degraded += u64::from(record.degraded);
-        self.starved += u64::from(is_starved(record));
+        self.starved.push(record);
+        self.has_later_turns |= record.identity.turn_index > 0;
         self.push_instants(record);
         self.push_chunks(record);
+    }
+
+    /// Takes what another one has collected of the same run.
+    pub fn merge(&mut self, other: &Self) {
+        self.waits_by_plan |= other.waits_by_plan;
+        self.send_lag.merge(&other.send_lag);
+        self.release_lateness.merge(&other.release_lateness);
+        self.socket_read_lag.merge(&other.socket_read_lag);
+        self.packet_read_lag.merge(&other.packet_read_lag);
+        self.reply_lag.merge(&other.reply_lag);
+        self.width.merge(&other.width);
+        self.chunks += other.chunks;
+        self.uncertain += other.uncertain;
+        self.late += other.late;
+        self.stamps.packet += other.stamps.packet;
+        self.stamps.kernel += other.stamps.kernel;
+        self.stamps.user += other.stamps.user;
+        self.counts = sum(&self.counts, &other.counts);
+        self.degraded += other.degraded;
+        self.starved.merge(other.starved);
+        self.has_later_turns |= other.has_later_turns;
+        self.due.merge(other.due);
+        self.sent.merge(other.sent);
+        self.arrived.merge(other.arrived);
     }
 
     fn push_instants(&mut self, record: &RequestRecord) {
@@ -71,7 +118,7 @@ impl QualityInput {
         if let (Some(scheduled), Some(released)) = (instants.scheduled, instants.released) {
             self.release_lateness.push(released.since(scheduled));
         }
-        let due = if self.waits_for_slots { instants.request_start } else { instants.scheduled };
+        let due = if self.waits_by_plan { instants.request_start } else { instants.scheduled };
         if let (Some(due), Some(sent)) = (due, instants.send_start) {
             // Connecting takes the network's and the server's time, not the client's.
             let connection = &record.connection;
@@ -82,68 +129,135 @@ impl QualityInput {
     }
 
     fn push_chunks(&mut self, record: &RequestRecord) {
-        let chunks = &record.chunks;
-        if chunks.is_empty() {
-            return;
-        }
-        self.kernel |= record.stamps.packet > 0 || record.stamps.kernel > 0;
-        self.user |= record.stamps.user > 0;
+        let (chunks, stamps) = (&record.chunks, &record.stamps);
+        let Some(&reply_lag) = chunks.read_lag_ns.last() else { return };
         self.chunks += chunks.len() as u64;
-        for &lag in &chunks.read_lag_ns {
-            self.read_lag.push(lag);
+        self.stamps.packet += u64::from(stamps.packet);
+        self.stamps.kernel += u64::from(stamps.kernel);
+        self.stamps.user += u64::from(stamps.user);
+        self.arrived.push(record.instants.first_token);
+        self.arrived.push(record.instants.last_token);
+        self.reply_lag.push(reply_lag);
+        let is_all_packets = stamps.packet as usize == chunks.len();
+        let read_lag = if is_all_packets { &mut self.packet_read_lag } else { &mut self.socket_read_lag };
+        read_lag.extend(&chunks.read_lag_ns);
+        // Most records have no uncertain chunk, which a plain look over the list tells fastest.
+        if chunks.uncertainty_ns.iter().all(|&width| width == 0) {
+            return;
         }
         for (&width, &lag) in chunks.uncertainty_ns.iter().zip(&chunks.read_lag_ns) {
             if width > 0 {
                 self.uncertain += 1;
-                self.late += u64::from(lag > LATE_READ_NS);
+                self.late += u64::from(lag > late_after(width));
                 self.width.push(width);
             }
         }
     }
 
     /// The verdict. `summary` gives the latencies that lags are held against.
-    pub fn finish(self, mut host: HostFacts, schedule: ScheduleFacts, summary: &Summary) -> Quality {
+    pub fn judge(mut self, facts: RunFacts, summary: &Summary) -> Quality {
+        let RunFacts { mut host, schedule, packets, ceiling } = facts;
         host.worker_busy_shares = plausible(&host.worker_busy_shares);
         let process_cores_busy = host
             .process_cpu_seconds
             .filter(|_| host.wall_seconds > 0.0)
             .map(|seconds| seconds / host.wall_seconds);
-        let share = |part: u64| if self.chunks == 0 { 0.0 } else { part as f64 / self.chunks as f64 };
+        let replies_awaited = self.has_later_turns || schedule.waits_for_replies;
+        let socket_p99_ms = self.socket_read_lag.clone().stats().map(|lag| lag.p99_ms);
+        let mut read_lag = std::mem::take(&mut self.socket_read_lag);
+        read_lag.merge(&self.packet_read_lag);
+        let unsent_by_client = schedule.unsent_by_client + self.starved.total();
+        let (achieved_rate, token_event_rate) = (self.sent.rate(), self.token_event_rate());
         let mut quality = Quality {
-            schema_version: "1.0".to_owned(),
+            schema_version: SCHEMA_VERSION.to_owned(),
             client_limited: false,
             reasons: Vec::new(),
-            timestamp_source: match (self.kernel, self.user) {
-                (true, true) => TimestampSource::Mixed,
-                (true, false) => TimestampSource::Kernel,
-                (false, true) => TimestampSource::User,
-                (false, false) => TimestampSource::None,
-            },
+            remarks: Vec::new(),
+            timestamp_source: source(self.stamps),
+            stamps: self.stamps,
+            uncertain_chunks: self.uncertain_chunks(),
             send_lag: self.send_lag.stats(),
             release_lateness: self.release_lateness.stats(),
-            read_lag: self.read_lag.stats(),
-            uncertain_chunks: UncertainChunks {
-                chunks: self.chunks,
-                uncertain: self.uncertain,
-                share: share(self.uncertain),
-                late: self.late,
-                late_share: share(self.late),
-                width: self.width.stats(),
-            },
+            read_lag: read_lag.stats(),
+            reply_lag: self.reply_lag.stats(),
             requests: self.counts,
-            schedule: ScheduleFacts {
-                unsent_by_client: schedule.unsent_by_client + self.starved,
-                ..schedule
-            },
+            schedule: ScheduleFacts { unsent_by_client, ..schedule },
+            starved: self.starved,
             requested_rate: self.due.rate(),
-            achieved_rate: self.sent.rate(),
+            achieved_rate,
+            token_event_rate,
             host,
             process_cores_busy,
             degraded_records: self.degraded,
+            packets,
+            ceiling: ceiling.map(|cited| measured_against(cited, achieved_rate, token_event_rate, summary)),
         };
-        quality.reasons = verdict::reasons(&quality, summary);
+        quality.reasons = verdict::reasons(&quality, Reads { socket_p99_ms, replies_awaited }, summary);
         quality.client_limited = !quality.reasons.is_empty();
+        quality.remarks = remarks::remarks(&quality);
         quality
+    }
+
+    fn uncertain_chunks(&mut self) -> UncertainChunks {
+        let share = |part: u64| if self.chunks == 0 { 0.0 } else { part as f64 / self.chunks as f64 };
+        UncertainChunks {
+            chunks: self.chunks,
+            uncertain: self.uncertain,
+            share: share(self.uncertain),
+            late: self.late,
+            late_share: share(self.late),
+            width: std::mem::take(&mut self.width).stats(),
+        }
+    }
+
+    fn token_event_rate(&self) -> Option<f64> {
+        let seconds = self.arrived.seconds()?;
+        Some(self.chunks as f64 / seconds)
+    }
+}
+
+/// From which lag on the client caused that a chunk's arrival is known only as an interval this wide.
+fn late_after(width_ns: i64) -> i64 {
+    (width_ns / LATE_READ_OF_WIDTH).clamp(LEAST_LATE_READ_NS, LATE_READ_NS)
+}
+
+fn sum(left: &OutcomeCounts, right: &OutcomeCounts) -> OutcomeCounts {
+    OutcomeCounts {
+        ok: left.ok + right.ok,
+        http_error: left.http_error + right.http_error,
+        connect_error: left.connect_error + right.connect_error,
+        timeout: left.timeout + right.timeout,
+        stream_error: left.stream_error + right.stream_error,
+        invalid_response: left.invalid_response + right.invalid_response,
+        cancelled: left.cancelled + right.cancelled,
+        aborted: left.aborted + right.aborted,
+        not_sent: left.not_sent + right.not_sent,
+    }
+}
+
+fn source(stamps: Stamps) -> TimestampSource {
+    match (stamps.packet > 0, stamps.kernel > 0, stamps.user > 0) {
+        (false, false, false) => TimestampSource::None,
+        (true, false, false) => TimestampSource::Packet,
+        (false, true, false) => TimestampSource::Kernel,
+        (false, false, true) => TimestampSource::User,
+        _ => TimestampSource::Mixed,
+    }
+}
+
+fn measured_against(
+    cited: CeilingCited,
+    requests: Option<f64>,
+    token_events: Option<f64>,
+    summary: &Summary,
+) -> Ceiling {
+    let share = |run: Option<f64>, ceiling: Option<f64>| Some(run? / ceiling.filter(|most| *most > 0.0)?);
+    let streams = summary.get("effective_concurrency").and_then(|stats| stats.max);
+    Ceiling {
+        requests_share: share(requests, cited.requests_per_second),
+        token_events_share: share(token_events, cited.token_events_per_second),
+        open_streams_share: share(streams, cited.open_streams.map(|most| most as f64)),
+        cited,
     }
 }
 
@@ -156,25 +270,26 @@ fn plausible(busy_shares: &[f64]) -> Vec<f64> {
     shares.map(|share| share.min(1.0)).collect()
 }
 
-fn is_starved(record: &RequestRecord) -> bool {
-    let (Outcome::Failed(FailureKind::ConnectError), Some(error)) = (record.outcome, &record.error) else {
-        return false;
-    };
-    let says = |text: &String| STARVED.iter().any(|phrase| text.contains(phrase));
-    says(&error.message) || error.cause_chain.iter().any(says)
-}
-
 impl Span {
     fn push(&mut self, instant: Option<Nanos>) {
-        let Some(instant) = instant else { return };
-        self.count += 1;
-        self.first = Some(self.first.map_or(instant, |first| first.min(instant)));
-        self.last = Some(self.last.map_or(instant, |last| last.max(instant)));
+        self.merge(Self { count: u64::from(instant.is_some()), first: instant, last: instant });
     }
 
-    /// Intervals a second; `None` for fewer than two instants, or for all at once.
-    fn rate(self) -> Option<f64> {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.max(other.last);
+    }
+
+    /// Its length; `None` for fewer than two instants, or for all at once.
+    fn seconds(self) -> Option<f64> {
         let span_ns = self.last?.since(self.first?);
-        (span_ns > 0).then(|| (self.count - 1) as f64 / (span_ns as f64 / 1e9))
+        (span_ns > 0).then(|| span_ns as f64 / 1e9)
+    }
+
+    /// Intervals a second.
+    fn rate(self) -> Option<f64> {
+        let seconds = self.seconds()?;
+        Some((self.count - 1) as f64 / seconds)
     }
 }

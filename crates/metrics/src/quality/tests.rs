@@ -19,11 +19,15 @@ fn summary(records: &[RequestRecord]) -> Summary {
 }
 
 fn judge(records: &[RequestRecord], host: HostFacts, schedule: ScheduleFacts) -> Quality {
+    judge_all(records, RunFacts { host, schedule, ..RunFacts::default() })
+}
+
+fn judge_all(records: &[RequestRecord], facts: RunFacts) -> Quality {
     let mut input = QualityInput::default();
     for record in records {
         input.push(record);
     }
-    input.finish(host, schedule, &summary(records))
+    input.judge(facts, &summary(records))
 }
 
 fn codes(quality: &Quality) -> Vec<&str> {
@@ -54,6 +58,10 @@ fn a_calm_run_is_believed() {
     assert_eq!(quality.timestamp_source, TimestampSource::Kernel);
     assert_eq!((quality.uncertain_chunks.chunks, quality.uncertain_chunks.uncertain), (33, 0));
     assert_eq!(quality.process_cores_busy, Some(0.1));
+    // 33 chunks from the first at 40 ms to the last at 1062 ms.
+    assert_eq!(quality.token_event_rate, Some(33.0 / 1.022));
+    assert_eq!(quality.reply_lag.unwrap().count, 11);
+    assert_eq!((quality.remarks, quality.starved.total()), (vec![], 0));
 }
 
 #[test]
@@ -149,8 +157,19 @@ fn a_host_out_of_descriptors_is_told_from_a_server_that_refuses() {
         });
         judge(&records, calm(), ScheduleFacts { due: 11, ..ScheduleFacts::default() })
     };
-    let starved = refused("Too many open files (os error 24)");
-    assert_eq!((codes(&starved), starved.schedule.unsent_by_client), (vec!["schedule_not_sent"], 1));
+    for (message, counts, remedy) in [
+        ("Too many open files (os error 24)", (1, 0, 0), "ulimit -n"),
+        ("Cannot assign requested address (os error 99)", (0, 1, 0), "--source-addresses"),
+        ("Can't assign requested address (os error 49)", (0, 1, 0), "--source-addresses"),
+        ("No buffer space available (os error 105)", (0, 0, 1), "fewer connections"),
+        ("Cannot allocate memory (os error 12)", (0, 0, 1), "fewer connections"),
+    ] {
+        let starved = refused(message);
+        assert_eq!((codes(&starved), starved.schedule.unsent_by_client), (vec!["schedule_not_sent"], 1));
+        let Starved { files, ports, memory } = starved.starved;
+        assert_eq!((files, ports, memory), counts, "{message}");
+        assert!(starved.reasons[0].remedy.contains(remedy), "{:?}", starved.reasons);
+    }
     let server = refused("Connection refused (os error 111)");
     assert_eq!((server.client_limited, server.schedule.unsent_by_client), (false, 0));
 }
@@ -162,7 +181,8 @@ fn waiting_for_a_slot_is_the_plans_doing() {
     let mut input = QualityInput::new(true);
     input.push(&record);
     let records = [record];
-    let quality = input.finish(calm(), ScheduleFacts::default(), &summary(&records));
+    let facts = RunFacts { host: calm(), ..RunFacts::default() };
+    let quality = input.judge(facts, &summary(&records));
     assert_eq!(quality.send_lag.unwrap().max_ms, 0.0);
     assert!(!quality.client_limited);
 }
@@ -198,4 +218,322 @@ fn the_file_reads_back_as_it_was() {
     let quality = judge(&run(), host, ScheduleFacts { due: 11, ..ScheduleFacts::default() });
     let json = serde_json::to_string_pretty(&quality).unwrap();
     assert_eq!(serde_json::from_str::<Quality>(&json).unwrap(), quality);
+}
+
+/// At most so much passes, and the least bit more does not.
+fn passes_up_to(figure: f64, more: f64, code: &str, judge: impl Fn(f64) -> Quality) {
+    let quality = judge(figure);
+    assert!(!codes(&quality).contains(&code), "{figure}: {:?}", quality.reasons);
+    let quality = judge(figure + more);
+    assert!(codes(&quality).contains(&code), "{}: {:?}", figure + more, quality.reasons);
+}
+
+#[test]
+fn every_threshold_passes_at_its_bound_and_not_above() {
+    passes_up_to(0.9, 1e-9, "workers_busy", |busy| {
+        let host = HostFacts { worker_busy_shares: vec![busy], ..calm() };
+        judge(&run(), host, ScheduleFacts::default())
+    });
+    passes_up_to(0.01, 1e-9, "steal", |steal| {
+        let host = HostFacts { steal_share: Some(steal), ..calm() };
+        judge(&run(), host, ScheduleFacts::default())
+    });
+    passes_up_to(10.0, 1.0, "schedule_not_sent", |unsent| {
+        let schedule =
+            ScheduleFacts { due: 1000, unsent_by_client: unsent as u64, ..ScheduleFacts::default() };
+        judge(&run(), calm(), schedule)
+    });
+    // 5 % of 40 ms; of 10 ms that would be half a millisecond, and the floor is 1 ms.
+    for (first_token_ms, limit_ms) in [(40, 2.0), (10, 1.0)] {
+        passes_up_to(limit_ms * 1e6, 1.0, "send_lag", |lag| {
+            let mut records = vec![fixture::ok(&[first_token_ms, first_token_ms + 22])];
+            records[0].instants.scheduled = Some(fixture::START - lag as i64);
+            judge(&records, calm(), ScheduleFacts::default())
+        });
+    }
+    // The mean gap between tokens is 22 ms by 7, or 210 ms by 7, of which a tenth is more than the floor.
+    for (last_ms, limit_ns) in [(62, 1_000_000.0), (250, 3_000_000.0)] {
+        passes_up_to(limit_ns, 1.0, "read_lag", |lag| {
+            let mut records = vec![fixture::ok(&[40, last_ms])];
+            records[0].chunks.read_lag_ns[0] = lag as i64;
+            judge(&records, calm(), ScheduleFacts::default())
+        });
+    }
+    // One of a hundred chunks is 1 %.
+    passes_up_to(1.0, 1.0, "uncertain_chunks", |late| {
+        let mut records = vec![fixture::ok(&[40, 45, 52, 62]); 25];
+        for record in &mut records[..late as usize] {
+            record.chunks.uncertainty_ns[1] = 5_000_000;
+            record.chunks.read_lag_ns[1] = 1_000_000;
+        }
+        judge(&records, calm(), ScheduleFacts::default())
+    });
+    passes_up_to(0.0, 1.0, "records_degraded", |degraded| {
+        let mut records = run();
+        for record in &mut records[..degraded as usize] {
+            record.degraded = true;
+        }
+        judge(&records, calm(), ScheduleFacts::default())
+    });
+}
+
+#[test]
+fn how_late_a_merged_read_was_is_held_against_its_interval() {
+    let late = |width_ns, lag_ns| {
+        let mut record = fixture::ok(&[40, 62]);
+        (record.chunks.uncertainty_ns[1], record.chunks.read_lag_ns[1]) = (width_ns, lag_ns);
+        judge(&[record], calm(), ScheduleFacts::default()).uncertain_chunks.late
+    };
+    for (width_ns, most_ns) in
+        [(20_000_000, 1_000_000), (5_000_000, 500_000), (1_000_000, 200_000), (1, 200_000)]
+    {
+        assert_eq!((late(width_ns, most_ns), late(width_ns, most_ns + 1)), (0, 1), "{width_ns}");
+    }
+}
+
+#[test]
+fn without_streams_the_send_lag_is_held_against_the_whole_latency() {
+    let limit = |streaming| {
+        let config = MetricConfig { streaming, ..MetricConfig::default() };
+        let mut record = fixture::ok(&[800]);
+        record.instants.scheduled = Some(fixture::START - 100_000_000);
+        let mut aggregator = Aggregator::new(config.clone());
+        aggregator.push(&record, &request_metrics(&record, &config));
+        let profiling = Window { start: fixture::START, end: fixture::START + 1_000_000_000 };
+        let summary = aggregator.finish(&Windows { profiling, warmup: None });
+        let mut input = QualityInput::default();
+        input.push(&record);
+        input.judge(RunFacts::default(), &summary).reasons[0].threshold
+    };
+    assert_eq!((limit(true), limit(false)), (40.0, 40.0));
+}
+
+/// 20 streams of 20 tokens, 20 ms apart, whose reader comes by at multiples of `period_ms` only. The
+/// kernel keeps the last stamp of what a read finds; packets know them all.
+fn read_every(period_ms: i64, packets: bool) -> Vec<RequestRecord> {
+    let one = |number: i64| {
+        let arrivals: Vec<i64> = (0..20).map(|token| 40 + number % 20 + 20 * token).collect();
+        let mut record = shifted(fixture::ok(&arrivals), number * 100);
+        let chunks = arrivals.len();
+        for (at, arrival) in arrivals.iter().enumerate() {
+            let read = (arrival / period_ms + 1) * period_ms;
+            let last = *arrivals.iter().rev().find(|arrival| **arrival < read).unwrap();
+            let is_shared = at > 0 && arrivals[at - 1] >= read - period_ms;
+            let stamp = if packets { *arrival } else { last };
+            record.chunks.offset_ns[at] = stamp * 1_000_000;
+            record.chunks.read_lag_ns[at] = (read - stamp) * 1_000_000;
+            let width = if is_shared && !packets { stamp - (read - period_ms) } else { 0 };
+            record.chunks.uncertainty_ns[at] = width * 1_000_000;
+        }
+        let all = chunks as u32;
+        let (packet, kernel) = if packets { (all, 0) } else { (0, all) };
+        record.stamps = StampCounts { packet, kernel, user: 0 };
+        record
+    };
+    (0..20).map(one).collect()
+}
+
+#[test]
+fn forced_a_client_starved_of_cpu() {
+    let host = HostFacts { machine_busy_share: Some(0.998), worker_busy_shares: vec![0.2], ..calm() };
+    let quality = judge(&read_every(200, false), host, ScheduleFacts::default());
+    assert!(quality.client_limited);
+    assert_eq!(codes(&quality), ["uncertain_chunks", "read_lag"]);
+    let (first, second) = (&quality.reasons[0], &quality.reasons[1]);
+    assert!(first.remedy.starts_with("stamp each segment with --timestamps packet"), "{}", first.remedy);
+    assert!(second.remedy.contains("the machine was 100 % busy, with 0.10 cores' worth of it this client"));
+    assert!(!quality.remarks.iter().any(|remark| remark.code == "uncertain_chunks"), "said once");
+}
+
+#[test]
+fn packets_make_a_late_reader_harmless_unless_something_waits_for_it() {
+    let quality = judge(&read_every(200, true), calm(), ScheduleFacts::default());
+    assert_eq!(codes(&quality), [""; 0]);
+    assert_eq!((quality.timestamp_source, quality.stamps.packet), (TimestampSource::Packet, 400));
+    assert!(quality.read_lag.unwrap().p99_ms > 100.0, "it is reported all the same");
+
+    let closed = ScheduleFacts { waits_for_replies: true, ..ScheduleFacts::default() };
+    let quality = judge(&read_every(200, true), calm(), closed);
+    assert_eq!(codes(&quality), ["read_lag"]);
+    assert!(quality.reasons[0].message.contains("what waited for it left that much later"));
+    let mut turns = read_every(200, true);
+    turns[7].identity.turn_index = 1;
+    assert_eq!(codes(&judge(&turns, calm(), ScheduleFacts::default())), ["read_lag"]);
+
+    // One chunk that the tap missed puts its record's lags among those that can bend arrivals.
+    let mut missed = read_every(200, true);
+    missed[3].stamps = StampCounts { packet: 19, kernel: 1, user: 0 };
+    let quality = judge(&missed, calm(), ScheduleFacts::default());
+    assert_eq!((codes(&quality), quality.timestamp_source), (vec!["read_lag"], TimestampSource::Mixed));
+}
+
+#[test]
+fn forced_asked_for_more_than_the_host_can_send() {
+    let records: Vec<_> = (0..1000)
+        .map(|number| {
+            let mut record = fixture::ok(&[40, 52, 62]);
+            record.connection.connect_ns = None;
+            record.instants.scheduled = Some(fixture::START + number * 50_000);
+            record.instants.send_start = Some(fixture::START + number * 500_000);
+            record
+        })
+        .collect();
+    let host = HostFacts { worker_busy_shares: vec![1.0, 0.99], ..calm() };
+    let schedule = ScheduleFacts { due: 1000, caught_up: 977, ..ScheduleFacts::default() };
+    let quality = judge(&records, host, schedule);
+    assert!(quality.client_limited);
+    assert_eq!(codes(&quality), ["workers_busy", "send_lag"]);
+    let message = &quality.reasons[1].message;
+    assert!(
+        message.starts_with("asked for 20000.0 requests/s the client sent 2000.0: one request"),
+        "{message}"
+    );
+    assert_eq!(quality.remarks[0].code, "caught_up");
+}
+
+#[test]
+fn forced_too_few_file_descriptors() {
+    let mut records: Vec<_> = (0..200).map(|number| shifted(fixture::ok(&[40, 62]), number)).collect();
+    for record in &mut records[100..150] {
+        record.outcome = Outcome::Failed(FailureKind::ConnectError);
+        record.error = Some(ErrorDetail {
+            code: None,
+            error_type: "ClientConnectorError".to_owned(),
+            message: "Too many open files (os error 24)".to_owned(),
+            cause: None,
+            cause_chain: Vec::new(),
+        });
+    }
+    let schedule = ScheduleFacts { due: 200, unsent_by_client: 2, ..ScheduleFacts::default() };
+    let quality = judge(&records, calm(), schedule);
+    assert!(quality.client_limited);
+    assert_eq!(codes(&quality), ["schedule_not_sent"]);
+    let Reason { message, remedy, measured, threshold, .. } = &quality.reasons[0];
+    assert_eq!((*measured, *threshold), (0.74, 0.99));
+    assert_eq!(
+        message,
+        "of 200 requests due, 26.00 % were not sent (at most 1 %): 50 found no file descriptor, 2 were too \
+         late to be sent"
+    );
+    assert_eq!(remedy, "raise the limit on open files (ulimit -n)");
+}
+
+#[test]
+fn ticks_that_were_lost_count_as_not_sent() {
+    let schedule = ScheduleFacts { due: 980, skipped_late: 20, ..ScheduleFacts::default() };
+    let quality = judge(&run(), calm(), schedule);
+    assert_eq!((codes(&quality), quality.reasons[0].measured), (vec!["schedule_not_sent"], 0.98));
+    // Overdue arrivals have records, and are counted once.
+    let mut records = run();
+    records.extend((0..20).map(|number| {
+        let mut unsent = shifted(fixture::ok(&[]), 5000 + number);
+        unsent.outcome = Outcome::NotSent;
+        unsent
+    }));
+    let schedule =
+        ScheduleFacts { due: 1000, unsent_by_client: 20, skipped_late: 20, ..ScheduleFacts::default() };
+    assert_eq!(judge(&records, calm(), schedule).reasons[0].measured, 0.98);
+}
+
+#[test]
+fn the_reason_passed_by_most_comes_first() {
+    let mut records = run();
+    records[5].instants.scheduled = records[5].instants.request_start.map(|start| start - 300_000_000);
+    let host = |steal| HostFacts { steal_share: Some(steal), ..calm() };
+    let barely = judge(&records, host(0.011), ScheduleFacts::default());
+    assert_eq!(codes(&barely), ["send_lag", "steal"]);
+    let mostly = judge(&records, host(1.0), ScheduleFacts::default());
+    assert_eq!(codes(&mostly), ["steal", "send_lag"], "both at the top: causes first");
+}
+
+#[test]
+fn remarks_say_what_limits_nothing() {
+    let says = |quality: &Quality, code: &str| {
+        assert!(!quality.client_limited, "{:?}", quality.reasons);
+        quality.remarks.iter().find(|remark| remark.code == code).map(|remark| remark.message.clone())
+    };
+    let mut pairs = run();
+    for record in &mut pairs {
+        record.chunks.uncertainty_ns[2] = 10_000_000;
+    }
+    let quality = judge(&pairs, calm(), ScheduleFacts::default());
+    let message = says(&quality, "uncertain_chunks").unwrap();
+    assert!(message.starts_with("33.33 % of chunks share a read") && message.contains("--timestamps packet"));
+    for record in &mut pairs {
+        record.stamps = StampCounts { packet: 3, ..StampCounts::default() };
+    }
+    let message = says(&judge(&pairs, calm(), ScheduleFacts::default()), "uncertain_chunks").unwrap();
+    assert!(!message.contains("--timestamps"), "{message}");
+
+    let host = HostFacts { missing_stamps: 3, clock_steps: 2, ..calm() };
+    let schedule = ScheduleFacts { governed: 7, ..ScheduleFacts::default() };
+    let packets = PacketFacts { packets: 1000, dropped_by_kernel: 5, passed_by: 1, ..PacketFacts::default() };
+    let facts = RunFacts { host, schedule, packets: Some(packets), ceiling: None };
+    let quality = judge_all(&run(), facts);
+    for (code, part) in [
+        ("missing_stamps", "3 reads"),
+        ("clock_steps", "stepped 2 times"),
+        ("governed", "7 requests"),
+        ("packets_missed", "(5 packets were dropped by the kernel, 1 records came too fast)"),
+    ] {
+        assert!(says(&quality, code).unwrap().contains(part), "{code}");
+    }
+    let mut user = run();
+    user[0].stamps = StampCounts { user: 3, ..StampCounts::default() };
+    assert!(
+        says(&judge(&user, calm(), ScheduleFacts::default()), "user_stamps").unwrap().starts_with("3 of 33 ")
+    );
+    let killed = judge(&run(), HostFacts::default(), ScheduleFacts::default());
+    assert!(says(&killed, "host_unknown").is_some());
+}
+
+#[test]
+fn a_run_near_its_hosts_ceiling_says_so() {
+    let near = |requests_per_second| {
+        let cited = CeilingCited {
+            file: "/var/lib/loadgen/calibration.json".to_owned(),
+            measured_at: "2026-11-22T05:00:00Z".to_owned(),
+            loadgen_version: "0.1.0".to_owned(),
+            requests_per_second: Some(requests_per_second),
+            token_events_per_second: Some(1000.0),
+            open_streams: Some(0),
+            ttft_error_p99_ms: None,
+            gap_error_p99_ms: None,
+            outside_write_share: None,
+        };
+        let facts = RunFacts { host: calm(), ceiling: Some(cited), ..RunFacts::default() };
+        let quality = judge_all(&run(), facts);
+        let said = quality.remarks.iter().find(|remark| remark.code == "near_ceiling");
+        (quality.ceiling.unwrap(), said.map(|remark| remark.message.clone()))
+    };
+    // 10 requests a second were sent.
+    let (ceiling, said) = near(12.5);
+    assert_eq!((ceiling.requests_share, ceiling.open_streams_share, said), (Some(0.8), None, None));
+    assert_eq!(ceiling.token_events_share, Some(33.0 / 1.022 / 1000.0));
+    let said = near(12.4).1.unwrap();
+    assert!(said.starts_with("the run came to 81 % of the 12 requests/s that this host"), "{said}");
+}
+
+#[test]
+fn parts_of_a_run_merge_into_the_whole() {
+    let mut records = read_every(60, false);
+    records[2].degraded = true;
+    records[3].stamps = StampCounts { packet: 20, ..StampCounts::default() };
+    records[4].outcome = Outcome::Cancelled;
+    records[5].identity.turn_index = 2;
+    let of = |records: &[RequestRecord]| {
+        let mut input = QualityInput::default();
+        for record in records {
+            input.push(record);
+        }
+        input
+    };
+    let summary = summary(&records);
+    let facts = || RunFacts { host: calm(), ..RunFacts::default() };
+    let whole = of(&records).judge(facts(), &summary);
+    for at in [0, 1, 7, 20] {
+        let mut merged = of(&records[at..]);
+        merged.merge(&of(&records[..at]));
+        assert_eq!(merged.judge(facts(), &summary), whole, "{at}");
+    }
 }

@@ -1,117 +1,240 @@
 //! The thresholds above which a run says of itself that the client limited it.
+//!
+//! Each asks whether the client bent a figure, not whether it was busy:
+//!
+//! * **Schedule not sent.** Less than 99 % of what was due was sent, for reasons of the client: never
+//!   released, skipped as too late, or without a descriptor, port or memory on this host.
+//! * **Send lag**, p99: the server saw another load than the schedule says. What counts is the latency that
+//!   is measured: 1 ms, or 5 % of the median time to first token (of the request latency, where responses
+//!   are not streamed).
+//! * **Uncertain chunks** that the client caused: gaps between tokens that are not known to the instant.
+//! * **Read lag**, p99: an arrival stamped on the connection's socket is exact while its reader is less
+//!   than a gap late; above a tenth of a gap that is no longer safe. Stamps of packets do not mind a late
+//!   reader, so there only the lag of the *last* chunk counts, and only where requests wait for replies:
+//!   the next turn of a conversation or the next request of a closed load leaves that much later.
+//! * **Records degraded**: their chunk lists are missing from the figures.
+//! * **Workers busy** above 90 % of a core: what comes next waits for the client.
+//! * **Steal** above 1 %: the machine stood still for that share of the time, the kernel's stamps of both
+//!   kinds included, so that no source of time can excuse it.
 
+use super::input::Reads;
 use super::{Quality, Reason};
 use crate::summary::Summary;
 
-/// Greatest share of uncertain chunks that were read late. Those read at once are uncertain too, and
-/// not for anything that the client did.
-const LATE_UNCERTAIN_SHARE: f64 = 0.01;
+/// Least share of the schedule that the client must have sent.
+const SENT_SHARE: f64 = 0.99;
 /// Send lag p99 may be this many ms, or [`SEND_LAG_OF_TTFT`] of the median time to first token,
 /// whichever is more.
 const LAG_FLOOR_MS: f64 = 1.0;
 const SEND_LAG_OF_TTFT: f64 = 0.05;
+/// Greatest share of chunks that the client left uncertain. Those read at once are uncertain too, and not
+/// for anything that the client did.
+const LATE_UNCERTAIN_SHARE: f64 = 0.01;
 /// Read lag p99 may be [`LAG_FLOOR_MS`], or this much of the median inter token latency.
 const READ_LAG_OF_ITL: f64 = 0.10;
-/// Least share of the schedule that the client must have sent.
-const SENT_SHARE: f64 = 0.99;
 /// Greatest share of a core that a worker may have used.
 const WORKER_BUSY: f64 = 0.90;
 /// Greatest share of CPU time that others may have taken.
 const STEAL: f64 = 0.01;
 
-/// Every threshold that was passed.
-pub(super) fn reasons(quality: &Quality, summary: &Summary) -> Vec<Reason> {
-    [
-        uncertain_chunks(quality),
-        send_lag(quality, summary),
-        read_lag(quality, summary),
-        schedule_not_sent(quality),
-        records_degraded(quality),
+/// A machine this busy leaves nobody waiting for long only by chance.
+const MACHINE_BUSY: f64 = 0.95;
+
+/// A reason, and how telling it is: 1 at its threshold, 100 at the worst that can be.
+struct Found {
+    reason: Reason,
+    weight: f64,
+}
+
+/// Every threshold that was passed, the one passed by most first; of equals causes before effects.
+pub(super) fn reasons(quality: &Quality, reads: Reads, summary: &Summary) -> Vec<Reason> {
+    let mut found: Vec<Found> = [
         workers_busy(quality),
         steal(quality),
+        schedule_not_sent(quality),
+        send_lag(quality, summary),
+        uncertain_chunks(quality),
+        read_lag(quality, reads, summary),
+        records_degraded(quality),
     ]
     .into_iter()
     .flatten()
-    .collect()
+    .collect();
+    found.sort_by(|left, right| right.weight.total_cmp(&left.weight));
+    found.into_iter().map(|found| found.reason).collect()
 }
 
-fn uncertain_chunks(quality: &Quality) -> Option<Reason> {
-    let share = quality.uncertain_chunks.late_share;
-    above("uncertain_chunks", share, LATE_UNCERTAIN_SHARE, || {
-        format!(
-            "{:.2} % of chunks share a read that came more than 1 ms late, so their arrival is only known \
-             as an interval; give the client more CPU or fewer streams",
-            share * 100.0
+/// A reason for a figure that may be at most `threshold`; `None` for one that is. Its weight is how many
+/// times the threshold it is.
+fn above(code: &str, measured: f64, threshold: f64, say: impl FnOnce() -> (String, String)) -> Option<Found> {
+    if measured <= threshold || measured.is_nan() {
+        return None;
+    }
+    let (message, remedy) = say();
+    let weight = (measured / threshold).min(100.0);
+    Some(Found { reason: Reason { code: code.to_owned(), message, remedy, measured, threshold }, weight })
+}
+
+fn workers_busy(quality: &Quality) -> Option<Found> {
+    let busiest = quality.host.worker_busy_shares.iter().copied().reduce(f64::max)?;
+    let mut found = above("workers_busy", busiest, WORKER_BUSY, || {
+        (
+            format!(
+                "the busiest worker used {:.0} % of its core (at most {:.0} %)",
+                busiest * 100.0,
+                WORKER_BUSY * 100.0
+            ),
+            "lower the load or give the client more cores".to_owned(),
+        )
+    })?;
+    // A core has no more than 100 % to give: the last tenth counts in full.
+    found.weight = 1.0 + 99.0 * (busiest - WORKER_BUSY) / (1.0 - WORKER_BUSY);
+    Some(found)
+}
+
+fn steal(quality: &Quality) -> Option<Found> {
+    let share = quality.host.steal_share?;
+    above("steal", share, STEAL, || {
+        (
+            format!(
+                "the hypervisor gave {} of this machine's CPU time to others (at most 1 %)",
+                percent(share)
+            ),
+            "run again, or on a machine with cores of its own".to_owned(),
         )
     })
 }
 
-fn send_lag(quality: &Quality, summary: &Summary) -> Option<Reason> {
-    let p99 = quality.send_lag?.p99_ms;
-    let limit = LAG_FLOOR_MS.max(SEND_LAG_OF_TTFT * median(summary, "time_to_first_token"));
-    above("send_lag", p99, limit, || {
-        format!(
-            "one request in a hundred left {p99:.3} ms or more after it was due; lower the rate or give the client more CPU"
-        )
-    })
-}
-
-fn read_lag(quality: &Quality, summary: &Summary) -> Option<Reason> {
-    let p99 = quality.read_lag?.p99_ms;
-    let limit = LAG_FLOOR_MS.max(READ_LAG_OF_ITL * median(summary, "inter_token_latency"));
-    above("read_lag", p99, limit, || {
-        format!(
-            "one chunk in a hundred was read {p99:.3} ms or more after it arrived; give the client more CPU"
-        )
-    })
-}
-
-fn schedule_not_sent(quality: &Quality) -> Option<Reason> {
-    let (due, unsent) = (quality.schedule.due, quality.schedule.unsent_by_client);
+fn schedule_not_sent(quality: &Quality) -> Option<Found> {
+    let schedule = &quality.schedule;
+    // Overdue arrivals that were left out are among the unsent; ticks that were are not even due.
+    let lost_ticks = schedule.skipped_late.saturating_sub(quality.requests.not_sent);
+    let (due, unsent) = (schedule.due + lost_ticks, schedule.unsent_by_client + lost_ticks);
     if due == 0 {
         return None;
     }
     let sent = 1.0 - unsent as f64 / due as f64;
-    (sent < SENT_SHARE).then(|| Reason {
-        code: "schedule_not_sent".to_owned(),
-        message: format!(
-            "of {due} requests due, {unsent} were never sent or found no file descriptor or port on this \
-             host; lower the rate, or raise the limit (ulimit -n)"
+    let starved = &quality.starved;
+    let causes = [
+        (starved.files, "found no file descriptor", "raise the limit on open files (ulimit -n)"),
+        (
+            starved.ports,
+            "found no local port",
+            "give more addresses to leave from (--source-addresses), or widen net.ipv4.ip_local_port_range",
         ),
-        measured: sent,
-        threshold: SENT_SHARE,
-    })
+        (starved.memory, "found no memory for a socket", "open fewer connections at once"),
+        (
+            unsent.saturating_sub(starved.total()),
+            "were too late to be sent",
+            "lower the rate or give the client more CPU",
+        ),
+    ];
+    let most = causes.iter().max_by_key(|(count, ..)| *count).map_or("", |(.., remedy)| *remedy);
+    let parts: Vec<String> = causes
+        .iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, what, _)| format!("{count} {what}"))
+        .collect();
+    let missing = 1.0 - sent;
+    let mut found = above("schedule_not_sent", missing, 1.0 - SENT_SHARE, || {
+        let message = format!(
+            "of {due} requests due, {} were not sent (at most 1 %): {}",
+            percent(missing),
+            parts.join(", ")
+        );
+        (message, most.to_owned())
+    })?;
+    (found.reason.measured, found.reason.threshold) = (sent, SENT_SHARE);
+    Some(found)
 }
 
-fn records_degraded(quality: &Quality) -> Option<Reason> {
-    let degraded = quality.degraded_records;
-    above("records_degraded", degraded as f64, 0.0, || {
-        format!("{degraded} records lost their chunk lists because storage could not keep up")
-    })
-}
-
-fn workers_busy(quality: &Quality) -> Option<Reason> {
-    let busiest = quality.host.worker_busy_shares.iter().copied().reduce(f64::max)?;
-    above("workers_busy", busiest, WORKER_BUSY, || {
-        format!(
-            "the busiest worker used {:.0} % of its core; lower the load or give more cores",
-            busiest * 100.0
+fn send_lag(quality: &Quality, summary: &Summary) -> Option<Found> {
+    let p99 = quality.send_lag?.p99_ms;
+    let latency = median(summary, "time_to_first_token").or(median(summary, "request_latency"));
+    let limit = LAG_FLOOR_MS.max(SEND_LAG_OF_TTFT * latency.unwrap_or(0.0));
+    above("send_lag", p99, limit, || {
+        let rates = match (quality.requested_rate, quality.achieved_rate) {
+            (Some(asked), Some(sent)) if sent < SENT_SHARE * asked => {
+                format!("asked for {asked:.1} requests/s the client sent {sent:.1}: ")
+            }
+            _ => String::new(),
+        };
+        (
+            format!(
+                "{rates}one request in a hundred left {p99:.3} ms or more after it was due (at most {limit:.3} ms)"
+            ),
+            format!("lower the rate or give the client more CPU{}", starved_of_cpu(quality)),
         )
     })
 }
 
-fn steal(quality: &Quality) -> Option<Reason> {
-    let share = quality.host.steal_share?;
-    above("steal", share, STEAL, || {
-        format!("the hypervisor gave {:.2} % of this machine's CPU time to others", share * 100.0)
+fn uncertain_chunks(quality: &Quality) -> Option<Found> {
+    let share = quality.uncertain_chunks.late_share;
+    above("uncertain_chunks", share, LATE_UNCERTAIN_SHARE, || {
+        let cpu = format!("give the client more CPU or fewer streams{}", starved_of_cpu(quality));
+        let remedy = if quality.stamps.packet > 0 {
+            cpu
+        } else {
+            format!(
+                "stamp each segment with --timestamps packet (Linux, needs CAP_NET_RAW), which a late reader \
+                 cannot bend, or {cpu}"
+            )
+        };
+        (
+            format!(
+                "the client read {} of chunks so late that the kernel had merged them with others (at most 1 %): \
+                 their arrival is only known as an interval",
+                percent(share)
+            ),
+            remedy,
+        )
     })
 }
 
-fn above(code: &str, measured: f64, threshold: f64, message: impl FnOnce() -> String) -> Option<Reason> {
-    (measured > threshold).then(|| Reason { code: code.to_owned(), message: message(), measured, threshold })
+fn read_lag(quality: &Quality, reads: Reads, summary: &Summary) -> Option<Found> {
+    let limit = LAG_FLOOR_MS.max(READ_LAG_OF_ITL * median(summary, "inter_token_latency").unwrap_or(0.0));
+    let remedy = || format!("give the client more CPU{}", starved_of_cpu(quality));
+    let chunks = reads.socket_p99_ms.and_then(|p99| {
+        above("read_lag", p99, limit, || {
+            let what = "one chunk in a hundred was read";
+            (format!("{what} {p99:.3} ms or more after it arrived (at most {limit:.3} ms)"), remedy())
+        })
+    });
+    chunks.or_else(|| {
+        let p99 = quality.reply_lag.filter(|_| reads.replies_awaited && quality.stamps.packet > 0)?.p99_ms;
+        above("read_lag", p99, limit, || {
+            let what = "one reply in a hundred was noticed";
+            let so = "and what waited for it left that much later";
+            (format!("{what} {p99:.3} ms or more after it arrived (at most {limit:.3} ms), {so}"), remedy())
+        })
+    })
 }
 
-/// The median of a latency in ms; 0 when the run has none, which leaves the floor as the limit.
-fn median(summary: &Summary, tag: &str) -> f64 {
-    summary.get(tag).and_then(|stats| stats.percentile(50)).unwrap_or(0.0)
+fn records_degraded(quality: &Quality) -> Option<Found> {
+    let degraded = quality.degraded_records;
+    let mut found = above("records_degraded", degraded as f64, 0.0, || {
+        (
+            format!("{degraded} records lost their chunk lists because storage could not keep up"),
+            "lower the load, or write the results to a faster disk".to_owned(),
+        )
+    })?;
+    let share = degraded as f64 / quality.requests.scheduled().max(1) as f64;
+    found.weight = (100.0 * share).clamp(1.0, 100.0);
+    Some(found)
+}
+
+/// Whose CPU it was, where the machine had none left and the client used little of it.
+fn starved_of_cpu(quality: &Quality) -> String {
+    let busy = quality.host.machine_busy_share.filter(|busy| *busy > MACHINE_BUSY);
+    let (Some(busy), Some(own)) = (busy, quality.process_cores_busy) else { return String::new() };
+    format!(" (the machine was {:.0} % busy, with {own:.2} cores' worth of it this client)", busy * 100.0)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+/// The median of a latency in ms.
+fn median(summary: &Summary, tag: &str) -> Option<f64> {
+    summary.get(tag).and_then(|stats| stats.percentile(50))
 }

@@ -75,14 +75,15 @@ fn judge(input: QualityInput, summary: &Summary, notes: &Notes, plan: &ReportPla
     let excused = plan.waits_for_slots || ended.engine.was_interrupted;
     let schedule = ScheduleFacts {
         due: counts.scheduled,
-        unsent_by_client: if excused { 0 } else { counts.not_sent },
+        // What was left out as too late is the client's, under a cap too.
+        unsent_by_client: if excused { counts.skipped_late.min(counts.not_sent) } else { counts.not_sent },
         skipped_ticks: counts.skipped,
         delayed: counts.delayed,
         retried_stale: counts.retried_stale,
         caught_up: counts.caught_up,
         skipped_late: counts.skipped_late,
         governed: counts.governed,
-        waits_for_replies: false,
+        waits_for_replies: plan.waits_for_replies,
     };
     let (host, packets) = (ended.host.clone(), ended.packets);
     input.judge(RunFacts { host, schedule, packets, ceiling }, summary)

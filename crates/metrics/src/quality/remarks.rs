@@ -1,0 +1,127 @@
+//! What a reader should know of a run although it does not limit it.
+
+use super::{Quality, Remark};
+
+/// Above this share of uncertain chunks it is worth saying why, and what would make them certain.
+const MANY_UNCERTAIN: f64 = 0.01;
+/// From this share of a ceiling on, a run is near it.
+const NEAR_CEILING: f64 = 0.80;
+
+/// Every remark that applies, those on the exactness of arrivals first.
+pub(super) fn remarks(quality: &Quality) -> Vec<Remark> {
+    let found = [
+        ("uncertain_chunks", uncertain_chunks(quality)),
+        ("user_stamps", user_stamps(quality)),
+        ("missing_stamps", missing_stamps(quality)),
+        ("packets_missed", packets_missed(quality)),
+        ("clock_steps", clock_steps(quality)),
+        ("caught_up", caught_up(quality)),
+        ("governed", governed(quality)),
+        ("near_ceiling", near_ceiling(quality)),
+        ("host_unknown", host_unknown(quality)),
+    ];
+    let said = found.into_iter().filter_map(|(code, message)| Some((code, message?)));
+    said.map(|(code, message)| Remark { code: code.to_owned(), message }).collect()
+}
+
+/// Those that the client caused are a reason, which says so; these came together.
+fn uncertain_chunks(quality: &Quality) -> Option<String> {
+    let chunks = &quality.uncertain_chunks;
+    let has_reason = quality.reasons.iter().any(|reason| reason.code == "uncertain_chunks");
+    if chunks.share <= MANY_UNCERTAIN || has_reason {
+        return None;
+    }
+    let what = format!(
+        "{:.2} % of chunks share a read although the client was there: the server writes several at a time, \
+         or the network joins them",
+        100.0 * chunks.share
+    );
+    if quality.stamps.packet > 0 {
+        return Some(what);
+    }
+    Some(format!("{what}; --timestamps packet (Linux, needs CAP_NET_RAW) tells their arrivals apart"))
+}
+
+fn user_stamps(quality: &Quality) -> Option<String> {
+    let user = quality.stamps.user;
+    (user > 0).then(|| {
+        let all = quality.uncertain_chunks.chunks;
+        format!(
+            "{user} of {all} chunks were stamped when this process read them: how late it was cannot be told of them"
+        )
+    })
+}
+
+fn missing_stamps(quality: &Quality) -> Option<String> {
+    let missing = quality.host.missing_stamps;
+    (missing > 0).then(|| {
+        format!("{missing} reads came without the kernel's stamp and count from when they were read")
+    })
+}
+
+fn packets_missed(quality: &Quality) -> Option<String> {
+    let packets = quality.packets?;
+    let missed = [
+        (packets.dropped_by_kernel, "packets were dropped by the kernel"),
+        (packets.unanchored_flows, "connections could not be placed"),
+        (packets.passed_by, "records came too fast"),
+        (packets.contradicted, "chunks disagreed with their packet"),
+    ];
+    let said: Vec<String> = missed
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "the packet tap did not see everything ({}); those chunks keep the socket's stamp",
+            said.join(", ")
+        )
+    })
+}
+
+fn clock_steps(quality: &Quality) -> Option<String> {
+    let steps = quality.host.clock_steps;
+    (steps > 0).then(|| {
+        format!("the wall clock was stepped {steps} times; the kernel's stamps were placed anew each time")
+    })
+}
+
+fn caught_up(quality: &Quality) -> Option<String> {
+    let overdue = quality.schedule.caught_up;
+    (overdue > 0).then(|| {
+        format!("{overdue} requests were overdue and left at once: the server saw bursts that the schedule did not ask for")
+    })
+}
+
+fn governed(quality: &Quality) -> Option<String> {
+    let held = quality.schedule.governed;
+    (held > 0).then(|| format!("{held} requests were held back by --max-request-rate, as asked"))
+}
+
+fn near_ceiling(quality: &Quality) -> Option<String> {
+    let ceiling = quality.ceiling.as_ref()?;
+    let cited = &ceiling.cited;
+    let shares = [
+        (ceiling.requests_share, cited.requests_per_second, "requests/s"),
+        (ceiling.token_events_share, cited.token_events_per_second, "token events/s"),
+        (ceiling.open_streams_share, cited.open_streams.map(|most| most as f64), "open streams"),
+    ];
+    let known = shares.into_iter().filter_map(|(share, most, unit)| Some((share?, most?, unit)));
+    let (share, most, unit) = known.max_by(|left, right| left.0.total_cmp(&right.0))?;
+    (share > NEAR_CEILING).then(|| {
+        format!(
+            "the run came to {:.0} % of the {most:.0} {unit} that this host was measured to reach ({}): little was \
+             left for bursts",
+            share * 100.0,
+            cited.measured_at
+        )
+    })
+}
+
+/// A run that was killed could not say what its host did.
+fn host_unknown(quality: &Quality) -> Option<String> {
+    let is_unknown = quality.host.wall_seconds == 0.0 && quality.send_lag.is_some();
+    is_unknown
+        .then(|| "the run did not end in order: CPU, steal and what was left unsent are not known".to_owned())
+}
