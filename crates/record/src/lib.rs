@@ -19,8 +19,8 @@ mod schema;
 
 pub use error::RecordError;
 pub use journal::{
-    Damage, DamageReason, Entry, Journal, JournalHeader, JournalLimits, JournalReader, JournalSink,
-    JournalStats, read_bytes,
+    Batch, Damage, DamageReason, Entry, Journal, JournalHeader, JournalLimits, JournalReader, JournalSink,
+    JournalStats, Written, read_bytes,
 };
 pub use parquet::{ParquetSink, RecordReader, StoredRecord, concatenate};
 pub use schema::{MetricColumn, RECORD_SCHEMA, SCHEMA_VERSION, keys, record_schema, schema_listing};

@@ -3,33 +3,37 @@
 //! ```text
 //! segment = head frame*
 //! head    = magic [8]  version u32  number u32  crc32 u32      crc over the 16 bytes before it
-//! frame   = length u32  crc32 u32  kind u8  payload [length]   crc over kind and payload
+//! frame   = mark [3]  kind u8  length u32  crc32 u32  payload [length]   crc over kind, length, payload
 //! ```
 //!
-//! All integers are little-endian; payloads are postcard. Neither format describes itself, so any
-//! change to the types inside a payload must raise [`VERSION`].
+//! All integers are little-endian; payloads are postcard, but for the chunk lists that end a finished
+//! record (see `packed`). Neither format describes itself, so any change to the types inside a payload
+//! must raise [`VERSION`]. The mark is what a search for the next frame looks for: bytes that occur in
+//! no UTF-8 text.
 //!
 //! Invariant: a frame is only ever taken whole and with the right checksum. This file does not know
 //! files, threads or what to do about damage.
 
 use loadgen_core::{RawRecord, Started};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::JournalHeader;
+use super::{JournalHeader, packed};
 
 /// The first bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"LGJRNL\r\n";
 /// The version of frames and payloads.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Bytes of a segment's head.
 pub(crate) const SEGMENT_HEAD: usize = 20;
+/// The first bytes of every frame.
+pub(crate) const MARK: [u8; 3] = [0xF5, 0xFF, 0xC0];
 /// Bytes of a frame before its payload.
-pub(crate) const FRAME_HEAD: usize = 9;
+pub(crate) const FRAME_HEAD: usize = 12;
 /// The longest payload that is written, and the longest that a reader believes in.
 pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
 
-/// What a frame holds. The values are bytes that occur in no UTF-8 text and rarely in short
-/// integers, so that a search for the next frame seldom stops at a false one.
+/// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -82,20 +86,43 @@ pub(crate) fn check_segment_head(bytes: &[u8]) -> SegmentHead {
 /// Appends one frame to `buffer`. `false`, and nothing appended, when the payload is longer than
 /// [`MAX_PAYLOAD`] or cannot be encoded.
 pub(crate) fn append<T: Serialize>(buffer: &mut Vec<u8>, kind: Kind, value: &T) -> bool {
+    append_with(buffer, kind, |buffer| postcard::to_io(value, buffer).is_ok())
+}
+
+/// Appends the frame of a finished record, likewise. The record is as before when this returns.
+pub(crate) fn append_record(buffer: &mut Vec<u8>, record: &mut RawRecord) -> bool {
+    let chunks = std::mem::take(&mut record.chunks);
+    let is_written = append_with(buffer, Kind::Finished, |buffer| {
+        postcard::to_io(record, &mut *buffer).is_ok() && packed::write(&chunks, buffer)
+    });
+    record.chunks = chunks;
+    is_written
+}
+
+fn append_with(buffer: &mut Vec<u8>, kind: Kind, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
     let start = buffer.len();
-    buffer.extend_from_slice(&[0; FRAME_HEAD - 1]);
+    buffer.extend_from_slice(&MARK);
     buffer.push(kind as u8);
-    let encoded = postcard::to_io(value, &mut *buffer).is_ok();
+    buffer.extend_from_slice(&[0; 8]);
+    let is_encoded = write(buffer);
     let length = buffer.len() - start - FRAME_HEAD;
-    if !encoded || length > MAX_PAYLOAD {
+    if !is_encoded || length > MAX_PAYLOAD {
         buffer.truncate(start);
         return false;
     }
-    let crc = crc32fast::hash(&buffer[start + FRAME_HEAD - 1..]);
-    let length = u32::try_from(length).expect("a payload is at most MAX_PAYLOAD bytes");
-    buffer[start..start + 4].copy_from_slice(&length.to_le_bytes());
-    buffer[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    let length = u32::try_from(length).expect("a payload is at most MAX_PAYLOAD bytes").to_le_bytes();
+    buffer[start + 4..start + 8].copy_from_slice(&length);
+    let crc = checksum(&buffer[start..]);
+    buffer[start + 8..start + FRAME_HEAD].copy_from_slice(&crc.to_le_bytes());
     true
+}
+
+/// The checksum of a whole frame: over its kind, its length and its payload.
+fn checksum(frame: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&frame[3..8]);
+    crc.update(&frame[FRAME_HEAD..]);
+    crc.finalize()
 }
 
 /// The head of a frame, as read.
@@ -107,16 +134,16 @@ pub(crate) struct FrameHead {
 }
 
 impl FrameHead {
-    /// Reads a head; `None` when its kind is unknown or its length unbelievable.
+    /// Reads a head; `None` when its mark is wrong, its kind unknown or its length unbelievable.
     pub(crate) fn parse(head: &[u8; FRAME_HEAD]) -> Option<Self> {
-        let kind = Kind::from_byte(head[8])?;
-        let length = usize::try_from(word(head)).ok().filter(|length| *length <= MAX_PAYLOAD)?;
-        Some(Self { kind, length, crc: word(&head[4..]) })
+        let kind = Kind::from_byte(head[3]).filter(|_| head.starts_with(&MARK))?;
+        let length = usize::try_from(word(&head[4..])).ok().filter(|length| *length <= MAX_PAYLOAD)?;
+        Some(Self { kind, length, crc: word(&head[8..]) })
     }
 
-    /// Whether `body`, the kind byte and the payload, is what was written.
-    pub(crate) fn fits(self, body: &[u8]) -> bool {
-        crc32fast::hash(body) == self.crc
+    /// Whether the whole `frame` is what was written.
+    pub(crate) fn fits(self, frame: &[u8]) -> bool {
+        checksum(frame) == self.crc
     }
 }
 
@@ -140,12 +167,23 @@ pub(crate) struct NoteFrame {
     pub(crate) json: String,
 }
 
-/// Decodes a payload whose checksum was right.
-pub(crate) fn decode(kind: Kind, payload: &[u8]) -> Result<Frame, postcard::Error> {
-    Ok(match kind {
-        Kind::Header => Frame::Header(postcard::from_bytes(payload)?),
-        Kind::Started => Frame::Started(postcard::from_bytes(payload)?),
-        Kind::Finished => Frame::Finished(postcard::from_bytes(payload)?),
-        Kind::Note => Frame::Note(postcard::from_bytes(payload)?),
+/// Decodes a payload whose checksum was right; `None` when it makes no sense all the same.
+pub(crate) fn decode(kind: Kind, payload: &[u8]) -> Option<Frame> {
+    Some(match kind {
+        Kind::Header => Frame::Header(postcard::from_bytes(payload).ok()?),
+        Kind::Started => Frame::Started(postcard::from_bytes(payload).ok()?),
+        Kind::Finished => Frame::Finished(Box::new(decode_record(payload)?)),
+        Kind::Note => Frame::Note(postcard::from_bytes(payload).ok()?),
     })
+}
+
+/// Decodes the payload of a finished record.
+pub(crate) fn decode_record(payload: &[u8]) -> Option<RawRecord> {
+    let (record, chunks) = postcard::take_from_bytes::<RawRecord>(payload).ok()?;
+    Some(RawRecord { chunks: packed::read(chunks)?, ..record })
+}
+
+/// Whom a started or finished request's payload is about: what it begins with.
+pub(crate) fn request_id(payload: &[u8]) -> Option<Uuid> {
+    postcard::take_from_bytes(payload).ok().map(|(id, _)| id)
 }

@@ -11,6 +11,7 @@
 
 mod damage;
 mod frame;
+mod packed;
 mod reader;
 mod segment;
 mod segments;
@@ -20,6 +21,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
@@ -29,9 +31,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::RecordError;
 pub use damage::{Damage, DamageReason};
 use frame::NoteFrame;
-pub use reader::{JournalReader, read_bytes};
-pub use sink::JournalSink;
-use sink::Shared;
+pub use reader::{Batch, JournalReader, read_bytes};
+pub use sink::{JournalSink, Written};
+use sink::{Message, Passing, Shared};
 use writer::Writer;
 
 /// What stands at the beginning of every segment: enough to report the run from its journal alone.
@@ -98,7 +100,8 @@ pub struct JournalStats {
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
-    notes: Sender<NoteFrame>,
+    /// Into every queue, the workers' and the journal's own.
+    queues: Vec<Sender<Message>>,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<Result<JournalStats, RecordError>>>,
 }
@@ -123,26 +126,36 @@ impl Journal {
     ) -> Result<(Self, Vec<JournalSink>), RecordError> {
         segments::clear(folder)?;
         let file = segments::Segments::create(folder, header, limits.segment_bytes)?;
-        let (notes, note_queue) = mpsc::channel();
-        let (senders, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel()).unzip();
+        let (senders, queues): (Vec<_>, Vec<_>) = (0..=workers).map(|_| mpsc::channel()).unzip();
         let shared = Arc::new(Shared::new(limits.buffer_bytes));
-        let writer = Writer::new(file, queues, note_queue, Arc::clone(&shared));
+        let writer = Writer::new(file, queues, Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| RecordError::Thread { source })?;
         let sinks = senders
-            .into_iter()
+            .iter()
+            .take(workers)
+            .cloned()
             .map(|sender| JournalSink::new(sender, Arc::clone(&shared), thread.thread().clone()))
             .collect();
-        Ok((Self { folder: folder.to_owned(), notes, shared, writer: Some(thread) }, sinks))
+        Ok((Self { folder: folder.to_owned(), queues: senders, shared, writer: Some(thread) }, sinks))
     }
 
     /// Writes down a fact of the run, at once and after every record handed over before it.
     pub fn note(&self, kind: &str, json: &str) {
-        // A dead writer shows in `close`; here there is nobody left to tell.
-        let _ = self.notes.send(NoteFrame { kind: kind.to_owned(), json: json.to_owned() });
+        let note = NoteFrame { kind: kind.to_owned(), json: json.to_owned() };
+        let passing = Arc::new(Passing { note, left: AtomicUsize::new(self.queues.len()) });
+        for queue in &self.queues {
+            // A dead writer shows in `close`; here there is nobody left to tell.
+            let _ = queue.send(Message::Note(Arc::clone(&passing)));
+        }
         self.wake();
+    }
+
+    /// How far it has been written, for a reader that follows it.
+    pub fn follow(&self) -> Written {
+        Written::new(&self.folder, Arc::clone(&self.shared))
     }
 
     /// Whether a write has failed. Nothing is kept from then on, so a run has no reason to go on;

@@ -1,13 +1,13 @@
 //! Reading one segment, over any damage.
 //!
 //! At each place there either is a whole frame with the right checksum, or there is damage; then the
-//! bytes that follow are searched one by one for the next whole frame. A damaged length is never
-//! believed, so damage costs only the frames it touches.
+//! bytes that follow are searched for the next mark that begins a whole frame. A damaged length is
+//! never believed, so damage costs only the frames it touches.
 
 use std::io::{self, Read};
 
 use super::damage::{Damage, DamageReason};
-use super::frame::{self, FRAME_HEAD, Frame, FrameHead, SEGMENT_HEAD, SegmentHead};
+use super::frame::{self, FRAME_HEAD, FrameHead, Kind, MARK, SEGMENT_HEAD, SegmentHead};
 use super::window::Window;
 
 /// The frames of one segment, in order.
@@ -17,6 +17,22 @@ pub(crate) struct SegmentReader<R> {
     window: Window<R>,
     is_begun: bool,
     damage: Vec<Damage>,
+}
+
+/// Where a frame lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    segment: u32,
+    offset: u64,
+    length: u64,
+}
+
+impl Place {
+    /// The damage that a frame is whose payload makes no sense.
+    pub(crate) fn undecodable(self) -> Damage {
+        let Self { segment, offset, length } = self;
+        Damage { segment, offset, bytes_skipped: length, reason: DamageReason::Undecodable }
+    }
 }
 
 /// What is at the cursor.
@@ -36,10 +52,25 @@ impl<R: Read> SegmentReader<R> {
         self.damage
     }
 
-    /// The next frame that can be decoded. After the end, and after an error of the file system,
-    /// there is none.
-    pub(crate) fn next_frame(&mut self) -> Option<Frame> {
-        match self.advance() {
+    /// The segment's number.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Lets it see more of what has been written.
+    pub(crate) fn extend_to(&mut self, length: u64) {
+        self.window.extend_to(length);
+    }
+
+    /// Counts a whole frame among the damage after all: its payload makes no sense.
+    pub(crate) fn cannot_decode(&mut self, place: Place) {
+        self.damage.push(place.undecodable());
+    }
+
+    /// The next whole frame: its kind, where it lies, and its payload, which is appended to `into`.
+    /// After the end, and after an error of the file system, there is none.
+    pub(crate) fn next_frame(&mut self, into: &mut Vec<u8>) -> Option<(Kind, Place)> {
+        match self.advance(into) {
             Ok(frame) => frame,
             Err(error) => {
                 let (offset, rest) = (self.window.position(), self.window.remaining());
@@ -50,17 +81,13 @@ impl<R: Read> SegmentReader<R> {
         }
     }
 
-    fn advance(&mut self) -> io::Result<Option<Frame>> {
+    fn advance(&mut self, into: &mut Vec<u8>) -> io::Result<Option<(Kind, Place)>> {
         self.begin()?;
         loop {
             match self.look()? {
                 Found::End => return Ok(None),
                 Found::Nothing(reason) => self.search(reason)?,
-                Found::Whole(head) => {
-                    if let Some(frame) = self.take(head)? {
-                        return Ok(Some(frame));
-                    }
-                }
+                Found::Whole(head) => return self.take(head, into).map(Some),
             }
         }
     }
@@ -99,32 +126,30 @@ impl<R: Read> SegmentReader<R> {
         let Some(bytes) = self.window.peek(FRAME_HEAD + head.length)? else {
             return Ok(Found::Nothing(DamageReason::Truncated));
         };
-        if head.fits(&bytes[FRAME_HEAD - 1..]) {
-            Ok(Found::Whole(head))
-        } else {
-            Ok(Found::Nothing(DamageReason::Checksum))
-        }
+        if head.fits(bytes) { Ok(Found::Whole(head)) } else { Ok(Found::Nothing(DamageReason::Checksum)) }
     }
 
     /// Moves to the next whole frame, or to the end, and notes what was skipped.
     fn search(&mut self, reason: DamageReason) -> io::Result<()> {
         let offset = self.window.position();
-        while let Found::Nothing(_) = self.look()? {
+        loop {
             self.window.advance(1)?;
+            self.window.skip_to(&MARK)?;
+            if !matches!(self.look()?, Found::Nothing(_)) {
+                break;
+            }
         }
         self.note(offset, self.window.position() - offset, reason);
         Ok(())
     }
 
-    fn take(&mut self, head: FrameHead) -> io::Result<Option<Frame>> {
+    fn take(&mut self, head: FrameHead, into: &mut Vec<u8>) -> io::Result<(Kind, Place)> {
         let length = FRAME_HEAD + head.length;
+        let place = Place { segment: self.number, offset: self.window.position(), length: length as u64 };
         let bytes = self.window.peek(length)?.unwrap_or_default();
-        let decoded = frame::decode(head.kind, &bytes[FRAME_HEAD..]);
-        if decoded.is_err() {
-            self.note(self.window.position(), length as u64, DamageReason::Undecodable);
-        }
+        into.extend_from_slice(&bytes[FRAME_HEAD..]);
         self.window.advance(length)?;
-        Ok(decoded.ok())
+        Ok((head.kind, place))
     }
 
     fn note(&mut self, offset: u64, bytes_skipped: u64, reason: DamageReason) {

@@ -95,6 +95,11 @@ impl Segments {
         self.number
     }
 
+    /// The current segment's number and length.
+    pub(crate) fn position(&self) -> (u32, u64) {
+        (self.number, self.length)
+    }
+
     pub(crate) fn total_bytes(&self) -> u64 {
         self.total
     }

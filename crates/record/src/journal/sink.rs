@@ -9,6 +9,7 @@
 //! What this file does not know: files, frames, when anything is written.
 
 use std::mem::size_of;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -16,9 +17,21 @@ use std::thread::Thread;
 
 use loadgen_core::{ChunkKind, RawChunks, RawRecord, RecordSink, Started};
 
-/// What a worker hands to the writer.
+use super::frame::NoteFrame;
+
+/// A fact of the run on its way to the writer, through every queue: it comes after what was in any of
+/// them before it.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    pub(crate) note: NoteFrame,
+    /// Queues that it has not come out of yet.
+    pub(crate) left: AtomicUsize,
+}
+
+/// What is handed to the writer.
 #[derive(Debug)]
 pub(crate) enum Message {
+    Note(Arc<Passing>),
     Started(Box<Started>),
     Finished {
         record: Box<RawRecord>,
@@ -37,6 +50,32 @@ pub(crate) struct Shared {
     degraded: AtomicU64,
     failed: AtomicBool,
     closing: AtomicBool,
+    /// How far whole frames have been written: segment number and bytes of it, 32 bits each.
+    written: AtomicU64,
+}
+
+/// How far a journal has been written: what a reader needs to follow it.
+#[derive(Debug, Clone)]
+pub struct Written {
+    folder: PathBuf,
+    shared: Arc<Shared>,
+}
+
+impl Written {
+    pub(crate) fn new(folder: &Path, shared: Arc<Shared>) -> Self {
+        Self { folder: folder.to_owned(), shared }
+    }
+
+    /// The journal's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The segment being written, and the bytes of it that are whole frames.
+    pub(crate) fn position(&self) -> (u32, u64) {
+        let position = self.shared.written.load(Ordering::Acquire);
+        ((position >> 32) as u32, position & u64::from(u32::MAX))
+    }
 }
 
 impl Shared {
@@ -47,7 +86,15 @@ impl Shared {
             degraded: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            written: AtomicU64::new(0),
         }
+    }
+
+    /// Tells who follows the journal how far it has been written. A segment is much shorter than 4 GiB;
+    /// of one that is not, the rest is seen when it is over.
+    pub(crate) fn publish(&self, segment: u32, bytes: u64) {
+        let position = (u64::from(segment) << 32) | bytes.min(u64::from(u32::MAX));
+        self.written.store(position, Ordering::Release);
     }
 
     /// Takes `bytes` of the buffer; `None` when they do not fit. An empty buffer takes a record of
@@ -166,7 +213,7 @@ mod tests {
     fn take(queue: &mpsc::Receiver<Message>) -> (RawRecord, usize) {
         match queue.try_recv().unwrap() {
             Message::Finished { record, held } => (*record, held),
-            Message::Started(_) => panic!("a finished record was handed over"),
+            other => panic!("a finished record was handed over, not {other:?}"),
         }
     }
 

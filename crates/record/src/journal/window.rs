@@ -36,6 +36,28 @@ impl<R: Read> Window<R> {
         self.length - self.position
     }
 
+    /// Moves the end: more has been written.
+    pub(crate) fn extend_to(&mut self, length: u64) {
+        self.length = self.length.max(length);
+    }
+
+    /// Moves the cursor forward to where `needle` begins next, from the cursor on, or to the end.
+    pub(crate) fn skip_to(&mut self, needle: &[u8]) -> io::Result<()> {
+        let finder = memchr::memmem::Finder::new(needle);
+        while self.remaining() >= needle.len() as u64 {
+            self.peek(needle.len())?;
+            let seen = &self.buffer[self.cursor..];
+            let place = finder.find(seen);
+            let step = place.unwrap_or(seen.len() + 1 - needle.len());
+            self.advance(step)?;
+            if place.is_some() {
+                return Ok(());
+            }
+        }
+        self.skip_to_end();
+        Ok(())
+    }
+
     /// Moves the cursor forward, at most to the end.
     pub(crate) fn advance(&mut self, bytes: usize) -> io::Result<()> {
         let step = self.remaining().min(bytes as u64) as usize;
@@ -109,6 +131,30 @@ mod tests {
             assert_eq!(window.peek(width).unwrap().unwrap(), &bytes[at..at + width]);
             window.advance(997).unwrap();
         }
+    }
+
+    #[test]
+    fn a_needle_is_found_wherever_it_lies() {
+        for place in [0, 7, READ_BYTES - 2, READ_BYTES - 1, READ_BYTES, 2 * READ_BYTES + 1] {
+            let mut bytes = vec![b'f'; 3 * READ_BYTES];
+            bytes[place..place + 3].copy_from_slice(b"fgh");
+            let mut window = Window::new(&bytes[..], bytes.len() as u64);
+            window.skip_to(b"fgh").unwrap();
+            assert_eq!(window.position(), place as u64);
+            window.advance(1).unwrap();
+            window.skip_to(b"fgh").unwrap();
+            assert_eq!(window.remaining(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_written_later_is_read_later() {
+        let mut window = Window::new(&b"abcdef"[..], 2);
+        assert_eq!(window.peek(3).unwrap(), None);
+        window.advance(2).unwrap();
+        assert_eq!(window.remaining(), 0);
+        window.extend_to(6);
+        assert_eq!(window.peek(4).unwrap().unwrap(), b"cdef");
     }
 
     #[test]

@@ -9,13 +9,14 @@
 //! handed over before it. What it does not do: block a worker, or force anything to the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loadgen_core::{InputTokens, RawChunks, RawRecord};
 
 use super::JournalStats;
-use super::frame::{self, Kind, NoteFrame};
+use super::frame::{self, Kind};
 use super::segments::Segments;
 use super::sink::{Message, Shared};
 use crate::error::RecordError;
@@ -25,7 +26,7 @@ use crate::error::RecordError;
 const POLL: Duration = Duration::from_millis(100);
 /// Frames are written once this many bytes are encoded.
 const WRITE_BYTES: usize = 256 << 10;
-/// Messages taken from one worker before the next has its turn.
+/// Messages taken from one queue before the next has its turn.
 const HELPING: usize = 64;
 /// How much lower than the workers' the thread's priority is. The lowest, 19, would starve it on a
 /// machine whose cores are all busy, and degrade records; 10 leaves it about a tenth of a core.
@@ -36,7 +37,6 @@ const NICENESS: i32 = 10;
 pub(crate) struct Writer {
     segments: Segments,
     queues: Vec<Receiver<Message>>,
-    notes: Receiver<NoteFrame>,
     shared: Arc<Shared>,
     encoded: Vec<u8>,
     records: u64,
@@ -45,42 +45,40 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(
-        segments: Segments,
-        queues: Vec<Receiver<Message>>,
-        notes: Receiver<NoteFrame>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(segments: Segments, queues: Vec<Receiver<Message>>, shared: Arc<Shared>) -> Self {
         let encoded = Vec::with_capacity(WRITE_BYTES * 2);
-        Self { segments, queues, notes, shared, encoded, records: 0, failure: None }
+        let (segment, bytes) = segments.position();
+        shared.publish(segment, bytes);
+        Self { segments, queues, shared, encoded, records: 0, failure: None }
     }
 
     /// Works until the journal is closed and nothing waits any more.
     pub(crate) fn run(mut self) -> Result<JournalStats, RecordError> {
         lower_priority();
+        let mut written = Instant::now();
         loop {
-            // Both are read before the queues are, so that everything handed over before closing is
-            // seen, and everything handed over before a note stands before it.
+            // Read before the queues are, so that everything handed over before closing is seen.
             let is_last = self.shared.is_closing();
-            let notes: Vec<_> = self.notes.try_iter().collect();
-            while self.take_messages() > 0 {}
-            for note in notes {
-                frame::append(&mut self.encoded, Kind::Note, &note);
+            let taken = self.take_messages();
+            if taken == 0 || written.elapsed() >= POLL {
+                self.write();
+                written = Instant::now();
             }
-            self.write();
-            if is_last {
-                return self.finish();
+            if taken == 0 {
+                if is_last {
+                    return self.finish();
+                }
+                std::thread::park_timeout(POLL);
             }
-            std::thread::park_timeout(POLL);
         }
     }
 
-    /// Takes one helping from each worker, and says how many messages that were.
+    /// Takes one helping from each queue, and says how many messages that were.
     fn take_messages(&mut self) -> usize {
         let mut taken = 0;
-        for worker in 0..self.queues.len() {
+        for queue in 0..self.queues.len() {
             for _ in 0..HELPING {
-                let Ok(message) = self.queues[worker].try_recv() else { break };
+                let Ok(message) = self.queues[queue].try_recv() else { break };
                 taken += 1;
                 self.encode(message);
                 if self.encoded.len() >= WRITE_BYTES {
@@ -96,12 +94,17 @@ impl Writer {
             Message::Started(started) => {
                 frame::append(&mut self.encoded, Kind::Started, &*started);
             }
-            Message::Finished { record, held } => {
-                if !frame::append(&mut self.encoded, Kind::Finished, &*record) {
+            Message::Note(passing) => {
+                if passing.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    frame::append(&mut self.encoded, Kind::Note, &passing.note);
+                }
+            }
+            Message::Finished { mut record, held } => {
+                if !frame::append_record(&mut self.encoded, &mut record) {
                     if !record.degraded {
                         self.shared.count_degraded();
                     }
-                    frame::append(&mut self.encoded, Kind::Finished, &without_bulk(*record));
+                    frame::append_record(&mut self.encoded, &mut without_bulk(*record));
                 }
                 self.shared.release(held);
                 self.records += 1;
@@ -111,7 +114,16 @@ impl Writer {
 
     fn write(&mut self) {
         if self.failure.is_none() && !self.encoded.is_empty() {
-            self.failure = self.segments.write(&self.encoded).inspect_err(|_| self.shared.fail()).err();
+            match self.segments.write(&self.encoded) {
+                Ok(()) => {
+                    let (segment, bytes) = self.segments.position();
+                    self.shared.publish(segment, bytes);
+                }
+                Err(failure) => {
+                    self.shared.fail();
+                    self.failure = Some(failure);
+                }
+            }
         }
         self.encoded.clear();
         self.encoded.shrink_to(WRITE_BYTES * 2);
