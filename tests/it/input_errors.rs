@@ -67,7 +67,7 @@ fn what_aiperf_accepts_is_accepted() {
 #[test]
 fn wrong_commands_are_refused_all_faults_at_once() {
     let workspace = Workspace::new();
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 15] = [
         &["--request-rate", "0"],
         &["--concurrency", "1,2"],
         &["--goodput", "time_to_first_tokn:500"],
@@ -77,6 +77,13 @@ fn wrong_commands_are_refused_all_faults_at_once() {
         &["--input-file", "missing.jsonl", "--custom-dataset-type", "mooncake_trace"],
         &["--benchmark-grace-period", "5"],
         &["--request-rate-sinusoid", "min=5,max=1,period=10"],
+        &["--timestamps", "tcp", "--connection-reuse-strategy", "sticky"],
+        &["--catch-up", "later", "--request-rate", "5"],
+        &["--catch-up", "skip"],
+        &["--max-request-rate", "0"],
+        // TEST-NET-3, which no host has (RFC 5737).
+        &["--source-addresses", "203.0.113.7,localhost,127.0.0.1,127.0.0.1"],
+        &["--calibration", "missing.json"],
     ];
     let mut said = Vec::new();
     for case in cases {

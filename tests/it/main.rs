@@ -1,5 +1,9 @@
 //! The integration tests: the real `loadgen` against the real mock server, over sockets.
 //!
+//! * `arrivals`: simultaneous arrivals, ceilings, and what becomes of arrivals that the client is late for;
+//! * `sockets`: which connections requests take, from where, and what happens when there are too few;
+//! * `packets`: arrivals stamped by packets;
+//! * `calibrate`: this host's ceiling, and the runs that cite it;
 //! * `layering`: who may depend on whom;
 //! * `profile`: the main job, and what it leaves behind;
 //! * `faults`: nine ways a server fails, under each kind of load;
@@ -11,13 +15,17 @@
 //! * `streams`: where output goes, and runs that nobody listens to any more.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod arrivals;
+mod calibrate;
 mod cancellation;
 mod crash;
 mod determinism;
 mod faults;
 mod input_errors;
 mod layering;
+mod packets;
 mod profile;
 mod secrets;
+mod sockets;
 mod streams;
 mod support;

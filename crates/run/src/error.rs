@@ -8,7 +8,7 @@ use loadgen_engine::limits::LimitError;
 use loadgen_metrics::SloError;
 use loadgen_record::RecordError;
 use loadgen_tokens::TokenizerError;
-use loadgen_wire::{ConnectorError, EndpointError};
+use loadgen_wire::{ConnectorError, EndpointError, PacketError};
 use loadgen_workload::WorkloadError;
 use thiserror::Error;
 
@@ -87,6 +87,9 @@ pub enum RunError {
     /// This host lets no process have what the run needs.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// Packets cannot be watched.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -8,11 +8,11 @@ use std::thread;
 
 use loadgen_core::{RecordSink, SystemClock};
 use loadgen_engine::{EngineConfig, EngineReport, RunStats, StopSignal, default_workers, limits};
-use loadgen_metrics::HostFacts;
+use loadgen_metrics::{HostFacts, PacketFacts};
 use loadgen_record::{Journal, JournalHeader};
 use loadgen_report::InputsJson;
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{Connector, Endpoint};
+use loadgen_wire::{Connector, Endpoint, PacketStats, PacketTap, TapConfig, Target, Timestamps};
 use loadgen_workload::{Dataset, Origin, WorkloadConfig};
 
 use crate::error::RunError;
@@ -55,6 +55,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     for warning in limits::prepare(&config, &phases.plans)? {
         progress.note(Level::Warning, &warning.to_string());
     }
+    let tap = open_tap(plan, clock)?;
     prepare_folder(plan)?;
     let mut provenance = prepare(plan, &dataset, &endpoint, clock)?;
     let header = JournalHeader {
@@ -66,16 +67,25 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     let (journal, sinks) = Journal::create(&plan.report.artifacts.journal(), &header, workers.get())?;
     journal.note(PROVENANCE, &provenance.render());
 
-    let sinks = sinks.into_iter().map(|sink| Box::new(sink) as Box<dyn RecordSink>).collect();
+    let sinks = sinks.into_iter().map(|sink| {
+        let sink: Box<dyn RecordSink> = Box::new(sink);
+        match &tap {
+            Some(tap) => tap.sink(sink),
+            None => sink,
+        }
+    });
     let before = CpuTimes::read();
     let unfinished =
         |source| RunError::Unfinished { dir: plan.report.artifacts.dir.clone(), source: Box::new(source) };
-    let report = drive(config, &phases, sinks, clock, stop, &journal, progress).map_err(unfinished)?;
+    let driven = drive(config, &phases, sinks.collect(), clock, stop, &journal, progress);
+    // Whatever the tap still holds reaches the journal before it is closed, also when the engine failed.
+    let packets = tap.map(|tap| packet_facts(&tap.close()));
+    let report = driven.map_err(unfinished)?;
     let cpu = (before, CpuTimes::read());
 
     observe::after(&mut provenance, &phases, &endpoint, &tokenizer, &report, clock);
     journal.note(PROVENANCE, &provenance.render());
-    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), packets: None, engine: report };
+    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), packets, engine: report };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
     let kept = journal.close();
     if let Ok(stats) = &kept
@@ -91,6 +101,26 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
             .map_err(unfinished)?;
     kept?;
     Ok(result)
+}
+
+/// The packet tap, where arrivals are to be stamped by packets.
+fn open_tap(plan: &RunPlan, clock: SystemClock) -> Result<Option<PacketTap>, RunError> {
+    if plan.connector.timestamps != Timestamps::Packet {
+        return Ok(None);
+    }
+    let ports = plan.targets.iter().map(Target::port).collect();
+    Ok(Some(PacketTap::open(TapConfig { ports, clock })?))
+}
+
+fn packet_facts(stats: &PacketStats) -> PacketFacts {
+    PacketFacts {
+        packets: stats.packets,
+        dropped_by_kernel: stats.dropped_by_kernel,
+        flows: stats.flows,
+        unanchored_flows: stats.unanchored_flows,
+        passed_by: stats.passed_by,
+        contradicted: stats.contradicted,
+    }
 }
 
 /// How many records the journal of a run holds.

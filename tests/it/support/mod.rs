@@ -36,6 +36,8 @@ impl Workspace {
     pub(crate) fn loadgen(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
         command.current_dir(self.folder.path()).env_remove("OPENAI_API_KEY").stdin(Stdio::null());
+        // What this host's own calibration says is not the test's.
+        command.env("XDG_CACHE_HOME", self.folder.path().join("cache"));
         command
     }
 
@@ -48,13 +50,29 @@ impl Workspace {
     pub(crate) fn profiling(&self, url: &str) -> Command {
         let mut command = self.loadgen();
         command.args(["profile", "-m", "demo", "--url", url, "--artifact-dir", "out"]);
-        command.args(["--ui", "none", "--tokenizer", "builtin"]);
+        command.args(["--tokenizer", "builtin"]);
         command
     }
 
     /// Runs `profile` against `mock` to its end.
     pub(crate) fn profile(&self, mock: &Mock, arguments: &[&str]) -> Finished {
-        Finished(self.profiling(&mock.url).args(arguments).output().unwrap())
+        Finished(self.profiling(&mock.url).args(["--ui", "none"]).args(arguments).output().unwrap())
+    }
+
+    /// As [`profiling`](Self::profiling), run through another program that runs what follows its own
+    /// arguments: `prlimit`, `setpriv` and the like.
+    pub(crate) fn profiling_under(&self, wrapper: &[&str], url: &str) -> Command {
+        let plain = self.profiling(url);
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(plain.get_program()).args(plain.get_args());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
     }
 
     pub(crate) fn results(&self, folder: &str) -> Results {
@@ -103,6 +121,24 @@ impl Results {
         serde_json::from_str(&self.text(name)).unwrap()
     }
 
+    /// The verdict on the client.
+    pub(crate) fn quality(&self) -> Value {
+        self.json("measurement_quality.json")
+    }
+
+    /// Why the client is said to have been the limit.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let quality = self.quality();
+        let reasons: Vec<String> = quality["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|reason| reason["code"].as_str().map(str::to_owned))
+            .collect();
+        assert_eq!(quality["client_limited"], !reasons.is_empty());
+        reasons
+    }
+
     /// The summary.
     pub(crate) fn summary(&self) -> Value {
         self.json("profile_export_aiperf.json")
@@ -144,6 +180,48 @@ impl Results {
 pub(crate) fn parquet_rows(path: &Path) -> Vec<loadgen_core::RequestRecord> {
     let reader = loadgen_record::RecordReader::open(path).unwrap();
     reader.map(|row| row.unwrap().record).collect()
+}
+
+/// A run that has begun to send, and can be held and let go.
+pub(crate) struct Held {
+    child: Child,
+    /// Gives what it said on standard error, once it has ended.
+    told: std::thread::JoinHandle<Vec<u8>>,
+}
+
+impl Held {
+    /// Starts `command` (a [`profiling`](Workspace::profiling)) and returns when the measured phase has
+    /// begun.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child =
+            command.args(["--ui", "simple"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        let mut said = Vec::new();
+        while !String::from_utf8_lossy(&said).contains("profiling: started") {
+            let length = told.read_until(b'\n', &mut said).unwrap();
+            assert!(length > 0, "it ended before it began: {}", String::from_utf8_lossy(&said));
+        }
+        let told = std::thread::spawn(move || {
+            told.read_to_end(&mut said).unwrap();
+            said
+        });
+        Self { child, told }
+    }
+
+    /// Stops the process for so long.
+    pub(crate) fn hold(&self, length: std::time::Duration) {
+        use nix::sys::signal::{Signal, kill};
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, Signal::SIGSTOP).unwrap();
+        std::thread::sleep(length);
+        kill(pid, Signal::SIGCONT).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Finished {
+        let status = self.child.wait().unwrap();
+        Finished(Output { status, stdout: Vec::new(), stderr: self.told.join().unwrap() })
+    }
 }
 
 /// A mock server in a process of its own. Dropping it stops it.
