@@ -19,6 +19,10 @@ use loadgen_core::Nanos;
 const MOST_WINDOW: i64 = 1 << 30;
 /// So many segments wait for a gap to be filled before it is taken for a missed packet.
 const MOST_EARLY: usize = 1024;
+/// The stamps that a packet socket and the connection's own socket give to one segment are the same for
+/// what came over a network card; over the loopback each is taken where the segment is handed to that
+/// socket, and they are apart by much less than this, ns.
+const NEAR_NS: i64 = 500_000;
 /// A list of arrivals with more room than this gives it back once it is empty.
 const ROOM_KEPT: usize = 256;
 
@@ -243,13 +247,18 @@ impl Flow {
     }
 
     /// Ties the flow to positions where its opening was not seen: the segment that ended at `position`
-    /// carries the stamp `wall_ns`. Nothing happens where that is known, or no such segment was seen.
+    /// was stamped `wall_ns` by its own socket. Nothing happens where that is known already, or where
+    /// no segment or more than one could be meant.
     pub(super) fn tie(&mut self, position: u64, wall_ns: i64) {
         if self.anchor != Anchor::Unknown {
             return;
         }
         // Segments that one super-segment was cut into share its stamp; the read ended with the last.
-        let Some(index) = self.walls.iter().rposition(|wall| *wall == wall_ns) else { return };
+        let same = self.walls.iter().rposition(|wall| *wall == wall_ns);
+        let is_near = |index: &usize| (self.walls[*index] - wall_ns).abs() < NEAR_NS;
+        let mut near = (0..self.walls.len()).filter(is_near);
+        let only_near = || near.next().filter(|_| near.next().is_none());
+        let Some(index) = same.or_else(only_near) else { return };
         self.anchor = Anchor::At(self.arrivals[index].end as i64 - position as i64);
         self.walls = VecDeque::new();
     }
@@ -412,7 +421,7 @@ mod tests {
         flow.take(bytes(15, 10, 5));
         assert!(!flow.is_anchored());
         assert_eq!(flow.arrival(1010), None);
-        flow.tie(1020, 4);
+        flow.tie(1020, 5 + WALL_AHEAD_NS + NEAR_NS);
         assert!(!flow.is_anchored(), "no packet has that stamp");
         flow.tie(1020, 4 + WALL_AHEAD_NS);
         assert!(flow.is_anchored());
@@ -420,6 +429,19 @@ mod tests {
             arrivals(&flow, [1000, 1001, 1010, 1011, 1030, 1031]),
             [None, Some(3), Some(3), Some(4), Some(5), None]
         );
+    }
+
+    #[test]
+    fn a_stamp_nearby_ties_if_no_other_is_near() {
+        let mut flow = Flow::joined(0, Nanos(1));
+        flow.take(bytes(0, 10, 0));
+        flow.take(bytes(10, 10, 3 * NEAR_NS));
+        flow.take(bytes(20, 10, 5 * NEAR_NS));
+        flow.take(bytes(30, 10, 5 * NEAR_NS + 10));
+        flow.tie(130, WALL_AHEAD_NS + 5 * NEAR_NS - 1);
+        assert!(!flow.is_anchored(), "two are as near");
+        flow.tie(120, WALL_AHEAD_NS + 3 * NEAR_NS - 7000);
+        assert_eq!(arrivals(&flow, [101, 120]), [Some(0), Some(3 * NEAR_NS)]);
     }
 
     #[test]

@@ -43,6 +43,10 @@ use thiserror::Error;
 
 use sink::{Shared, TapSink, Waiting};
 
+/// The kernel begins to stamp some time after the first socket asks for it. A packet without a stamp of
+/// its own would get that of its reading.
+#[cfg(target_os = "linux")]
+const STAMPS_COME_ON: std::time::Duration = std::time::Duration::from_millis(3);
 /// Bytes of records that may wait for their packets.
 const MOST_WAITING_BYTES: usize = 32 << 20;
 /// The tap gives way to the workers (nice 0) but not to the journal's thread and other work behind them.
@@ -125,6 +129,7 @@ impl PacketTap {
         ports.dedup();
         let open = |family| capture::Capture::open(family, &ports).map_err(refused);
         let captures = vec![open(Family::V4)?, open(Family::V6)?];
+        std::thread::sleep(STAMPS_COME_ON);
         let (queue, waiting) = channel();
         let shared = Arc::new(Shared::new(MOST_WAITING_BYTES));
         let watch = watch::Watch {

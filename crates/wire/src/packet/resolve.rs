@@ -74,18 +74,19 @@ struct Witness<'a> {
 
 impl Witness<'_> {
     /// When the bytes up to `position` were there. The socket's stamp is that of the last bytes of a
-    /// read, so what the read completed came no later.
+    /// read, so what the read completed came no later: where the two tell of one segment, they may have
+    /// been taken at two points of its way, and the earlier is nearer to its coming.
     fn arrival(&mut self, position: Option<u64>, by_socket: Nanos) -> Option<Nanos> {
         let at = self.flow.arrival(position?)?;
         let is_possible = at.since(by_socket) <= SLACK_NS && self.not_before.since(at) <= SLACK_NS;
         self.is_contradicted |= !is_possible;
-        is_possible.then_some(at.max(self.not_before))
+        is_possible.then_some(at.min(by_socket).max(self.not_before))
     }
 
     /// Replaces an instant where it is known better.
     fn correct(&mut self, instant: &mut Option<Nanos>, position: Option<u64>) {
         if let Some(by_socket) = *instant {
-            *instant = Some(self.arrival(position, by_socket).unwrap_or(by_socket).min(by_socket));
+            *instant = Some(self.arrival(position, by_socket).unwrap_or(by_socket));
         }
     }
 }
@@ -115,9 +116,7 @@ fn rewrite_chunks(record: &mut RawRecord, trail: &StreamTrail, witness: &mut Wit
     let told: Vec<Option<i64>> = (0..count)
         .map(|index| {
             let position = trail.chunks.get(index).copied().flatten();
-            let at = witness.arrival(position, start + chunks.offset_ns[index])?;
-            // The last word is the reader's: it had the bytes by then.
-            Some(at.since(start).min(chunks.offset_ns[index] + chunks.read_lag_ns[index]))
+            Some(witness.arrival(position, start + chunks.offset_ns[index])?.since(start))
         })
         .collect();
 
@@ -128,22 +127,20 @@ fn rewrite_chunks(record: &mut RawRecord, trail: &StreamTrail, witness: &mut Wit
         ceiling = ceiling.min(offset.unwrap_or(i64::MAX));
         ceilings.push(ceiling);
     }
-    let mut floor = i64::MIN;
+    let (mut latest, mut earliest) = (i64::MIN, i64::MIN);
     for (index, ceiling) in ceilings.into_iter().rev().enumerate() {
         let by_socket = chunks.offset_ns[index];
         let read = by_socket + chunks.read_lag_ns[index];
         let width = chunks.uncertainty_ns[index];
-        let (offset, uncertainty) = if let Some(offset) = told[index] {
-            (offset.max(floor), 0)
+        latest = latest.max(told[index].unwrap_or(by_socket.min(ceiling)));
+        earliest = if told[index].is_some() || width == 0 {
+            latest
         } else {
-            let offset = by_socket.min(ceiling).max(floor);
-            let earliest = by_socket.saturating_sub(width).max(floor);
-            (offset, if width == 0 { 0 } else { (offset - earliest).max(0) })
+            earliest.max(by_socket.saturating_sub(width)).min(latest)
         };
-        chunks.offset_ns[index] = offset;
-        chunks.uncertainty_ns[index] = uncertainty;
-        chunks.read_lag_ns[index] = (read - offset).max(0);
-        floor = offset;
+        chunks.offset_ns[index] = latest;
+        chunks.uncertainty_ns[index] = latest - earliest;
+        chunks.read_lag_ns[index] = (read - latest).max(0);
     }
 
     let arrival = |index: usize| Some(start + chunks.offset_ns[index]);

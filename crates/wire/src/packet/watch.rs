@@ -1,7 +1,8 @@
 //! The tap's thread: drains the packet sockets, resolves the records that wait, passes them on.
 //!
-//! Records are taken before the sockets are drained. A packet is in its socket before its bytes are
-//! in the reader's, so after the drain everything that a record taken before it could need is known.
+//! A record waits until the sockets were drained a whole round after it was taken. A kernel may serve
+//! the connection's own socket some microseconds before the packet socket; by the next round
+//! everything that the record could need is known.
 //!
 //! It sleeps between two rounds and gives way to the workers: how late it runs makes no difference to
 //! any instant, as long as the kernel's buffer holds.
@@ -23,7 +24,7 @@ use crate::drift::WallDrift;
 
 /// The pause between two rounds when the kernel holds enough for many of them.
 const PAUSE: Duration = Duration::from_millis(15);
-/// The pause when it holds little.
+/// The pause when it holds little, and before the last round.
 const SHORT_PAUSE: Duration = Duration::from_millis(2);
 /// A buffer of this many bytes is enough for many rounds.
 const LARGE_BUFFER_BYTES: usize = 8 << 20;
@@ -64,24 +65,34 @@ impl Watch {
         };
         let is_roomy = self.captures.iter().all(|capture| capture.buffer_bytes() >= LARGE_BUFFER_BYTES);
         let pause = if is_roomy { PAUSE } else { SHORT_PAUSE };
-        let mut waiting = Vec::new();
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut is_closing = false;
         loop {
-            let is_closing = self.shared.is_closing();
-            // Asked before the queue is emptied: a record is open until it is in the queue.
+            let is_last = is_closing;
+            is_closing = self.shared.is_closing();
+            // Asked before the queue is emptied: a record is open until it is in the queue. Those taken
+            // in the last round are resolved before anything is forgotten.
             let oldest_open = self.shared.oldest_open();
-            waiting.extend(self.queue.try_iter());
+            let taken: Vec<Waiting> = self.queue.try_iter().collect();
+            let oldest = taken.iter().filter_map(|waiting| waiting.record.instants.request_start).min();
             self.drain(&mut known);
-            for Waiting { mut record, held, onward } in waiting.drain(..) {
+            let mut due = std::mem::replace(&mut waiting, taken);
+            if is_last {
+                // What was handed over after the close does not wait for a round that will not come.
+                due.append(&mut waiting);
+            }
+            for Waiting { mut record, held, onward } in due {
                 if let Some(trail) = record.trail.take() {
                     known.resolve(&mut record, &trail);
                 }
                 onward.finished(*record);
                 self.shared.release(held);
             }
-            known.sweep(oldest_open, self.clock.now());
-            if is_closing {
+            known.sweep([oldest_open, oldest].into_iter().flatten().min(), self.clock.now());
+            if is_last {
                 break;
             }
+            let pause = if is_closing { SHORT_PAUSE } else { pause };
             std::thread::park_timeout(pause);
         }
         PacketStats {

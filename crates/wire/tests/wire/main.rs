@@ -5,6 +5,7 @@
 mod captures;
 mod client;
 mod failures;
+mod packet;
 mod redirects;
 mod requests;
 mod server;
