@@ -77,18 +77,6 @@ pub enum RecordError {
         /// The name.
         name: String,
     },
-    /// A part has other columns than the first.
-    #[error("{} has other columns than the parts before it", path.display())]
-    PartsDiffer {
-        /// The part.
-        path: PathBuf,
-    },
-    /// There is nothing to put together.
-    #[error("no parts to put together for {}", path.display())]
-    NoParts {
-        /// The file that was wanted.
-        path: PathBuf,
-    },
 }
 
 impl RecordError {

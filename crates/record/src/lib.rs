@@ -19,8 +19,8 @@ mod schema;
 
 pub use error::RecordError;
 pub use journal::{
-    Batch, Damage, DamageReason, Entry, Journal, JournalHeader, JournalLimits, JournalReader, JournalSink,
-    JournalStats, Written, read_bytes,
+    Batch, BatchLimit, Damage, DamageReason, Entry, Journal, JournalHeader, JournalLimits, JournalReader,
+    JournalSink, JournalStats, Written, lower_priority, read_bytes,
 };
-pub use parquet::{ParquetSink, RecordReader, StoredRecord, concatenate};
+pub use parquet::{ParquetSink, PartialFile, RecordReader, RowShaper, ShapedRows, StoredRecord};
 pub use schema::{MetricColumn, RECORD_SCHEMA, SCHEMA_VERSION, keys, record_schema, schema_listing};

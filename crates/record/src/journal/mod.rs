@@ -31,10 +31,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::RecordError;
 pub use damage::{Damage, DamageReason};
 use frame::NoteFrame;
-pub use reader::{Batch, JournalReader, read_bytes};
+pub use reader::{Batch, BatchLimit, JournalReader, read_bytes};
 pub use sink::{JournalSink, Written};
 use sink::{Message, Passing, Shared};
 use writer::Writer;
+pub use writer::lower_priority;
 
 /// What stands at the beginning of every segment: enough to report the run from its journal alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,6 +43,15 @@ enum Ahead {
     Followed { folder: PathBuf, written: Written },
 }
 
+/// When a batch is full: with so many records, or so many bytes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimit {
+    /// Records.
+    pub records: usize,
+    /// Bytes of their frames, reached or passed by the last record.
+    pub bytes: usize,
+}
+
 /// Some records and notes as they lie in the journal. Records are decoded when asked for, on any
 /// thread.
 #[derive(Debug, Default)]
@@ -141,13 +150,13 @@ impl JournalReader {
         Ok(())
     }
 
-    /// The next records, as many as are there, but no more than make `most_bytes` in all, or one that is
-    /// longer. Empty at the end, and when a journal that is followed has no more so far.
-    pub fn next_batch(&mut self, most_bytes: usize) -> Batch {
-        let mut batch = Batch::default();
-        while batch.payloads.len() < most_bytes {
+    /// Adds to `batch` until it is full, and says whether it is. When it is not, there is no more: at the
+    /// end, or so far, where a journal is followed. How a journal is cut into full batches depends on what
+    /// it holds alone, not on when it is read.
+    pub fn fill(&mut self, batch: &mut Batch, limit: BatchLimit) -> bool {
+        while batch.records.len() < limit.records && batch.payloads.len() < limit.bytes {
             let begin = batch.payloads.len();
-            let Some((kind, place)) = self.next_frame(&mut batch.payloads) else { break };
+            let Some((kind, place)) = self.next_frame(&mut batch.payloads) else { return false };
             let payload = &batch.payloads[begin..];
             match kind {
                 Kind::Finished => {
@@ -164,7 +173,7 @@ impl JournalReader {
             }
             batch.payloads.truncate(begin);
         }
-        batch
+        true
     }
 
     fn note_started(&mut self, payload: &[u8], place: Place) {

@@ -155,7 +155,8 @@ fn without_bulk(record: RawRecord) -> RawRecord {
     }
 }
 
-fn lower_priority() {
+/// Lowers the priority of the calling thread to that of everything that must not disturb the workers.
+pub fn lower_priority() {
     // On Linux the priority of "this process" is that of the calling thread alone. A refusal is no
     // reason to stop: the thread then merely competes with the workers.
     #[cfg(target_os = "linux")]

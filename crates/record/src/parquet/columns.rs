@@ -33,12 +33,14 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// No rows, for a schema that ends in `metrics` metric columns.
-    pub(crate) fn new(schema: SchemaRef, metrics: usize) -> Self {
+    /// No rows, and room for `capacity`, for a schema that ends in `metrics` metric columns.
+    pub(crate) fn new(schema: SchemaRef, metrics: usize, capacity: usize) -> Self {
         Self {
             schema,
-            own: COLUMNS.iter().map(|column| Gatherer::new(&column.access)).collect(),
-            metrics: std::iter::repeat_with(Float64Builder::new).take(metrics).collect(),
+            own: COLUMNS.iter().map(|column| Gatherer::new(&column.access, capacity)).collect(),
+            metrics: std::iter::repeat_with(|| Float64Builder::with_capacity(capacity))
+                .take(metrics)
+                .collect(),
             length: 0,
             chunks: 0,
         }
@@ -90,13 +92,13 @@ enum Gatherer {
 }
 
 impl Gatherer {
-    fn new(access: &Access) -> Self {
+    fn new(access: &Access, capacity: usize) -> Self {
         match access {
-            Access::Int16 { .. } => Self::Int16(Int16Builder::new()),
-            Access::Int32 { .. } => Self::Int32(Int32Builder::new()),
-            Access::Int64 { .. } => Self::Int64(Int64Builder::new()),
-            Access::Bool { .. } => Self::Bool(BooleanBuilder::new()),
-            Access::Text { .. } => Self::Text(StringBuilder::new()),
+            Access::Int16 { .. } => Self::Int16(Int16Builder::with_capacity(capacity)),
+            Access::Int32 { .. } => Self::Int32(Int32Builder::with_capacity(capacity)),
+            Access::Int64 { .. } => Self::Int64(Int64Builder::with_capacity(capacity)),
+            Access::Bool { .. } => Self::Bool(BooleanBuilder::with_capacity(capacity)),
+            Access::Text { .. } => Self::Text(StringBuilder::with_capacity(capacity, 0)),
             Access::Name { names, .. } => {
                 Self::Name { keys: Vec::new(), names: Arc::new(StringArray::from(names())) }
             }

@@ -1,14 +1,13 @@
-//! `profile_export.parquet`: written a row at a time, put together from parts, read back.
+//! `profile_export.parquet`: written some rows at a time, read back.
 
 mod columns;
-mod concatenate;
 mod partial;
 mod reader;
 mod sink;
 
-pub use concatenate::concatenate;
+pub use partial::PartialFile;
 pub use reader::{RecordReader, StoredRecord};
-pub use sink::ParquetSink;
+pub use sink::{ParquetSink, RowShaper, ShapedRows};
 
 #[cfg(test)]
 mod tests;

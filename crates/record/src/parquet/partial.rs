@@ -10,7 +10,7 @@ use crate::error::RecordError;
 /// A file being written beside its final place. Dropped before [`commit`](Self::commit), it leaves
 /// nothing behind.
 #[derive(Debug)]
-pub(crate) struct PartialFile {
+pub struct PartialFile {
     file: File,
     partial: PathBuf,
     path: PathBuf,
@@ -19,7 +19,7 @@ pub(crate) struct PartialFile {
 
 impl PartialFile {
     /// Begins to write what will be `path`.
-    pub(crate) fn create(path: &Path) -> Result<Self, RecordError> {
+    pub fn create(path: &Path) -> Result<Self, RecordError> {
         let mut name = OsString::from(path);
         name.push(".partial");
         let partial = PathBuf::from(name);
@@ -28,12 +28,12 @@ impl PartialFile {
     }
 
     /// Where it will be.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Gives the file its name, in place of what had it.
-    pub(crate) fn commit(mut self) -> Result<(), RecordError> {
+    pub fn commit(mut self) -> Result<(), RecordError> {
         fs::rename(&self.partial, &self.path).map_err(RecordError::io("rename", &self.partial))?;
         self.is_committed = true;
         Ok(())

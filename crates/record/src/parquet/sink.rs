@@ -1,12 +1,14 @@
-//! Writing `profile_export.parquet`, a row at a time.
+//! Writing `profile_export.parquet`, some rows at a time.
 //!
 //! Invariants: memory is bounded by one row group ([`ROW_GROUP_BYTES`]) and one batch of rows; the
 //! file has its name only once it is whole. What this file does not know: what a metric means.
 
 use std::io::BufWriter;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_schema::DataType;
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef};
 use loadgen_core::RequestRecord;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
@@ -31,9 +33,8 @@ const BATCH_CHUNKS: usize = 64 << 10;
 /// Writes records to a Parquet file.
 pub struct ParquetSink {
     writer: ArrowWriter<BufWriter<PartialFile>>,
+    shaper: RowShaper,
     rows: Rows,
-    /// Which of the values handed over have a column of their own.
-    has_column: Vec<bool>,
     metadata: Vec<(String, String)>,
 }
 
@@ -51,9 +52,8 @@ impl ParquetSink {
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()))
             .map_err(RecordError::parquet("begin", path))?;
         let has_column: Vec<_> = metrics.iter().map(|metric| !is_own_column(&metric.name)).collect();
-        let own_columns = has_column.iter().filter(|has_column| **has_column).count();
-        let mut sink =
-            Self { writer, rows: Rows::new(schema, own_columns), has_column, metadata: Vec::new() };
+        let shaper = RowShaper { schema, has_column: has_column.into() };
+        let mut sink = Self { writer, rows: shaper.rows(BATCH_ROWS), shaper, metadata: Vec::new() };
         sink.add_metadata(keys::SCHEMA_VERSION, SCHEMA_VERSION.to_owned());
         sink.add_metadata(keys::METRIC_UNITS, units(metrics));
         for (key, value) in metadata {
@@ -64,15 +64,25 @@ impl ParquetSink {
 
     /// Adds a row: the record, and the values of the metrics in the order they were declared.
     pub fn push(&mut self, record: &RequestRecord, metrics: &[Option<f64>]) -> Result<(), RecordError> {
-        if metrics.len() != self.has_column.len() {
-            return Err(RecordError::MetricCount { given: metrics.len(), expected: self.has_column.len() });
-        }
-        let own = metrics.iter().zip(&self.has_column).filter(|(_, has_column)| **has_column);
-        self.rows.push(record, own.map(|(value, _)| *value));
+        self.shaper.push(&mut self.rows, record, metrics)?;
         if self.rows.len() >= BATCH_ROWS || self.rows.chunks() >= BATCH_CHUNKS {
             self.encode()?;
         }
         Ok(())
+    }
+
+    /// What shapes rows for this file, on any thread.
+    pub fn shaper(&self) -> RowShaper {
+        self.shaper.clone()
+    }
+
+    /// Adds rows that were shaped for this file.
+    pub fn write(&mut self, rows: &ShapedRows) -> Result<(), RecordError> {
+        if self.rows.len() > 0 {
+            self.encode()?;
+        }
+        let path = self.path();
+        self.writer.write(&rows.0).map_err(RecordError::parquet("write", &path))
     }
 
     /// Puts a fact into the file's metadata, in place of what the key had; for what is known only at
@@ -112,6 +122,57 @@ impl ParquetSink {
     }
 }
 
+/// Turns records into the columns of a file: the part of writing that needs no order.
+#[derive(Debug, Clone)]
+pub struct RowShaper {
+    schema: SchemaRef,
+    /// Which of the values handed over have a column of their own.
+    has_column: Arc<[bool]>,
+}
+
+/// Rows, column by column.
+#[derive(Debug)]
+pub struct ShapedRows(RecordBatch);
+
+impl RowShaper {
+    /// The columns of some rows: records, each with the values of the metrics in the order they were
+    /// declared.
+    pub fn shape<'a>(
+        &self,
+        rows: impl ExactSizeIterator<Item = (&'a RequestRecord, Vec<Option<f64>>)>,
+    ) -> Result<ShapedRows, RecordError> {
+        let mut shaped = self.rows(rows.len());
+        for (record, metrics) in rows {
+            self.push(&mut shaped, record, &metrics)?;
+        }
+        let path = std::path::PathBuf::new();
+        shaped.take().map(ShapedRows).map_err(|source| RecordError::Arrow {
+            action: "shape rows of",
+            path,
+            source,
+        })
+    }
+
+    fn rows(&self, capacity: usize) -> Rows {
+        let own_columns = self.has_column.iter().filter(|has_column| **has_column).count();
+        Rows::new(Arc::clone(&self.schema), own_columns, capacity)
+    }
+
+    fn push(
+        &self,
+        rows: &mut Rows,
+        record: &RequestRecord,
+        metrics: &[Option<f64>],
+    ) -> Result<(), RecordError> {
+        if metrics.len() != self.has_column.len() {
+            return Err(RecordError::MetricCount { given: metrics.len(), expected: self.has_column.len() });
+        }
+        let own = metrics.iter().zip(&*self.has_column).filter(|(_, has_column)| **has_column);
+        rows.push(record, own.map(|(value, _)| *value));
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for ParquetSink {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("ParquetSink").field("path", &self.path()).finish_non_exhaustive()
@@ -120,7 +181,7 @@ impl std::fmt::Debug for ParquetSink {
 
 /// Snappy; instants and chunk lists as packed differences, for which a dictionary would only be
 /// built to be thrown away; no statistics of chunk lists, by which nothing could be skipped.
-pub(crate) fn properties() -> WriterProperties {
+fn properties() -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))

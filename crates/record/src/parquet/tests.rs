@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use loadgen_core::RequestRecord;
 use parquet::basic::{Compression, Encoding};
@@ -170,39 +170,22 @@ fn chunk_lists_are_packed_and_row_groups_bounded() {
 }
 
 #[test]
-fn parts_are_put_together_without_a_loss() {
+fn rows_shaped_elsewhere_keep_their_order_among_those_pushed() {
     let folder = tempfile::tempdir().unwrap();
-    let records = some_records(30);
-    let rows: Vec<_> = records.into_iter().map(|record| (record, vec![Some(1.5), None])).collect();
-    let parts: Vec<PathBuf> = rows
-        .chunks(11)
-        .enumerate()
-        .map(|(number, rows)| {
-            let part = folder.path().join(format!("part-{number}.parquet"));
-            write(&part, rows);
-            part
-        })
-        .collect();
-    let path = folder.path().join("whole.parquet");
-    let facts = [(keys::SEED.to_owned(), "42".to_owned())];
-    concatenate(&parts, &path, &facts).unwrap();
+    let path = folder.path().join("records.parquet");
+    let rows: Vec<_> = some_records(30).into_iter().map(|record| (record, vec![Some(1.5), None])).collect();
+    let mut sink = ParquetSink::create(&path, &metrics(), Vec::new()).unwrap();
+    let shaper = sink.shaper();
+    for (number, rows) in rows.chunks(4).enumerate() {
+        if number % 2 == 0 {
+            let borrowed = rows.iter().map(|(record, metrics)| (record, metrics.clone()));
+            sink.write(&shaper.shape(borrowed).unwrap()).unwrap();
+        } else {
+            rows.iter().for_each(|(record, metrics)| sink.push(record, metrics).unwrap());
+        }
+    }
+    sink.finish().unwrap();
     assert_eq!(read(&path), rows);
-    let whole = RecordReader::open(&path).unwrap();
-    assert_eq!(whole.metrics(), metrics());
-    let count = |key: &str| whole.metadata().iter().filter(|(known, _)| known == key).count();
-    assert_eq!((count(keys::SEED), count(keys::SCHEMA_VERSION), count("ARROW:schema")), (1, 1, 1));
-}
-
-#[test]
-fn parts_with_other_columns_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, other) = (folder.path().join("one.parquet"), folder.path().join("other.parquet"));
-    write(&one, &[]);
-    ParquetSink::create(&other, &[], Vec::new()).unwrap().finish().unwrap();
-    let path = folder.path().join("whole.parquet");
-    assert!(matches!(concatenate(&[one, other], &path, &[]), Err(RecordError::PartsDiffer { .. })));
-    assert!(!path.exists());
-    assert!(matches!(concatenate(&[], &path, &[]), Err(RecordError::NoParts { .. })));
 }
 
 #[test]

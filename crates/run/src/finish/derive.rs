@@ -1,32 +1,79 @@
-//! What follows from a record alone: its metrics, whether it is good, its line. The part of finishing
-//! that every core can share.
+//! What follows from a record alone: its tokens, its metrics, whether it is good, its line, its row.
+//! The part of finishing that every core can share.
 
-use loadgen_core::{Outcome, RequestRecord};
+use loadgen_core::{Outcome, RawRecord, RequestRecord};
 use loadgen_metrics::{MetricConfig, RequestMetrics, request_metrics};
+use loadgen_record::{Batch, Damage, RecordError, RowShaper, ShapedRows};
 use loadgen_report::RecordLines;
+use loadgen_tokens::Tokenizer;
 
-/// A record with all that follows from it alone.
-pub(super) struct Row {
-    pub(super) record: RequestRecord,
-    pub(super) metrics: RequestMetrics,
-    /// Its line of the per-request file, where one is wanted.
-    pub(super) line: Option<String>,
+use crate::counting::{TokenPolicy, count};
+
+/// Records with all that follows from them alone, in order.
+#[derive(Default)]
+pub(super) struct Derived {
+    pub(super) records: Vec<(RequestRecord, RequestMetrics)>,
+    /// Their lines of the per-request file, where one is wanted.
+    pub(super) lines: Vec<u8>,
+    /// Records that could not be decoded.
+    pub(super) damage: Vec<Damage>,
 }
 
-/// Works rows out.
+/// Works records out.
 pub(super) struct Derive {
     pub(super) config: MetricConfig,
+    /// Counts tokens; `None` believes the server's counts.
+    pub(super) tokenizer: Option<Tokenizer>,
     /// Renders lines, where they are wanted.
     pub(super) lines: Option<RecordLines>,
+    /// Shapes rows, where they are wanted.
+    pub(super) shaper: Option<RowShaper>,
 }
 
 impl Derive {
-    /// The row of a record.
-    pub(super) fn row(&self, mut record: RequestRecord) -> Row {
+    /// What follows from each record of a batch.
+    pub(super) fn batch(&self, batch: &Batch) -> Derived {
+        let mut derived = Derived::default();
+        derived.records.reserve_exact(batch.len());
+        for record in batch.records() {
+            match record {
+                Ok(raw) => self.push(self.counted(raw), &mut derived),
+                Err(damage) => derived.damage.push(damage),
+            }
+        }
+        derived
+    }
+
+    /// What follows from records whose tokens need no counting.
+    pub(super) fn records(&self, records: impl Iterator<Item = RequestRecord>) -> Derived {
+        let mut derived = Derived::default();
+        records.for_each(|record| self.push(record, &mut derived));
+        derived
+    }
+
+    /// The rows of derived records; `None` where they are not wanted.
+    pub(super) fn rows(&self, derived: &Derived) -> Result<Option<ShapedRows>, RecordError> {
+        let Some(shaper) = self.shaper.as_ref().filter(|_| !derived.records.is_empty()) else {
+            return Ok(None);
+        };
+        let rows = derived.records.iter().map(|(record, metrics)| (record, metrics.columns()));
+        shaper.shape(rows).map(Some)
+    }
+
+    fn counted(&self, raw: RawRecord) -> RequestRecord {
+        match &self.tokenizer {
+            Some(tokenizer) => count(raw, &TokenPolicy::Client(tokenizer)),
+            None => count(raw, &TokenPolicy::Server),
+        }
+    }
+
+    fn push(&self, mut record: RequestRecord, derived: &mut Derived) {
         let metrics = request_metrics(&record, &self.config);
         record.good = self.good(&record, &metrics);
-        let line = self.lines.as_ref().and_then(|lines| lines.line(&record, &metrics));
-        Row { record, metrics, line }
+        if let Some(line) = self.lines.as_ref().and_then(|lines| lines.line(&record, &metrics)) {
+            derived.lines.extend_from_slice(line.as_bytes());
+        }
+        derived.records.push((record, metrics));
     }
 
     /// Whether a request met every objective; `None` without objectives.
@@ -35,38 +82,5 @@ impl Derive {
             return None;
         }
         Some(record.outcome == Outcome::Ok && metrics.get("good_request_count") == Some(1.0))
-    }
-}
-
-/// Applies `work` to each of `items` on every core; order is kept.
-pub(super) fn on_all_cores<T: Send, U: Send>(items: Vec<T>, work: impl Fn(T) -> U + Sync) -> Vec<U> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = items.len().div_ceil(threads).max(1);
-    let mut rest = items.into_iter();
-    let next_share = || Some(rest.by_ref().take(share).collect()).filter(|part: &Vec<T>| !part.is_empty());
-    let shares: Vec<Vec<T>> = std::iter::from_fn(next_share).collect();
-    let work = &work;
-    std::thread::scope(|scope| {
-        let running: Vec<_> = shares
-            .into_iter()
-            .map(|part| scope.spawn(move || part.into_iter().map(work).collect::<Vec<U>>()))
-            .collect();
-        running
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn work_on_all_cores_keeps_its_order() {
-        let items: Vec<u32> = (0..1000).collect();
-        let doubled: Vec<u32> = items.iter().map(|item| item * 2).collect();
-        assert_eq!(on_all_cores(items, |item| item * 2), doubled);
-        assert_eq!(on_all_cores(Vec::<u32>::new(), |item| item), Vec::<u32>::new());
     }
 }

@@ -1,17 +1,20 @@
 //! From a journal to every output of a run.
 //!
-//! The end of a run and `loadgen report DIR` are this one function over the same bytes, so a run
-//! that was killed reports exactly what it had. One pass over the journal, in bounded memory but for
-//! the metric values that exact percentiles need.
+//! The end of a run and `loadgen report DIR` are this one code over the same bytes, so a run that was
+//! killed reports exactly what it had. One pass over the journal: while the run goes on in the
+//! background ([`Live`]), or afterwards ([`finish`]). Memory is bounded, whatever the length of the run.
 
 mod derive;
+mod live;
 mod outputs;
+mod parallel;
 mod pass;
 
 use std::path::{Path, PathBuf};
 
+use loadgen_engine::FellBehind;
 use loadgen_metrics::{Quality, QualityInput, SloSet, Summary, TimelineData};
-use loadgen_record::{Damage, JournalReader};
+use loadgen_record::{Batch, Damage, JournalHeader, JournalReader};
 use loadgen_report::console::{self, Options};
 use loadgen_report::{Report, RunInfo};
 use loadgen_tokens::Tokenizer;
@@ -21,6 +24,7 @@ use crate::error::RunError;
 use crate::notes::Notes;
 use crate::plan::ReportPlan;
 use crate::progress::{Level, Progress};
+pub(crate) use live::Live;
 use pass::Pass;
 
 /// A finished run: its figures, and where its files are.
@@ -32,6 +36,8 @@ pub struct RunResult {
     pub quality: Quality,
     /// Where its files are.
     pub artifacts: Artifacts,
+    /// How far behind its schedule the client fell, where the run was to end at that.
+    pub fell_behind: Option<FellBehind>,
     plan: ReportPlan,
     info: RunInfo,
     slos: SloSet,
@@ -41,46 +47,57 @@ pub struct RunResult {
 
 /// Makes every output of the run in `dir` from its journal.
 pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError> {
-    finish_known(dir, None, progress)
-}
-
-/// What whoever has just run a plan knows already.
-#[derive(Clone, Copy)]
-pub(crate) struct Known<'a> {
-    /// How many records the journal holds.
-    pub(crate) records: u64,
-    /// The plan's tokenizer.
-    pub(crate) tokenizer: &'a Tokenizer,
-}
-
-/// As [`finish`], with what is known already.
-pub(crate) fn finish_known(
-    dir: &Path,
-    known: Option<Known<'_>>,
-    progress: &dyn Progress,
-) -> Result<RunResult, RunError> {
     let journal = Artifacts::new(dir.to_owned(), None).journal();
     if !journal.is_dir() {
         return Err(RunError::NoJournal { dir: dir.to_owned() });
     }
     let mut reader = JournalReader::open(&journal)?;
-    let header = reader.header().cloned().ok_or_else(|| RunError::NoHeader { journal: journal.clone() })?;
-    let plan: ReportPlan = serde_json::from_str(&header.plan)
-        .map_err(|source| RunError::Plan { journal: journal.clone(), source })?;
-    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let artifacts = plan.artifacts.in_dir(&dir);
+    let told = Told::of(&reader, dir)?;
+    let tokenizer = told.tokenizer(|plan| Ok(Tokenizer::load(&plan.tokenizer())?))?;
+    let mut pass = told.begin(tokenizer)?;
+    pass.drain(&mut reader, Batch::default(), &|done| progress.finishing(done, None))?;
+    told.end(pass, &reader, progress)
+}
 
-    let tokenizer = match known {
-        Some(known) => known.tokenizer.clone(),
-        None => Tokenizer::load(&plan.tokenizer())?,
-    };
-    let records = known.map(|known| known.records);
-    let done_so_far = |done| progress.finishing(done, records);
-    let pass = Pass::over(&mut reader, &header, &plan, &tokenizer, &artifacts, &done_so_far)?;
-    report_damage(reader.damage(), progress);
-    let result = outputs::write(pass, plan, artifacts)?;
-    progress.finished();
-    Ok(result)
+/// What a journal's header tells.
+struct Told {
+    header: JournalHeader,
+    plan: ReportPlan,
+    artifacts: Artifacts,
+}
+
+impl Told {
+    /// What the journal tells that `reader` reads, of the run in `dir`.
+    fn of(reader: &JournalReader, dir: &Path) -> Result<Self, RunError> {
+        let journal = Artifacts::new(dir.to_owned(), None).journal();
+        let header =
+            reader.header().cloned().ok_or_else(|| RunError::NoHeader { journal: journal.clone() })?;
+        let plan: ReportPlan =
+            serde_json::from_str(&header.plan).map_err(|source| RunError::Plan { journal, source })?;
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let artifacts = plan.artifacts.in_dir(&dir);
+        Ok(Self { header, plan, artifacts })
+    }
+
+    /// The tokenizer that `load` gives; `None` where the server's counts are used.
+    fn tokenizer(
+        &self,
+        load: impl FnOnce(&ReportPlan) -> Result<Tokenizer, RunError>,
+    ) -> Result<Option<Tokenizer>, RunError> {
+        if self.plan.server_token_counts { Ok(None) } else { load(&self.plan).map(Some) }
+    }
+
+    fn begin(&self, tokenizer: Option<Tokenizer>) -> Result<Pass, RunError> {
+        Pass::begin(&self.header, &self.plan, &self.artifacts, tokenizer)
+    }
+
+    fn end(self, pass: Pass, reader: &JournalReader, progress: &dyn Progress) -> Result<RunResult, RunError> {
+        let done = pass.end(reader)?;
+        report_damage(&done.damage, progress);
+        let result = outputs::write(done, self.plan, self.artifacts)?;
+        progress.finished();
+        Ok(result)
+    }
 }
 
 fn report_damage(damage: &[Damage], progress: &dyn Progress) {

@@ -13,7 +13,7 @@ use loadgen_record::keys;
 use loadgen_report::console::{self, Options};
 use loadgen_report::{RunInfo, html, summary_csv, summary_json};
 
-use super::pass::Pass;
+use super::pass::Done;
 use super::{Collected, RunResult, report};
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
@@ -27,12 +27,13 @@ const KILLED: &str = "The run ended before it was done: these are the requests i
 const INTERRUPTED: &str = "Run cancelled before all records were processed.";
 
 /// Writes them.
-pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Result<RunResult, RunError> {
-    let Collected { summary, quality, timeline, notes } = pass.collected;
+pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> Result<RunResult, RunError> {
+    let Collected { summary, quality, timeline, notes } = done.collected;
     let quality = judge(quality, &summary, &notes, &plan);
     let info = run_info(&plan, &notes);
+    let fell_behind = notes.ended.as_ref().and_then(|ended| ended.engine.fell_behind);
     let provenance = notes.provenance.unwrap_or_default();
-    if let Some(mut parquet) = pass.parquet {
+    if let Some(mut parquet) = done.parquet {
         parquet.add_metadata(keys::TIMESTAMP_SOURCE, quality.timestamp_source.name().to_owned());
         parquet.add_metadata(keys::PROVENANCE_SHA256, provenance.sha256());
         parquet.add_metadata(keys::HOST, host_name(&provenance));
@@ -44,7 +45,7 @@ pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Resul
 
     let succeeded = summary.counts.ok > 0;
     let files = files(&plan, &artifacts, succeeded);
-    let slos = pass.config.slos;
+    let slos = done.config.slos;
     let view = report(&summary, &info, &slos, &quality, &timeline, &files);
     // As AIPerf: without a single success there is nothing to sum up.
     if succeeded {
@@ -58,7 +59,7 @@ pub(super) fn write(pass: Pass, plan: ReportPlan, artifacts: Artifacts) -> Resul
     if succeeded {
         ready(&artifacts.ready_marker(), info.was_cancelled, info.incomplete_reason.is_some())?;
     }
-    Ok(RunResult { summary, quality, artifacts, plan, info, slos, timeline, files })
+    Ok(RunResult { summary, quality, artifacts, fell_behind, plan, info, slos, timeline, files })
 }
 
 /// The verdict on the client.
@@ -159,7 +160,7 @@ fn pretty(value: &impl serde::Serialize) -> String {
 }
 
 /// Where a file is written before it is put in its place.
-pub(super) fn beside(path: &Path) -> PathBuf {
+fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
     name.into()

@@ -1,157 +1,204 @@
-//! The pass over a journal: records are counted on every core, then go in order to the files that
-//! are written row by row and to the collectors.
+//! The pass over a journal: batches of records are worked out one by one, then go in order to the files
+//! that are written row by row and to the collectors.
+//!
+//! While a load runs, one thread does all of it ([`Pass::take`]); once it is over, every core helps
+//! ([`Pass::drain`]). Either way the same batches give the same files: how a journal is cut into batches
+//! depends on its content alone.
 
-use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 
 use loadgen_core::{
-    ConnectionFacts, Instants, Nanos, Outcome, Phase, RawRecord, RequestRecord, StampCounts, Started,
-    TokenCounts,
+    ConnectionFacts, Instants, Nanos, Outcome, Phase, RequestRecord, StampCounts, Started, TokenCounts,
 };
 use loadgen_metrics::{
     Aggregator, Metric, MetricConfig, QualityInput, Timeline, Window, Windows, request_end,
 };
-use loadgen_record::{Entry, JournalHeader, JournalReader, MetricColumn, ParquetSink, keys};
+use loadgen_record::{
+    Batch, BatchLimit, Damage, JournalHeader, JournalReader, MetricColumn, ParquetSink, PartialFile,
+    ShapedRows, keys,
+};
 use loadgen_report::RecordLines;
 use loadgen_tokens::Tokenizer;
 
 use super::Collected;
-use super::derive::{Derive, Row, on_all_cores};
-use super::outputs::beside;
+use super::derive::{Derive, Derived};
+use super::parallel::in_parallel;
 use crate::artifacts::Artifacts;
-use crate::counting::{TokenPolicy, count};
 use crate::error::RunError;
 use crate::notes::Notes;
 use crate::plan::ReportPlan;
 
-/// Records counted at a time: enough to keep every core busy, few enough to hold in memory.
-const BATCH: usize = 1024;
+/// Records worked out at a time: enough to make the hand-over cheap, few enough that some batches for
+/// each core take little memory.
+pub(super) const BATCH: BatchLimit = BatchLimit { records: 256, bytes: 512 << 10 };
 
 /// A pass that is done, and the Parquet file that still lacks its metadata.
-pub(super) struct Pass {
+pub(super) struct Done {
     pub(super) collected: Collected,
     pub(super) parquet: Option<ParquetSink>,
     pub(super) config: MetricConfig,
+    /// What could not be read, in the order of the journal.
+    pub(super) damage: Vec<Damage>,
 }
 
-/// Where records go.
-struct Sinks {
+/// A pass under way.
+pub(super) struct Pass {
     derive: Derive,
-    aggregator: Aggregator,
-    quality: QualityInput,
-    timeline: Option<Timeline>,
-    jsonl: Option<BufWriter<File>>,
+    collectors: Collectors,
     parquet: Option<ParquetSink>,
-    spans: Spans,
+    notes: Notes,
     artifacts: Artifacts,
 }
 
-impl Pass {
-    /// Reads the whole journal.
-    pub(super) fn over(
-        reader: &mut JournalReader,
-        header: &JournalHeader,
-        plan: &ReportPlan,
-        tokenizer: &Tokenizer,
-        artifacts: &Artifacts,
-        done_so_far: &dyn Fn(u64),
-    ) -> Result<Self, RunError> {
-        let config = plan.metric_config()?;
-        let policy =
-            if plan.server_token_counts { TokenPolicy::Server } else { TokenPolicy::Client(tokenizer) };
-        let mut sinks = Sinks::open(header, plan, artifacts, config.clone())?;
-        let mut notes = Notes::default();
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut done = 0;
-        for entry in reader.by_ref() {
-            match entry {
-                Entry::Finished(record) => batch.push(*record),
-                Entry::Note { kind, json } => notes.take(&kind, &json),
-                Entry::Started(_) => {}
-            }
-            if batch.len() == BATCH {
-                done += BATCH as u64;
-                sinks.take(&mut batch, &policy)?;
-                done_so_far(done);
-            }
-        }
-        sinks.take(&mut batch, &policy)?;
-        for started in reader.unfinished() {
-            let row = sinks.derive.row(lost(started));
-            sinks.push(row)?;
-        }
-        sinks.close(notes)
-    }
+/// Where records go in order, the Parquet file aside.
+struct Collectors {
+    aggregator: Aggregator,
+    quality: QualityInput,
+    timeline: Option<Timeline>,
+    jsonl: Option<BufWriter<PartialFile>>,
+    spans: Spans,
+    damage: Vec<Damage>,
+    done: u64,
 }
 
-impl Sinks {
-    fn open(
+impl Pass {
+    /// Begins the files that are written row by row.
+    pub(super) fn begin(
         header: &JournalHeader,
         plan: &ReportPlan,
         artifacts: &Artifacts,
-        config: MetricConfig,
+        tokenizer: Option<Tokenizer>,
     ) -> Result<Self, RunError> {
-        let jsonl = if plan.outputs.records {
-            let path = artifacts.records_jsonl();
-            Some(BufWriter::new(File::create(beside(&path)).map_err(RunError::write(&path))?))
-        } else {
-            None
+        let config = plan.metric_config()?;
+        let jsonl = match plan.outputs.records {
+            true => {
+                Some(BufWriter::with_capacity(256 << 10, PartialFile::create(&artifacts.records_jsonl())?))
+            }
+            false => None,
         };
-        let parquet = if plan.outputs.parquet {
-            Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
-        } else {
-            None
+        let parquet = match plan.outputs.parquet {
+            true => {
+                Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
+            }
+            false => None,
         };
         let lines = RecordLines::new(&plan.benchmark_id, i32::from(plan.has_warmup));
-        let derive = Derive { lines: jsonl.is_some().then_some(lines), config: config.clone() };
-        Ok(Self {
-            aggregator: Aggregator::new(config),
+        let derive = Derive {
+            config: config.clone(),
+            tokenizer,
+            lines: jsonl.is_some().then_some(lines),
+            shaper: parquet.as_ref().map(ParquetSink::shaper),
+        };
+        let collectors = Collectors {
+            aggregator: Aggregator::spilling(config, &artifacts.journal()),
             quality: QualityInput::new(plan.waits_for_slots),
             timeline: None,
             jsonl,
-            parquet,
             spans: Spans::default(),
-            artifacts: artifacts.clone(),
-            derive,
-        })
+            damage: Vec::new(),
+            done: 0,
+        };
+        Ok(Self { derive, collectors, parquet, notes: Notes::default(), artifacts: artifacts.clone() })
     }
 
-    /// Counts a batch on every core and takes it in order.
-    fn take(&mut self, batch: &mut Vec<RawRecord>, policy: &TokenPolicy<'_>) -> Result<(), RunError> {
-        let derive = &self.derive;
-        let rows = on_all_cores(std::mem::take(batch), |raw| derive.row(count(raw, policy)));
-        rows.into_iter().try_for_each(|row| self.push(row))
+    /// Takes a batch, on this thread alone.
+    pub(super) fn take(&mut self, batch: &Batch) -> Result<(), RunError> {
+        self.take_notes(batch);
+        let derived = self.derive.batch(batch);
+        self.push(&derived)
     }
 
-    fn push(&mut self, Row { record, metrics, line }: Row) -> Result<(), RunError> {
-        self.spans.take(&record);
-        self.aggregator.push(&record, &metrics);
-        self.quality.push(&record);
-        let start = record.instants.scheduled.or(record.instants.request_start);
-        if let (Phase::Profiling, Some(start)) = (record.identity.phase, start) {
-            self.timeline.get_or_insert_with(|| Timeline::new(start)).push(&record, &metrics);
-        }
-        if let Some(jsonl) = &mut self.jsonl
-            && let Some(line) = line
-        {
-            jsonl.write_all(line.as_bytes()).map_err(RunError::write(self.artifacts.records_jsonl()))?;
-        }
-        if let Some(parquet) = &mut self.parquet {
-            parquet.push(&record, &metrics.columns())?;
-        }
-        Ok(())
+    /// Takes all that the reader still has, `batch` first, which may be full in part; on every core.
+    pub(super) fn drain(
+        &mut self,
+        reader: &mut JournalReader,
+        mut batch: Batch,
+        done_so_far: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), RunError> {
+        let Self { derive, collectors, parquet, notes, artifacts } = self;
+        let mut is_last = false;
+        let batches = std::iter::from_fn(|| {
+            if is_last {
+                return None;
+            }
+            is_last = !reader.fill(&mut batch, BATCH);
+            take_notes(notes, &batch);
+            Some(std::mem::take(&mut batch))
+        });
+        let work = |batch: Batch| {
+            let derived = derive.batch(&batch);
+            let rows = derive.rows(&derived);
+            (derived, rows)
+        };
+        let collect = |derived: Derived| {
+            collectors.push(&derived, artifacts)?;
+            done_so_far(collectors.done);
+            Ok(())
+        };
+        let write = |rows: Result<Option<ShapedRows>, _>| match (parquet.as_mut(), rows?) {
+            (Some(parquet), Some(rows)) => Ok(parquet.write(&rows)?),
+            _ => Ok(()),
+        };
+        in_parallel(batches, work, collect, write)
     }
 
-    fn close(mut self, notes: Notes) -> Result<Pass, RunError> {
-        if let Some(jsonl) = &mut self.jsonl {
-            let path = self.artifacts.records_jsonl();
-            jsonl.flush().and_then(|()| fs::rename(beside(&path), &path)).map_err(RunError::write(path))?;
+    /// Ends the pass; the reader has nothing more.
+    pub(super) fn end(mut self, reader: &JournalReader) -> Result<Done, RunError> {
+        let lost = self.derive.records(reader.unfinished().into_iter().map(lost));
+        self.push(&lost)?;
+        let Collectors { aggregator, quality, timeline, jsonl, spans, mut damage, .. } = self.collectors;
+        if let Some(jsonl) = jsonl {
+            let written = jsonl.into_inner().map_err(std::io::IntoInnerError::into_error);
+            written.map_err(RunError::write(self.artifacts.records_jsonl()))?.commit()?;
         }
-        let windows = self.spans.windows(&notes);
-        let timeline = self.timeline.unwrap_or_else(|| Timeline::new(windows.profiling.start)).finish();
-        let collected =
-            Collected { summary: self.aggregator.finish(&windows), quality: self.quality, timeline, notes };
-        Ok(Pass { collected, parquet: self.parquet, config: self.derive.config })
+        let windows = spans.windows(&self.notes);
+        let timeline = timeline.unwrap_or_else(|| Timeline::new(windows.profiling.start)).finish();
+        let summary = aggregator
+            .try_finish(&windows)
+            .map_err(|error| RunError::read(&self.artifacts.journal())(std::io::Error::other(error)))?;
+        damage.extend(reader.damage().iter().cloned());
+        damage.sort_by_key(|damage| (damage.segment, damage.offset));
+        let collected = Collected { summary, quality, timeline, notes: self.notes };
+        Ok(Done { collected, parquet: self.parquet, config: self.derive.config, damage })
+    }
+
+    fn push(&mut self, derived: &Derived) -> Result<(), RunError> {
+        if let (Some(parquet), Some(rows)) = (&mut self.parquet, self.derive.rows(derived)?) {
+            parquet.write(&rows)?;
+        }
+        self.collectors.push(derived, &self.artifacts)
+    }
+
+    fn take_notes(&mut self, batch: &Batch) {
+        take_notes(&mut self.notes, batch);
+    }
+}
+
+fn take_notes(notes: &mut Notes, batch: &Batch) {
+    for (kind, json) in batch.notes() {
+        notes.take(kind, json);
+    }
+}
+
+impl Collectors {
+    fn push(&mut self, derived: &Derived, artifacts: &Artifacts) -> Result<(), RunError> {
+        self.done += derived.records.len() as u64;
+        self.damage.extend(derived.damage.iter().cloned());
+        for (record, metrics) in &derived.records {
+            self.spans.take(record);
+            self.aggregator.push(record, metrics);
+            self.quality.push(record);
+            let start = record.instants.scheduled.or(record.instants.request_start);
+            if let (Phase::Profiling, Some(start)) = (record.identity.phase, start) {
+                self.timeline.get_or_insert_with(|| Timeline::new(start)).push(record, metrics);
+            }
+        }
+        match &mut self.jsonl {
+            Some(jsonl) => {
+                jsonl.write_all(&derived.lines).map_err(RunError::write(artifacts.records_jsonl()))
+            }
+            None => Ok(()),
+        }
     }
 }
 
