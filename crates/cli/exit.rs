@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum ExitStatus {
     /// 1: nothing succeeded, the command or its input is wrong, or too many requests failed.
     Failure,
-    /// 4: the client was the limit, and --fail-if-client-limited was given.
+    /// 4: the client was the limit, and --fail-if-client-limited or --catch-up fail was given.
     ClientLimited,
     /// 0: done; some requests may have failed.
     Success,

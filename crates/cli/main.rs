@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | done; some requests may have failed |
 //! | 1 | nothing succeeded, or the command or its input is wrong |
-//! | 4 | the client was the limit, with `--fail-if-client-limited` |
+//! | 4 | the client was the limit, with `--fail-if-client-limited` or `--catch-up fail` |
 //! | 130 | second Ctrl-C |
 
 use std::process::ExitCode;

@@ -20,7 +20,11 @@ fn simultaneous_arrivals_leave_together() {
     let first_answer = rows.iter().filter_map(|row| row.instants.first_byte).min().unwrap();
     assert!(last_sent < first_answer);
     let connections = rows.iter().filter_map(|row| row.connection.connection_id);
-    assert_eq!(connections.collect::<std::collections::BTreeSet<_>>().len(), 12, "each on its own connection");
+    assert_eq!(
+        connections.collect::<std::collections::BTreeSet<_>>().len(),
+        12,
+        "each on its own connection"
+    );
 }
 
 #[test]

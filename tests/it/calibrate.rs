@@ -9,7 +9,9 @@ fn a_calibration_is_made_kept_and_cited_by_runs_of_its_host_and_version() {
     let workspace = Workspace::new();
     let made = workspace.run(&words("calibrate --quick")).expect_code(0);
     let stdout = made.stdout();
-    for expected in ["requests/s", "token events/s", "open streams", "time to first token", "gap between tokens"] {
+    for expected in
+        ["requests/s", "token events/s", "open streams", "time to first token", "gap between tokens"]
+    {
         assert!(stdout.contains(expected), "{expected} is not in\n{stdout}");
     }
     let kept = workspace.path("cache/loadgen/calibration.json");

@@ -45,7 +45,8 @@ fn a_sticky_session_keeps_its_connection_and_shares_it_with_none() {
     let rows: Vec<String> = (0..3)
         .flat_map(|turn| (0..4).map(move |session| (turn, session)))
         .map(|(turn, session)| {
-            let when = if turn == 0 { format!(r#""timestamp": {}"#, session * 10) } else { r#""delay": 5"#.into() };
+            let when =
+                if turn == 0 { format!(r#""timestamp": {}"#, session * 10) } else { r#""delay": 5"#.into() };
             format!(r#"{{{when}, "session_id": "s{session}", "input_length": 10, "output_length": 2}}"#)
         })
         .collect();
@@ -102,7 +103,8 @@ fn answer(mut stream: TcpStream, sender: &mpsc::Sender<IpAddr>) {
             _ => return,
         }
     }
-    let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a b"},"finish_reason":"stop"}]}"#;
+    let body =
+        r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a b"},"finish_reason":"stop"}]}"#;
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()

@@ -22,7 +22,7 @@ pub(crate) use calibrate::CalibrateArgs;
     version,
     about = "Open-loop load for LLM inference servers: AIPerf's command line and files, every token's arrival in Parquet",
     after_help = "Exit codes: 0 done (some requests may have failed) · 1 nothing succeeded, or the command or its \
-                  input is wrong · 4 the client was the limit, with --fail-if-client-limited · 130 second Ctrl-C",
+                  input is wrong · 4 the client was the limit, with --fail-if-client-limited or --catch-up fail · 130 second Ctrl-C",
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true

@@ -72,6 +72,10 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
     if result.nothing_succeeded() || result.too_many_failed() {
         return ExitStatus::Failure;
     }
+    if let Some(fell_behind) = &result.fell_behind {
+        say!("error: {fell_behind}");
+        return ExitStatus::ClientLimited;
+    }
     if fail_if_client_limited && result.client_limited() {
         say!("error: the client was the limit: see Measurement quality");
         return ExitStatus::ClientLimited;

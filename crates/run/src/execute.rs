@@ -16,7 +16,7 @@ use loadgen_wire::{Connector, Endpoint, PacketStats, PacketTap, TapConfig, Targe
 use loadgen_workload::{Dataset, Origin, WorkloadConfig};
 
 use crate::error::RunError;
-use crate::finish::{Known, RunResult, finish_known};
+use crate::finish::{Live, RunResult};
 use crate::host::CpuTimes;
 use crate::notes::{ENDED, Ended, PROVENANCE};
 use crate::observe;
@@ -66,6 +66,8 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     };
     let (journal, sinks) = Journal::create(&plan.report.artifacts.journal(), &header, workers.get())?;
     journal.note(PROVENANCE, &provenance.render());
+    let counter = tokenizer.clone();
+    let live = Live::start(&plan.report.artifacts.dir, journal.follow(), move || Ok(counter));
 
     let sinks = sinks.into_iter().map(|sink| {
         let sink: Box<dyn RecordSink> = Box::new(sink);
@@ -95,10 +97,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
         progress.note(Level::Warning, &lost);
     }
     // Whatever the journal holds is reported, also when it could not hold everything.
-    let dir = &plan.report.artifacts.dir;
-    let result =
-        finish_known(dir, Some(Known { records: records_of(&ended), tokenizer: &tokenizer }), progress)
-            .map_err(unfinished)?;
+    let result = live.finish(records_of(&ended), progress).map_err(unfinished)?;
     kept?;
     Ok(result)
 }
