@@ -123,8 +123,10 @@ impl PacketTap {
     #[cfg(target_os = "linux")]
     pub fn open(config: TapConfig) -> Result<Self, PacketError> {
         use filter::Family;
+        use loadgen_core::Clock as _;
 
         let TapConfig { mut ports, clock } = config;
+        let since = clock.now();
         ports.sort_unstable();
         ports.dedup();
         let open = |family| capture::Capture::open(family, &ports).map_err(refused);
@@ -138,6 +140,7 @@ impl PacketTap {
             clock,
             shared: Arc::clone(&shared),
             queue: waiting,
+            since,
         };
         let run = move || {
             // The priority of the calling thread alone. A refusal is no reason to stop.

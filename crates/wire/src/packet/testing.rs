@@ -91,10 +91,6 @@ impl Kept {
     pub(super) fn finished(&self) -> usize {
         self.0.lock().unwrap().1.len()
     }
-
-    pub(super) fn records(&self) -> Vec<RawRecord> {
-        self.0.lock().unwrap().1.clone()
-    }
 }
 
 impl RecordSink for Kept {

@@ -40,6 +40,8 @@ pub(super) struct Watch {
     pub(super) clock: SystemClock,
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Receiver<Waiting>,
+    /// Before the sockets were opened.
+    pub(super) since: Nanos,
 }
 
 /// What the packets have told so far.
@@ -60,7 +62,7 @@ impl Watch {
             table: FlowTable::default(),
             drift: WallDrift::new(self.clock),
             stats: PacketStats::default(),
-            drained_at: now,
+            drained_at: self.since,
             swept_at: now,
         };
         let is_roomy = self.captures.iter().all(|capture| capture.buffer_bytes() >= LARGE_BUFFER_BYTES);
