@@ -5,7 +5,9 @@
 mod sample;
 
 use loadgen_core::ErrorDetail;
-use loadgen_metrics::{OutcomeCounts, Reason, SloSet, UncertainChunks};
+use loadgen_metrics::{
+    Ceiling, CeilingCited, OutcomeCounts, PacketFacts, Reason, Remark, SloSet, Stamps, UncertainChunks,
+};
 use loadgen_report::{console, html};
 use sample::Sample;
 
@@ -63,8 +65,8 @@ fn text_from_outside_stays_text() {
     sample.info.input_config.insert(EVIL.to_owned(), EVIL.into());
     sample.files = vec![(EVIL.to_owned(), EVIL.into())];
     sample.quality.client_limited = true;
-    let reason = Reason { code: EVIL.to_owned(), message: EVIL.to_owned(), measured: 1.0, threshold: 0.0 };
-    sample.quality.reasons = vec![reason];
+    sample.quality.reasons = vec![reason(EVIL, EVIL)];
+    sample.quality.remarks = vec![Remark { code: EVIL.to_owned(), message: EVIL.to_owned() }];
     let error = ErrorDetail {
         code: None,
         error_type: EVIL.to_owned(),
@@ -175,49 +177,103 @@ fn colours_change_nothing_but_looks() {
     assert_ne!(ansi, plain);
 }
 
-#[test]
-fn chunks_that_a_server_writes_together_are_laid_at_its_door() {
-    let mut sample = Sample::new();
-    let says = |sample: &Sample, text: &str| {
-        let console = console::render(&sample.report(), console::Options::file(false));
-        // Lines of the console are wrapped.
-        console.split_whitespace().collect::<Vec<_>>().join(" ").contains(text)
-            && html::page(&sample.report()).contains(text)
-    };
-    assert!(says(&sample, "0.16% of chunks uncertain"));
-    sample.quality.uncertain_chunks.share = 0.9975;
-    assert!(says(&sample, "99.75% of chunks share a read: the server writes several at a time"));
-    assert!(html::page(&sample.report()).contains("(99.75%), 76 of them read late (0.01%)"));
+/// The console as one line of words, since its lines are wrapped.
+fn words(sample: &Sample) -> String {
+    let text = console::render(&sample.report(), console::Options::file(false));
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn reason(message: &str, remedy: &str) -> Reason {
+    let (code, message, remedy) = ("steal".to_owned(), message.to_owned(), remedy.to_owned());
+    Reason { code, message, remedy, measured: 0.02, threshold: 0.01 }
 }
 
 #[test]
-fn requests_sent_again_are_a_fact_of_the_page() {
-    const FACT: &str = "<dt>Sent again because a kept connection had been closed</dt>";
+fn what_the_verdict_rests_on_stands_on_the_console_and_on_the_page() {
     let mut sample = Sample::new();
-    assert!(!html::page(&sample.report()).contains(FACT));
-    sample.quality.schedule.retried_stale = 1234;
-    assert!(html::page(&sample.report()).contains(&format!("{FACT}<dd>1,234</dd>")));
+    let says = |sample: &Sample, text: &str| {
+        let (console, page) = (words(sample), html::page(&sample.report()));
+        assert!(console.contains(text), "{text}: {console}");
+        assert!(page.contains(text), "{text}: on the page");
+    };
+    says(&sample, "stamped by the kernel, on the socket (760,000 chunks)");
+    says(
+        &sample,
+        "1,212 of 760,000 (0.16%), 76 of them because the client read late (0.01%); within 0.180 ms at p99",
+    );
+    says(&sample, "16.8 requests/s sent, 16.8/s due");
+    says(&sample, "client 0.13 of 8 cores, busiest worker 2.30%, machine 14.00% busy, 0.00% stolen from it");
+
+    sample.quality.stamps = Stamps { packet: 759_000, kernel: 1000, user: 0 };
+    sample.quality.packets = Some(PacketFacts { packets: 1_520_000, flows: 40, ..PacketFacts::default() });
+    let schedule = &mut sample.quality.schedule;
+    (schedule.retried_stale, schedule.caught_up, schedule.governed) = (1234, 5, 6);
+    let cited = CeilingCited {
+        file: "calibration.json".to_owned(),
+        measured_at: "2026-11-22T05:00:00Z".to_owned(),
+        loadgen_version: "0.1.0".to_owned(),
+        requests_per_second: Some(41_000.0),
+        token_events_per_second: Some(410_000.0),
+        open_streams: None,
+        ttft_error_p99_ms: None,
+        gap_error_p99_ms: None,
+        outside_write_share: None,
+    };
+    sample.quality.ceiling = Some(Ceiling {
+        cited,
+        requests_share: Some(0.0004),
+        token_events_share: None,
+        open_streams_share: None,
+    });
+    sample.quality.remarks = vec![Remark { code: "c".to_owned(), message: "mind the gap".to_owned() }];
+    says(&sample, "759,000 by the kernel, packet by packet, 1,000 by the kernel, on the socket");
+    says(&sample, "1,520,000 seen, 0 dropped by the kernel, 40 connections followed");
+    says(&sample, "6 held back by the ceiling of the rate, 5 overdue and sent at once");
+    says(&sample, "41,000 requests/s (0.04% used), 410,000 token events/s; measured 2026-11-22T05:00:00Z");
+    assert!(words(&sample).contains("Note: mind the gap"));
+    let page = html::page(&sample.report());
+    assert!(page.contains("<li>Mind the gap.</li>"));
+    assert!(page.contains("<dt>Sent again because a kept connection had been closed</dt><dd>1,234</dd>"));
+}
+
+#[test]
+fn latencies_stand_beside_each_other_by_where_they_count_from() {
+    let mut sample = Sample::new();
+    let rows = ["Start of work (AIPerf)", "First byte written", "Intended time"];
+    let console = words(&sample);
+    let page = html::page(&sample.report());
+    for row in rows {
+        assert!(console.contains(row) && page.contains(row), "{row}");
+    }
+    // The main table has AIPerf's rows alone.
+    assert_eq!(console.matches("from Intended Time").count(), 0);
+    // Without streaming there is no first token, and the table has no column of it.
+    sample.summary.metrics.retain(|m| !m.metric.tag.starts_with("time_to_first_token"));
+    assert!(!words(&sample).contains("TTFT p50") && words(&sample).contains("Request Latency p50"));
+    // Figures read from a file of AIPerf's have one origin, which needs no table.
+    sample.summary.metrics.retain(|m| !m.metric.own);
+    assert!(
+        !words(&sample).contains("Counted from") && !html::page(&sample.report()).contains("Counted from")
+    );
 }
 
 #[test]
 fn a_client_that_limited_the_run_says_why() {
     let mut sample = Sample::new();
     sample.quality.client_limited = true;
-    let reason = |message: &str| Reason {
-        code: "steal".to_owned(),
-        message: message.to_owned(),
-        measured: 0.02,
-        threshold: 0.01,
-    };
-    sample.quality.reasons = vec![reason("the first reason"), reason("the second reason")];
+    sample.quality.reasons = vec![reason("the first reason", "mend it"), reason("the second reason", "wait")];
     sample.info.was_cancelled = true;
     sample.info.incomplete_reason = Some("Run cancelled before all records were processed.".to_owned());
     let text = console::render(&sample.report(), console::Options::file(false));
     assert!(
         text.contains("loadgen | INCOMPLETE RESULTS\nRun cancelled before all records were processed.\n")
     );
-    assert!(text.contains("Measurement quality: CLIENT LIMITED: the first reason; the second reason"));
+    assert!(text.contains("Measurement quality: CLIENT LIMITED: the figures above say as much"));
+    assert!(text.contains("\n  1. the first reason\n     → mend it\n  2. the second reason\n     → wait\n"));
     assert!(text.contains("Benchmark Duration: 239.60 sec (cancelled early)\n"));
     let page = html::page(&sample.report());
-    assert!(page.contains("Client limited") && page.contains("<li>The second reason</li>"));
+    assert!(
+        page.contains("Client limited")
+            && page.contains("<li>The second reason.<br><span class=\"remedy\">Wait.")
+    );
 }

@@ -1,14 +1,16 @@
 //! What is printed at the end of a run, and `profile_export_console.txt`.
 //!
 //! The tables are AIPerf's, row for row and column for column, under the titles readers know with our
-//! name in front (`loadgen | LLM Metrics`); two blocks are ours: the statement of goodput and the
-//! verdict on the client. The text file is [`blocks`] at [`FILE_WIDTH`] columns without colours; a
+//! name in front (`loadgen | LLM Metrics`); what follows them is ours: latencies by where they count
+//! from, the statement of goodput, and the verdict on the client. The text file is [`blocks`] at [`FILE_WIDTH`] columns without colours; a
 //! terminal gets [`render`], which adds the footer.
 
 mod figures;
 mod footer;
+mod origins;
 mod paint;
 mod panels;
+mod quality;
 mod table;
 mod verdict;
 
@@ -18,7 +20,7 @@ use crate::info::Report;
 
 pub(crate) use figures::{console_rows, figure, figures, grouped};
 pub(crate) use panels::excerpt;
-pub(crate) use verdict::{goodput_statement, is_unmeasured, outcome_statement, quality_statement};
+pub(crate) use verdict::{goodput_statement, outcome_statement};
 
 /// Columns of `profile_export_console.txt`.
 pub const FILE_WIDTH: usize = 140;
@@ -61,6 +63,7 @@ pub fn blocks(report: &Report<'_>, options: Options) -> String {
     parts.extend(panels::error_summary(report, width, paint));
     parts.extend(figures::tables(report.summary, options.trace_timing, width, paint));
     parts.extend(panels::warnings(report, width, paint));
+    parts.extend(origins::table(report.summary, width, paint));
     parts.push(verdict::block(report, width, paint));
     parts.join("\n")
 }

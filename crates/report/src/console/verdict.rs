@@ -1,13 +1,9 @@
 //! Our own lines: what became of the requests, how many were good, and whether to believe it.
 
-use loadgen_metrics::{Quality, UncertainChunks};
-
 use super::paint::{Paint, Style};
+use super::quality;
 use super::table::wrap;
 use crate::info::Report;
-
-/// Above this share of uncertain chunks, of which hardly any was read late, it is worth saying why.
-const MANY_UNCERTAIN: f64 = 0.01;
 
 /// The block below the tables.
 pub(super) fn block(report: &Report<'_>, width: usize, paint: Paint) -> String {
@@ -15,21 +11,12 @@ pub(super) fn block(report: &Report<'_>, width: usize, paint: Paint) -> String {
     if let Some(statement) = goodput_statement(report) {
         lines.push((Style::Plain, format!("Goodput: {statement}")));
     }
-    if let Some(quality) = report.quality {
-        let style = if quality.client_limited {
-            Style::Bad
-        } else if is_unmeasured(quality) {
-            Style::Plain
-        } else {
-            Style::Good
-        };
-        lines.push((style, format!("Measurement quality: {}", quality_statement(quality))));
-    }
     let painted = lines.iter().flat_map(|(style, text)| {
         let wrapped = wrap(text, width).into_iter();
         wrapped.map(|line| paint.apply(*style, &line) + "\n")
     });
-    painted.collect()
+    let quality = report.quality.map(|quality| quality::block(quality, width, paint));
+    painted.chain(quality).collect()
 }
 
 /// What became of every request of the measured phase: the parts add up to the whole.
@@ -81,43 +68,4 @@ pub(crate) fn objectives(report: &Report<'_>) -> String {
         })
         .collect();
     texts.join(" and ")
-}
-
-/// How many arrivals are only known as an interval, and whose doing that is where it is many.
-fn uncertain_statement(chunks: &UncertainChunks) -> String {
-    let share = 100.0 * chunks.share;
-    if chunks.share > MANY_UNCERTAIN {
-        return format!("{share:.2}% of chunks share a read: the server writes several at a time");
-    }
-    format!("{share:.2}% of chunks uncertain")
-}
-
-/// Whether there is nothing that the client could have measured well or badly.
-pub(crate) fn is_unmeasured(quality: &Quality) -> bool {
-    !quality.client_limited && quality.send_lag.is_none() && quality.read_lag.is_none()
-}
-
-/// The verdict on the client in a sentence or two.
-pub(crate) fn quality_statement(quality: &Quality) -> String {
-    if quality.client_limited {
-        let reasons: Vec<&str> = quality.reasons.iter().map(|reason| reason.message.as_str()).collect();
-        return format!("CLIENT LIMITED: {}", reasons.join("; "));
-    }
-    if is_unmeasured(quality) {
-        return "no request was sent, so there was nothing to measure".to_owned();
-    }
-    let mut facts = Vec::new();
-    if let Some(lag) = &quality.send_lag {
-        facts.push(format!("sent {:.3} ms late at p99", lag.p99_ms));
-    }
-    if let Some(lag) = &quality.read_lag {
-        facts.push(format!("read {:.3} ms late at p99", lag.p99_ms));
-    }
-    if quality.uncertain_chunks.chunks > 0 {
-        facts.push(uncertain_statement(&quality.uncertain_chunks));
-    }
-    if facts.is_empty() {
-        return "the client kept up".to_owned();
-    }
-    format!("the client kept up ({})", facts.join(", "))
 }

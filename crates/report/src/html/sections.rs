@@ -2,15 +2,17 @@
 
 use std::fmt::Write as _;
 
-use loadgen_metrics::{ConsoleGroup, LagStats, MetricSummary, Quality};
+use loadgen_metrics::{ConsoleGroup, MetricSummary};
 
 use super::spreads;
 use crate::console::{
     MISSING, console_rows, excerpt, figure, figures as row_figures, goodput_statement, grouped,
-    is_unmeasured, outcome_statement, quality_statement,
+    outcome_statement,
 };
 use crate::escape::Escaped;
 use crate::info::Report;
+use crate::origins::Origins;
+use crate::quality_words::{brief, facts, headline, is_unmeasured, lags};
 
 /// What the page is about: the model, or whatever fact comes first.
 pub(super) fn subject(report: &Report<'_>) -> String {
@@ -46,24 +48,32 @@ pub(super) fn verdict(report: &Report<'_>) -> String {
     }
     let Some(quality) = report.quality else { return out };
     if is_unmeasured(quality) {
-        let statement = capitalized(&quality_statement(quality));
-        let _ = write!(out, "<p>{}.</p>", Escaped(&statement));
+        let _ = write!(out, "<p>{}.</p>", Escaped(&capitalized(headline(quality))));
         return out;
     }
-    if !quality.client_limited {
-        let statement = quality_statement(quality);
-        let _ = write!(
-            out,
-            "<div class=\"verdict good\"><b>Measured well</b><span>{}</span></div>",
-            Escaped(&capitalized(&statement))
-        );
+    if quality.client_limited {
+        out.push_str("<div class=\"verdict bad\"><b>Client limited</b><ul>");
+        for reason in &quality.reasons {
+            let _ = write!(
+                out,
+                "<li>{}.<br><span class=\"remedy\">{}.</span></li>",
+                Escaped(&capitalized(&reason.message)),
+                Escaped(&capitalized(&reason.remedy))
+            );
+        }
+        out.push_str("</ul></div>");
         return out;
     }
-    out.push_str("<div class=\"verdict bad\"><b>Client limited</b><ul>");
-    for reason in &quality.reasons {
-        let _ = write!(out, "<li>{}</li>", Escaped(&capitalized(&reason.message)));
-    }
-    out.push_str("</ul></div>");
+    let p99: Vec<String> = [(quality.send_lag, "sent"), (quality.read_lag, "read")]
+        .into_iter()
+        .filter_map(|(lag, what)| Some(format!("{what} {:.3} ms late at p99", lag?.p99_ms)))
+        .collect();
+    let _ = write!(
+        out,
+        "<div class=\"verdict good\"><b>Measured well</b><span>{}: {}.</span></div>",
+        Escaped(&capitalized(headline(quality))),
+        p99.join(", ")
+    );
     out
 }
 
@@ -119,6 +129,7 @@ pub(super) fn goodput(report: &Report<'_>) -> String {
 pub(super) fn figures(report: &Report<'_>) -> String {
     let mut out = format!("<p>{}.</p>", Escaped(&outcome_statement(report)));
     out.push_str(&table(&console_rows(report.summary, ConsoleGroup::Main)));
+    out.push_str(&origins(report));
     for (group, name) in [
         (ConsoleGroup::Usage, "Token usage as the server reports it"),
         (ConsoleGroup::Effective, "Time-weighted figures"),
@@ -131,6 +142,36 @@ pub(super) fn figures(report: &Report<'_>) -> String {
         }
     }
     out
+}
+
+/// Latencies by where they count from.
+fn origins(report: &Report<'_>) -> String {
+    let Some(Origins { columns, rows }) = Origins::of(report.summary) else { return String::new() };
+    let mut out = String::from(
+        "<h3>Latency by where it counts from</h3>\n<p>AIPerf counts from the start of work on a request. From \
+         its first byte written, connecting and the client's own lag are left out; from the intended time, \
+         whatever made the request late is in.</p>\n\
+         <div class=\"sheet\"><table><thead><tr><th>Counted from <span class=\"unit\">ms</span></th>",
+    );
+    for name in columns {
+        let _ = write!(out, "<th>{name}</th>");
+    }
+    out.push_str("</tr></thead><tbody>");
+    for (origin, figures) in rows {
+        let _ = write!(out, "<tr><th scope=\"row\">{origin}</th>");
+        figures.into_iter().for_each(|value| cell(&mut out, &figure(value)));
+        out.push_str("</tr>");
+    }
+    out.push_str("</tbody></table></div>\n");
+    out
+}
+
+fn cell(out: &mut String, text: &str) {
+    if text == MISSING {
+        out.push_str("<td class=\"none\">–</td>");
+    } else {
+        let _ = write!(out, "<td>{text}</td>");
+    }
 }
 
 fn table(rows: &[&MetricSummary]) -> String {
@@ -147,11 +188,7 @@ fn table(rows: &[&MetricSummary]) -> String {
             Escaped(m.metric.unit.label())
         );
         for text in row_figures(&m.stats).map(figure) {
-            if text == MISSING {
-                out.push_str("<td class=\"none\">–</td>");
-            } else {
-                let _ = write!(out, "<td>{text}</td>");
-            }
+            cell(&mut out, &text);
         }
         out.push_str("</tr>");
     }
@@ -191,74 +228,30 @@ pub(super) fn errors(report: &Report<'_>) -> String {
 pub(super) fn quality(report: &Report<'_>) -> String {
     let Some(quality) = report.quality else { return String::new() };
     let mut out = String::from(
-        "<p>How late the client itself was. Latencies count from when work on a request began; how \
-         arrivals were stamped stands below.</p>\n<div class=\"sheet\"><table><thead><tr><th>Lag of the client</th>\
+        "<p>How late the client itself was, and what else tells whether to believe the figures.</p>\n\
+         <div class=\"sheet\"><table><thead><tr><th>Lag of the client</th>\
          <th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr></thead><tbody>",
     );
-    lag(&mut out, "Due to first byte written", quality.send_lag.as_ref());
-    lag(&mut out, "Due to released by the pacer", quality.release_lateness.as_ref());
-    lag(&mut out, "Chunk arrived to chunk read", quality.read_lag.as_ref());
-    lag(&mut out, "Width of uncertain arrivals", quality.uncertain_chunks.width.as_ref());
-    out.push_str("</tbody></table></div>\n<dl class=\"facts\" style=\"margin-top:14px\">");
-    for (name, value) in quality_facts(quality) {
+    for (name, lag) in lags(quality) {
+        let _ = write!(out, "<tr><th scope=\"row\">{name} <span class=\"unit\">ms</span></th>");
+        for value in [lag.p50_ms, lag.p90_ms, lag.p99_ms, lag.p999_ms, lag.max_ms] {
+            let _ = write!(out, "<td>{value:.3}</td>");
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</tbody></table></div>\n<dl class=\"facts rows\">");
+    for (name, value) in facts(quality) {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(&value));
     }
     out.push_str("</dl>");
+    if !quality.remarks.is_empty() {
+        out.push_str("<ul class=\"remarks\">");
+        for remark in &quality.remarks {
+            let _ = write!(out, "<li>{}.</li>", Escaped(&capitalized(&remark.message)));
+        }
+        out.push_str("</ul>");
+    }
     out
-}
-
-fn lag(out: &mut String, name: &str, stats: Option<&LagStats>) {
-    let Some(stats) = stats else { return };
-    let _ = write!(out, "<tr><th scope=\"row\">{name} <span class=\"unit\">ms</span></th>");
-    for value in [stats.p50_ms, stats.p90_ms, stats.p99_ms, stats.p999_ms, stats.max_ms] {
-        let _ = write!(out, "<td>{value:.3}</td>");
-    }
-    out.push_str("</tr>");
-}
-
-fn quality_facts(quality: &Quality) -> Vec<(&'static str, String)> {
-    let percent = |share: f64| format!("{:.2}%", 100.0 * share);
-    let rate = |rate: f64| format!("{}/s", brief(rate));
-    let chunks = &quality.uncertain_chunks;
-    let source = serde_json::to_value(quality.timestamp_source).ok();
-    let source = source.as_ref().and_then(|v| v.as_str()).unwrap_or("unknown").to_owned();
-    let mut facts = vec![
-        ("Arrivals stamped by", source),
-        (
-            "Uncertain chunks",
-            format!(
-                "{} of {} ({}), {} of them read late ({})",
-                grouped_count(chunks.uncertain),
-                grouped_count(chunks.chunks),
-                percent(chunks.share),
-                grouped_count(chunks.late),
-                percent(chunks.late_share)
-            ),
-        ),
-    ];
-    facts.extend(quality.requested_rate.map(|r| ("Due", rate(r))));
-    facts.extend(quality.achieved_rate.map(|r| ("Sent", rate(r))));
-    let schedule = &quality.schedule;
-    if schedule.skipped_ticks > 0 {
-        facts.push(("Ticks skipped at the cap", schedule.skipped_ticks.to_string()));
-    }
-    if schedule.delayed > 0 {
-        facts.push(("Arrivals delayed at the cap", schedule.delayed.to_string()));
-    }
-    if schedule.retried_stale > 0 {
-        let times = grouped_count(schedule.retried_stale);
-        facts.push(("Sent again because a kept connection had been closed", times));
-    }
-    if quality.degraded_records > 0 {
-        facts.push(("Records without chunk lists", quality.degraded_records.to_string()));
-    }
-    if let Some(busy) = quality.process_cores_busy {
-        facts.push(("Client CPU", format!("{busy:.2} of {} cores", quality.host.cores)));
-    }
-    let busiest = quality.host.worker_busy_shares.iter().copied().reduce(f64::max);
-    facts.extend(busiest.map(|share| ("Busiest worker", percent(share))));
-    facts.extend(quality.host.steal_share.map(|share| ("CPU stolen from this machine", percent(share))));
-    facts
 }
 
 pub(super) fn run(report: &Report<'_>) -> String {
@@ -297,22 +290,6 @@ pub(super) fn foot(report: &Report<'_>) -> String {
          this page needs no network</footer>",
         Escaped(&report.info.loadgen_version)
     )
-}
-
-/// A figure for a glance: three significant digits, thousands parted.
-fn brief(value: f64) -> String {
-    match value.abs() {
-        _ if !value.is_finite() => MISSING.to_owned(),
-        a if a >= 1000.0 => grouped(&format!("{value:.0}")),
-        a if a >= 99.95 => format!("{value:.0}"),
-        a if a >= 9.995 => format!("{value:.1}"),
-        0.0 => "0".to_owned(),
-        _ => format!("{value:.2}"),
-    }
-}
-
-fn grouped_count(count: u64) -> String {
-    grouped(&count.to_string())
 }
 
 fn capitalized(text: &str) -> String {

@@ -14,6 +14,10 @@ p{margin:0 0 12px;max-width:78ch}\
 .eyebrow{color:var(--soft);font-size:13px;letter-spacing:.02em}\
 dl.facts{display:flex;flex-wrap:wrap;gap:6px 28px;margin:0}\
 dl.facts div{display:flex;gap:8px}\
+dl.facts.rows{display:grid;gap:6px;margin-top:14px}\
+dl.facts.rows dt{flex:0 0 15em}\
+ul.remarks{margin:14px 0 0;padding-left:18px;max-width:78ch}\
+.remedy{color:var(--soft)}\
 dl.facts dt{color:var(--soft)}dl.facts dd{margin:0;overflow-wrap:anywhere}\
 .verdict{border-radius:10px;padding:12px 16px;margin:0 0 12px;display:flex;gap:12px;align-items:baseline}\
 .verdict b{white-space:nowrap}.verdict ul{margin:0;padding-left:18px}\

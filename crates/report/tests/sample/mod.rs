@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use loadgen_core::{ErrorDetail, Nanos};
 use loadgen_metrics::{
     Aggregator, Distribution, GoodputCurve, HostFacts, LagStats, Metric, MetricConfig, MetricSummary,
-    OutcomeCounts, Quality, QualityInput, ScheduleFacts, SloSet, Stats, Summary, TimelineBucket,
-    TimelineData, TimestampSource, UncertainChunks, Window, Windows,
+    OutcomeCounts, Quality, QualityInput, RunFacts, ScheduleFacts, SloSet, Stamps, Stats, Summary,
+    TimelineBucket, TimelineData, TimestampSource, UncertainChunks, Window, Windows,
 };
 use loadgen_report::{Report, RunInfo, TimeZone};
 
@@ -118,6 +118,10 @@ fn sorted(samples: &[f64]) -> Vec<f64> {
     sorted
 }
 
+fn moved(samples: &[f64], by: f64) -> Vec<f64> {
+    samples.iter().map(|sample| sample + by).collect()
+}
+
 fn spread(samples: &[f64]) -> Stats {
     let sorted = sorted(samples);
     let n = sorted.len() as f64;
@@ -162,6 +166,10 @@ fn summary(first: &[f64], gaps: &[f64], whole: &[f64]) -> Summary {
         ("total_usage_prompt_tokens", Stats::scalar(prompts.iter().sum::<f64>())),
         ("usage_discrepancy_count", Stats::scalar(12.0)),
         ("osl_mismatch_count", Stats::scalar(310.0)),
+        ("time_to_first_token_from_write", spread(&moved(first, -0.06))),
+        ("time_to_first_token_from_schedule", spread(&moved(first, 0.02))),
+        ("request_latency_from_write", spread(&moved(whole, -0.06))),
+        ("request_latency_from_schedule", spread(&moved(whole, 0.02))),
     ];
     let error = |code, error_type: &str, message: &str| ErrorDetail {
         code,
@@ -255,6 +263,7 @@ fn quality(summary: &Summary) -> Quality {
         p99_ms: p50 * 4.5,
         p999_ms: p50 * 9.0,
         max_ms: p50 * 21.0,
+        percentile_error: 0.0,
     };
     let host = HostFacts {
         wall_seconds: 241.2,
@@ -266,8 +275,10 @@ fn quality(summary: &Summary) -> Quality {
         ..HostFacts::default()
     };
     let schedule = ScheduleFacts { due: 4030, ..ScheduleFacts::default() };
-    let mut quality = QualityInput::new(false).finish(host, schedule, summary);
+    let facts = RunFacts { host, schedule, ..RunFacts::default() };
+    let mut quality = QualityInput::new(false).judge(facts, summary);
     quality.timestamp_source = TimestampSource::Kernel;
+    quality.stamps = Stamps { kernel: 760_000, ..Stamps::default() };
     quality.send_lag = Some(lag(0.017));
     quality.release_lateness = Some(lag(0.012));
     quality.read_lag = Some(lag(0.009));
