@@ -103,8 +103,7 @@ fn answer(mut stream: TcpStream, sender: &mpsc::Sender<IpAddr>) {
             _ => return,
         }
     }
-    let body =
-        r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a b"},"finish_reason":"stop"}]}"#;
+    let body = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"a b"},"finish_reason":"stop"}]}"#;
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -188,11 +187,11 @@ fn a_run_out_of_file_descriptors_was_limited_by_the_client() {
     }
     let workspace = Workspace::new();
     // No connection is free again before the last request has left.
-    let mock = Mock::start(&workspace, "fixed?ttft=3s&itl=1ms");
+    let mock = Mock::start(&workspace, "fixed?ttft=4s&itl=1ms");
     let output = workspace
-        .profiling_under(&["prlimit", "--nofile=64:64"], &mock.url)
+        .profiling_under(&["prlimit", "--nofile=128:128"], &mock.url)
         .args(words(
-            "--streaming --request-rate 200 --arrival-pattern constant --request-count 150 --isl 10 --osl 2 \
+            "--streaming --request-rate 200 --arrival-pattern constant --request-count 300 --isl 10 --osl 2 \
              --fail-if-client-limited",
         ))
         .output()
@@ -202,5 +201,5 @@ fn a_run_out_of_file_descriptors_was_limited_by_the_client() {
     let results = workspace.results("out");
     assert!(results.reasons().contains(&"schedule_not_sent".to_owned()), "{:?}", results.reasons());
     let starved = results.rows().iter().filter(|row| row.outcome.name() == "connect_error").count();
-    assert!(starved > 50, "{starved} of 150 found no file descriptor");
+    assert!(starved > 100, "{starved} of 300 found no file descriptor");
 }
