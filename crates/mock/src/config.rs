@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultRule;
 use crate::profile::Profile;
+use crate::tls::{Tls, TlsError};
 
 /// What a mock server is started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct MockConfig {
     pub host: IpAddr,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
+    /// What makes it speak TLS; `None` for plain HTTP.
+    pub tls: Option<Tls>,
     /// How fast and how faithfully it answers.
     pub profile: Profile,
     /// Faults on top of the profile's own.
@@ -37,6 +40,7 @@ impl Default for MockConfig {
         Self {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
+            tls: None,
             profile: Profile::default(),
             faults: Vec::new(),
             truth_log: None,
@@ -69,9 +73,9 @@ pub enum MockError {
     /// A server thread could not start.
     #[error("cannot start a server thread")]
     Runtime(#[from] std::io::Error),
-    /// The tokenizer that the profile asks for could not be loaded.
-    #[error("cannot load the builtin tokenizer for profile option tokenizer=builtin: {0}")]
-    Tokenizer(String),
+    /// TLS was asked for and cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The profile's table of measured times does not fit its options.
     #[error("profile splitwise: {0}")]
     Table(String),

@@ -2,8 +2,11 @@
 //!
 //! hyper reads and writes through [`WatchedSocket`]; the [`Watch`] beside it is shared with the
 //! request's handler and body, which say what the next write carries. The stamps lie directly around
-//! the write call, so a client's stamp of a token's arrival must come after its begin. Without a truth
-//! log no clock is read.
+//! the write call (under TLS, around its encryption too), so a client's stamp of a token's arrival must
+//! come after its begin. Without a truth log no clock is read.
+//!
+//! While hyper has nothing left to write, a body may write past it ([`Watch::write_now`]): an event then
+//! costs its write call and hardly more.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -13,10 +16,11 @@ use std::task::{Context, Poll, ready};
 
 use loadgen_core::Clock;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 
 use crate::shard::Shard;
+use crate::socket::Socket;
 use crate::truth_log::{Entry, Finished, Line};
 
 /// What the next write carries.
@@ -24,10 +28,10 @@ use crate::truth_log::{Entry, Finished, Line};
 enum Carries {
     /// Nothing that is stamped.
     Other,
-    /// The first bytes of a token.
-    Token,
-    /// The rest of the token before.
-    RestOfToken,
+    /// The first bytes of so many tokens.
+    Tokens(u32),
+    /// The rest of the tokens before.
+    RestOfTokens(u32),
 }
 
 /// What is known about a connection, and about the request under way on it.
@@ -39,6 +43,10 @@ pub(crate) struct Watch {
     last_read_ns: Cell<i64>,
     last_write_ns: Cell<Option<i64>>,
     carries: Cell<Carries>,
+    /// Gone once the connection is.
+    socket: RefCell<Option<Socket>>,
+    /// Whether hyper has something to write.
+    is_handed_over: Cell<bool>,
     entry: RefCell<Option<Box<Entry>>>,
     /// Whether the answer has been handed over in full, and only the flush is missing.
     ending: Cell<bool>,
@@ -57,6 +65,8 @@ impl Watch {
             last_read_ns: Cell::new(accepted_ns),
             last_write_ns: Cell::new(None),
             carries: Cell::new(Carries::Other),
+            socket: RefCell::new(None),
+            is_handed_over: Cell::new(false),
             entry: RefCell::new(None),
             ending: Cell::new(false),
             answered: Cell::new(false),
@@ -96,14 +106,51 @@ impl Watch {
         self.last_read_ns.get()
     }
 
-    /// The next write carries a token.
-    pub(crate) fn token_next(&self) {
-        self.carries.set(Carries::Token);
+    /// hyper is handed something to write, which carries so many tokens.
+    pub(crate) fn hand_over(&self, tokens: u32) {
+        self.is_handed_over.set(true);
+        self.carries.set(if tokens == 0 { Carries::Other } else { Carries::Tokens(tokens) });
     }
 
-    /// The next write carries something else.
-    pub(crate) fn other_next(&self) {
-        self.carries.set(Carries::Other);
+    /// Whether [`write_now`](Self::write_now) is possible: hyper has nothing to write, and no TLS is
+    /// in between.
+    pub(crate) fn takes_writes(&self) -> bool {
+        !self.is_handed_over.get() && matches!(*self.socket.borrow(), Some(Socket::Plain(_)))
+    }
+
+    /// Writes past hyper, which carries so many tokens. Returns how many bytes the kernel took, which is
+    /// none where the connection is at its end: whatever hyper does next will find out.
+    pub(crate) fn write_now(&self, bytes: &[u8], tokens: u32) -> usize {
+        let socket = self.socket.borrow();
+        let Some(socket) = socket.as_ref() else { return 0 };
+        let begin = self.now();
+        match socket.write_now(bytes) {
+            Some(Ok(written)) if written > 0 => {
+                self.carries.set(if tokens == 0 { Carries::Other } else { Carries::Tokens(tokens) });
+                self.wrote(begin);
+                written
+            }
+            _ => 0,
+        }
+    }
+
+    /// Writes the rest of what [`write_now`](Self::write_now) took a part of, past hyper as well.
+    pub(crate) fn poll_write_rest(
+        &self,
+        context: &mut Context<'_>,
+        rest: &mut Vec<u8>,
+    ) -> Poll<io::Result<()>> {
+        let mut socket = self.socket.borrow_mut();
+        let Some(socket) = socket.as_mut() else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        while !rest.is_empty() {
+            let begin = self.now();
+            let written = ready!(socket.poll_write(context, rest))?;
+            self.wrote(begin);
+            rest.drain(..written);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// The answer has been handed over in full; its line is written once it is flushed.
@@ -155,31 +202,37 @@ impl Watch {
         self.last_write_ns.set(Some(end));
         match self.carries.get() {
             Carries::Other => {}
-            Carries::Token => {
-                self.carries.set(Carries::RestOfToken);
+            Carries::Tokens(tokens) => {
+                self.carries.set(Carries::RestOfTokens(tokens));
                 self.describe(|entry| {
-                    entry.write_begin_ns.push(begin);
-                    entry.write_end_ns.push(end);
+                    let tokens = tokens as usize;
+                    entry.write_begin_ns.extend(std::iter::repeat_n(begin, tokens));
+                    entry.write_end_ns.extend(std::iter::repeat_n(end, tokens));
                 });
             }
-            Carries::RestOfToken => self.describe(|entry| {
-                if let Some(last) = entry.write_end_ns.last_mut() {
-                    *last = end;
-                }
+            Carries::RestOfTokens(tokens) => self.describe(|entry| {
+                let before = entry.write_end_ns.len().saturating_sub(tokens as usize);
+                entry.write_end_ns[before..].fill(end);
             }),
         }
     }
 }
 
 /// A socket whose reads and writes are noted.
-pub(crate) struct WatchedSocket {
-    stream: TcpStream,
-    watch: Rc<Watch>,
-}
+pub(crate) struct WatchedSocket(Rc<Watch>);
 
 impl WatchedSocket {
-    pub(crate) fn new(stream: TcpStream, watch: Rc<Watch>) -> Self {
-        Self { stream, watch }
+    pub(crate) fn new(socket: Socket, watch: Rc<Watch>) -> Self {
+        *watch.socket.borrow_mut() = Some(socket);
+        Self(watch)
+    }
+
+    /// Does something with the socket, which is there as long as this is.
+    fn with<T>(&self, act: impl FnOnce(&mut Socket) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match self.0.socket.borrow_mut().as_mut() {
+            Some(socket) => act(socket),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
     }
 }
 
@@ -189,51 +242,54 @@ impl hyper::rt::Read for WatchedSocket {
         context: &mut Context<'_>,
         mut into: hyper::rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+        let watch = &self.0;
         // hyper's buffer is uninitialised memory, which only unsafe code may lend to a read; the copy
         // from the shard's scratch buffer costs less than the read does.
-        let mut scratch = this.watch.shard.scratch();
+        let mut scratch = watch.shard.scratch();
         let room = into.remaining().min(scratch.len());
         let mut buffer = ReadBuf::new(&mut scratch[..room]);
-        ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer))?;
+        ready!(self.with(|socket| socket.poll_read(context, &mut buffer)))?;
         into.put_slice(buffer.filled());
-        this.watch.last_read_ns.set(this.watch.now());
+        watch.last_read_ns.set(watch.now());
         Poll::Ready(Ok(()))
     }
 }
 
 impl hyper::rt::Write for WatchedSocket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let begin = this.watch.now();
-        let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
-        this.watch.wrote(begin);
+        let begin = self.0.now();
+        let written = ready!(self.with(|socket| socket.poll_write(context, bytes)))?;
+        self.0.wrote(begin);
         Poll::Ready(Ok(written))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper gets here when its buffer is empty: everything has been handed to the kernel.
-        if self.watch.ending.get() {
-            self.watch.finish(true);
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper gets here when its buffer is empty: everything has been handed to the kernel, or to TLS.
+        ready!(self.with(|socket| socket.poll_flush(context)))?;
+        self.0.is_handed_over.set(false);
+        if self.0.ending.get() {
+            self.0.finish(true);
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.watch.reset_on_close.get() {
+        if self.0.reset_on_close.get() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut this.stream).poll_shutdown(context)
+        self.with(|socket| socket.poll_shutdown(context))
     }
 }
 
 impl Drop for WatchedSocket {
     fn drop(&mut self) {
-        if self.watch.reset_on_close.get() {
-            reset(&self.stream);
+        // Whoever else holds the watch must not keep the connection open.
+        if let Some(socket) = self.0.socket.take()
+            && self.0.reset_on_close.get()
+        {
+            reset(socket.tcp());
         }
-        self.watch.finish(false);
+        self.0.finish(false);
     }
 }
 

@@ -51,8 +51,10 @@ mod profile;
 mod prompt;
 mod server;
 mod shard;
+mod socket;
 mod text;
 mod timer;
+mod tls;
 mod truth_log;
 mod units;
 
@@ -62,3 +64,4 @@ pub use help::PROFILE_HELP;
 pub use perf::{BatchConfig, FixedConfig, Limits, SplitwiseConfig};
 pub use profile::{PerfProfile, Profile, ProfileError, PromptCounting};
 pub use server::{MockServer, RunningMock};
+pub use tls::{Tls, TlsError};

@@ -13,7 +13,7 @@ use crate::faults::{self, FaultRule};
 use crate::perf::{BatchConfig, FixedConfig, SplitwiseConfig};
 
 /// How the mock behaves.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Profile {
     /// What decides when tokens come.
@@ -28,8 +28,24 @@ pub struct Profile {
     pub natural_tokens: Option<u32>,
     /// Longest prompt plus answer accepted; longer ones get a 400; `None`: no limit.
     pub context_tokens: Option<u32>,
+    /// Events that leave a stream together, in one write: the tokens wait for each other. At least 1.
+    pub burst: u32,
     /// Which requests are spoiled.
     pub faults: Vec<FaultRule>,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            perf: PerfProfile::default(),
+            counting: PromptCounting::default(),
+            output_tokens: None,
+            natural_tokens: None,
+            context_tokens: None,
+            burst: 1,
+            faults: Vec::new(),
+        }
+    }
 }
 
 /// What decides when tokens come.
@@ -102,8 +118,11 @@ pub enum ProfileError {
     Table(String),
 }
 
+/// Most events in one write.
+const MAX_BURST: u32 = 1024;
+
 /// The keys of every profile.
-pub(crate) const COMMON_KEYS: &[&str] = &["tokenizer", "output", "natural", "context"];
+pub(crate) const COMMON_KEYS: &[&str] = &["tokenizer", "output", "natural", "context", "burst"];
 
 impl Profile {
     /// The profile's name.
@@ -159,6 +178,11 @@ impl Profile {
             "output" => self.output_tokens = positive()?,
             "natural" => self.natural_tokens = positive()?,
             "context" => self.context_tokens = positive()?,
+            "burst" => {
+                let number = value.parse::<u32>().ok().filter(|number| (1..=MAX_BURST).contains(number));
+                self.burst =
+                    number.ok_or_else(|| format!("expected a number of events from 1 to {MAX_BURST}"))?;
+            }
             _ if faults::KEYS.contains(&key) => match self.faults.last_mut() {
                 Some(rule) => return rule.set(key, value),
                 None => return Err("it belongs to a fault= before it".to_owned()),
@@ -224,6 +248,7 @@ impl fmt::Display for Profile {
             ("output", self.output_tokens),
             ("natural", self.natural_tokens),
             ("context", self.context_tokens),
+            ("burst", Some(self.burst).filter(|burst| *burst > 1)),
         ];
         options.extend(tokens.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?))));
         options.extend(self.faults.iter().map(ToString::to_string));

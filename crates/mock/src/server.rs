@@ -13,17 +13,20 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use loadgen_core::Clock;
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_local;
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::{MockConfig, MockError, ServeReport};
 use crate::connection::{Watch, WatchedSocket, reset};
 use crate::http;
 use crate::perf;
 use crate::shard::{Common, Shard, raise_open_files};
+use crate::socket::Socket as Stream;
 use crate::truth_log::{Line, LogFile, TruthLog, Writer};
 
 /// Connections that may wait to be accepted.
@@ -35,6 +38,7 @@ pub struct MockServer {
     addr: SocketAddr,
     listeners: Vec<std::net::TcpListener>,
     truth_log: Option<LogFile>,
+    tls: Option<Arc<ServerConfig>>,
     config: MockConfig,
 }
 
@@ -43,6 +47,7 @@ impl MockServer {
     pub fn bind(config: MockConfig) -> Result<Self, MockError> {
         // What the profile cannot do is said before anything listens.
         perf::build(&config.profile.perf, loadgen_core::Seed(config.seed), 0)?;
+        let tls = config.tls.as_ref().map(|tls| tls.server(config.host)).transpose()?;
         let mut addr = SocketAddr::new(config.host, config.port);
         let mut listeners = Vec::new();
         for _ in 0..config.threads.max(1) {
@@ -54,12 +59,17 @@ impl MockServer {
         }
         // Only now, so that a port in use costs nobody the log of whoever uses it.
         let truth_log = config.truth_log.as_deref().map(LogFile::create).transpose()?;
-        Ok(Self { addr, listeners, truth_log, config })
+        Ok(Self { addr, listeners, truth_log, tls, config })
     }
 
     /// The address it listens on, with the port that was taken.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where clients find it: the scheme and the address.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.addr)
     }
 
     /// Serves until `shutdown` is ready. Blocks the calling thread, on which it runs a runtime of its
@@ -86,17 +96,26 @@ impl MockServer {
         let first = listeners.next().map(|(_, listener)| listener);
         let mut threads: Vec<JoinHandle<Result<ServeReport, MockError>>> = Vec::new();
         for (replica, listener) in listeners {
-            let (common, log, mut stopped) = (Arc::clone(&common), log.clone(), stopped.clone());
+            let (common, tls, log) =
+                (Arc::clone(&common), self.tls.clone().map(TlsAcceptor::from), log.clone());
+            let mut stopped = stopped.clone();
             let thread = std::thread::Builder::new().name(format!("mock-{replica}"));
             threads.push(thread.spawn(move || {
-                serve_shard(listener, common, log, replica, async move {
+                serve_shard(listener, common, tls, log, replica, async move {
                     // An error means that the sender is gone, which is the sign to stop.
                     let _ = stopped.changed().await;
                 })
             })?);
         }
         let mut outcome = first.map_or(Ok(ServeReport::default()), |listener| {
-            serve_shard(listener, Arc::clone(&common), log.clone(), 0, shutdown)
+            serve_shard(
+                listener,
+                Arc::clone(&common),
+                self.tls.map(TlsAcceptor::from),
+                log.clone(),
+                0,
+                shutdown,
+            )
         });
         drop(stop);
         for thread in threads {
@@ -164,6 +183,7 @@ fn listen(addr: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListen
 fn serve_shard(
     listener: std::net::TcpListener,
     common: Arc<Common>,
+    tls: Option<TlsAcceptor>,
     log: Option<TruthLog>,
     replica: usize,
     shutdown: impl Future<Output = ()>,
@@ -175,7 +195,7 @@ fn serve_shard(
         tokio::select! {
             () = shutdown => {}
             () = shard.drive() => {}
-            () = accept(&listener, &shard) => {}
+            () = accept(&listener, tls.as_ref(), &shard) => {}
         }
         Ok::<_, MockError>(shard)
     })?;
@@ -187,7 +207,7 @@ fn serve_shard(
 }
 
 /// Accepts connections for ever.
-async fn accept(listener: &TcpListener, shard: &Rc<Shard>) {
+async fn accept(listener: &TcpListener, tls: Option<&TlsAcceptor>, shard: &Rc<Shard>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, mostly; the connection stays in the queue until there are some.
@@ -205,16 +225,25 @@ async fn accept(listener: &TcpListener, shard: &Rc<Shard>) {
             }
             continue;
         }
-        spawn_local(converse(stream, Watch::new(Rc::clone(shard), number, accepted_ns), Rc::clone(shard)));
+        let watch = Watch::new(Rc::clone(shard), number, accepted_ns);
+        spawn_local(converse(stream, tls.cloned(), watch, Rc::clone(shard)));
     }
 }
 
 /// Answers what comes on one connection.
-async fn converse(stream: TcpStream, watch: Rc<Watch>, shard: Rc<Shard>) {
+async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, watch: Rc<Watch>, shard: Rc<Shard>) {
     // Each token is to leave at once; where that cannot be set, the connection is gone.
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let stream = match tls {
+        None => Stream::Plain(stream),
+        // Who cannot agree on TLS is gone.
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => Stream::Tls(Box::new(stream)),
+            Err(_) => return,
+        },
+    };
     let socket = WatchedSocket::new(stream, Rc::clone(&watch));
     let service = service_fn(|request| http::handle(Rc::clone(&shard), Rc::clone(&watch), request));
     // A connection's failure is its client's, or a planned one; the truth log has both.

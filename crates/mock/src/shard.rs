@@ -7,13 +7,13 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use loadgen_core::{Clock, Nanos, Seed, SystemClock};
-use loadgen_tokens::{Tokenizer, TokenizerSource};
+use loadgen_tokens::Tokenizer;
 
 use crate::config::{MockConfig, MockError, ServeReport};
 use crate::faults::FaultPlan;
@@ -61,13 +61,21 @@ impl Common {
     }
 }
 
+/// Where an answer's tokens can leave as soon as they are there.
+pub(crate) trait Outlet {
+    /// Sends what is due, as far as that can be done on the spot. `false`: the answer's own task has
+    /// to see to it. The engine is at work meanwhile and cannot be called.
+    fn offer(&self) -> bool;
+}
+
 /// How far the engine is with an answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Progress {
     admitted: Cell<Option<u32>>,
     tokens: Cell<u32>,
     finished: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    outlet: RefCell<Option<Weak<dyn Outlet>>>,
 }
 
 impl Progress {
@@ -84,6 +92,11 @@ impl Progress {
     /// Whether no more will come.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished.get()
+    }
+
+    /// From now on `outlet` is offered what comes, before the answer's task is woken for it.
+    pub(crate) fn offer_to(&self, outlet: Weak<dyn Outlet>) {
+        *self.outlet.borrow_mut() = Some(outlet);
     }
 
     /// Wakes the task of `context` at the next change.
@@ -113,6 +126,10 @@ impl Progress {
             Emission::Token => self.tokens.set(self.tokens.get() + 1),
             Emission::Finished => self.finished.set(true),
         }
+        let outlet = self.outlet.borrow().as_ref().and_then(Weak::upgrade);
+        if outlet.is_some_and(|outlet| outlet.offer()) {
+            return;
+        }
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }
@@ -128,6 +145,7 @@ pub(crate) struct Shard {
     report: RefCell<ServeReport>,
     log: Option<TruthLog>,
     scratch: RefCell<Box<[u8]>>,
+    frame: RefCell<Vec<u8>>,
     stopping: Cell<bool>,
 }
 
@@ -135,6 +153,23 @@ struct Engine {
     model: Box<dyn PerfModel>,
     answers: HashMap<u64, Rc<Progress>>,
 }
+
+impl Engine {
+    /// Does what is due until `now`, and tells the answers.
+    fn run(&mut self, now: Nanos) {
+        let Self { model, answers } = self;
+        model.advance(now, &mut |id, emission| {
+            let Some(progress) = answers.get(&id) else { return };
+            progress.apply(emission);
+            if emission == Emission::Finished {
+                answers.remove(&id);
+            }
+        });
+    }
+}
+
+/// How often the engine is asked for more in a row.
+const ROUNDS: u32 = 32;
 
 /// Bytes that one read may bring.
 const SCRATCH: usize = 64 * 1024;
@@ -150,11 +185,7 @@ impl Shard {
         let counter = match (&common.profile.perf, common.profile.counting) {
             (PerfProfile::Golden, _) => Counter::Words,
             (_, PromptCounting::Estimate) => Counter::Estimate,
-            (_, PromptCounting::Builtin) => {
-                let tokenizer = Tokenizer::load(&TokenizerSource::Builtin);
-                let tokenizer = tokenizer.map_err(|error| MockError::Tokenizer(error.to_string()))?;
-                Counter::Exact(Box::new(ExactCounter::new(tokenizer)))
-            }
+            (_, PromptCounting::Builtin) => Counter::Exact(Box::new(ExactCounter::new(Tokenizer::builtin()))),
         };
         Ok(Rc::new(Self {
             common,
@@ -164,6 +195,7 @@ impl Shard {
             report: RefCell::default(),
             log,
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
+            frame: RefCell::default(),
             stopping: Cell::new(false),
         }))
     }
@@ -191,6 +223,11 @@ impl Shard {
     /// A buffer for one read; never held across an await.
     pub(crate) fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
         self.scratch.borrow_mut()
+    }
+
+    /// A buffer for what one write carries; never held across an await.
+    pub(crate) fn frame(&self) -> RefMut<'_, Vec<u8>> {
+        self.frame.borrow_mut()
     }
 
     /// Notes that a fault has been applied.
@@ -225,7 +262,8 @@ impl Shard {
         let mut engine = self.engine.borrow_mut();
         engine.answers.insert(work.id, Rc::clone(&progress));
         engine.model.submit(now, work);
-        self.run_engine(&mut engine, now);
+        engine.run(now);
+        self.timer.set(self.clock().now(), engine.model.next_due());
         progress
     }
 
@@ -241,21 +279,19 @@ impl Shard {
     pub(crate) async fn drive(&self) {
         loop {
             self.timer.expired().await;
-            let now = self.clock().now();
-            self.run_engine(&mut self.engine.borrow_mut(), now);
-        }
-    }
-
-    fn run_engine(&self, engine: &mut Engine, now: Nanos) {
-        let Engine { model, answers } = engine;
-        model.advance(now, &mut |id, emission| {
-            let Some(progress) = answers.get(&id) else { return };
-            progress.apply(emission);
-            if emission == Emission::Finished {
-                answers.remove(&id);
+            let mut engine = self.engine.borrow_mut();
+            // What has come due meanwhile needs no trip through the timer; the rounds are bounded, so that
+            // reads and new connections get their turn.
+            for _ in 0..ROUNDS {
+                let now = self.clock().now();
+                if !engine.model.next_due().is_some_and(|due| due <= now) {
+                    break;
+                }
+                engine.run(now);
             }
-        });
-        self.timer.set(now, model.next_due());
+            // Sending took its time: the deadline counts from now.
+            self.timer.set(self.clock().now(), engine.model.next_due());
+        }
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 
-use super::body::StreamBody;
 use super::reply::{Asked, Endpoint, Reply, garbage};
 use super::request::GenerationRequest;
+use super::stream::{StreamBody, note_admission};
 use super::{
     Answer, ClosedUnanswered, ReplyBody, error_object, respond, respond_error, respond_json, respond_status,
 };
@@ -55,7 +55,7 @@ pub(super) async fn generate(
             if let Some(log) = shard.log() {
                 log.note_body(number, body.clone());
             }
-            answer(shard, watch, endpoint, number, &body).await
+            answer(shard, watch, endpoint, number, head.version, &body).await
         }
         Err(error) if error.is::<LengthLimitError>() => {
             Ok(respond_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 MiB"))
@@ -83,6 +83,7 @@ async fn answer(
     watch: &Rc<Watch>,
     endpoint: Endpoint,
     number: u64,
+    version: Version,
     body: &[u8],
 ) -> Answer {
     let bad = |message: &str| Ok(respond_error(StatusCode::BAD_REQUEST, message));
@@ -139,17 +140,29 @@ async fn answer(
         block_tokens: request.prompt.block_tokens(prompt_tokens),
         timing,
     });
-    let mut answer = StreamBody::new(Rc::clone(shard), Rc::clone(watch), number, progress, reply, fault);
     if request.stream {
-        let mut response = Response::new(ReplyBody::Stream(Box::new(answer)));
+        let is_chunked = version >= Version::HTTP_11;
+        let (shard, watch) = (Rc::clone(shard), Rc::clone(watch));
+        let body = StreamBody::new(shard, watch, number, progress, reply, fault, is_chunked);
+        let mut response = Response::new(ReplyBody::Stream(body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         return Ok(response);
     }
-    answer.progress.finished().await;
-    let fault = answer.fault.take();
-    in_one_piece(&answer, fault).await
+    let _leaving = Leaving(shard, number);
+    progress.finished().await;
+    note_admission(watch, &progress);
+    in_one_piece(shard, watch, &reply, progress.admitted().unwrap_or(0), fault).await
+}
+
+/// Takes a request from the engine, where its client leaves before its answer is there.
+struct Leaving<'a>(&'a Shard, u64);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.cancel(self.1);
+    }
 }
 
 /// Decides what the request will be answered with.
@@ -207,13 +220,17 @@ async fn strike_before_the_answer(shard: &Shard, watch: &Watch, fault: &Fault) -
 }
 
 /// The finished answer as one object, or what a fault makes of it.
-async fn in_one_piece(answer: &StreamBody, fault: Option<Fault>) -> Answer {
-    let (shard, watch) = (&answer.shard, &answer.watch);
-    answer.note_admission();
-    let whole = answer.reply.whole(answer.cached_tokens());
+async fn in_one_piece(
+    shard: &Shard,
+    watch: &Watch,
+    reply: &Reply,
+    cached_tokens: u32,
+    fault: Option<Fault>,
+) -> Answer {
+    let whole = reply.whole(cached_tokens);
     let Some(fault) = fault else {
         watch.answered();
-        shard.report().tokens += u64::from(answer.reply.steps());
+        shard.report().tokens += u64::from(reply.steps());
         return Ok(respond(StatusCode::OK, "application/json", whole));
     };
     note_fault(shard, watch, &fault);
@@ -225,7 +242,7 @@ async fn in_one_piece(answer: &StreamBody, fault: Option<Fault>) -> Answer {
             if fault.kind == FaultKind::Reset {
                 watch.reset_on_close();
             }
-            let share = f64::from(fault.after) / f64::from(answer.reply.steps().max(1));
+            let share = f64::from(fault.after) / f64::from(reply.steps().max(1));
             let mut response = respond(StatusCode::OK, "application/json", "");
             *response.body_mut() = ReplyBody::torn(&whole, share);
             response

@@ -5,6 +5,7 @@ mod generate;
 mod info;
 mod reply;
 mod request;
+mod stream;
 
 use std::rc::Rc;
 

@@ -81,8 +81,8 @@ impl Reply {
         self.plan.hole != Some(step)
     }
 
-    /// The event of a step.
-    pub(super) fn step_event(&self, step: u32) -> Bytes {
+    /// Appends the event of a step.
+    pub(super) fn write_step(&self, step: u32, events: &mut Vec<u8>) {
         let token = step - u32::from(self.plan.hole.is_some_and(|hole| step > hole));
         let text = if self.is_token(step) { word(self.plan.first_word, token) } else { "" };
         // The words need no escaping.
@@ -93,8 +93,9 @@ impl Reply {
             Endpoint::Chat => (r#"{"index":0,"delta":{"content":""#, r#""},"finish_reason":null}]}"#),
             Endpoint::Completions => (r#"{"index":0,"text":""#, r#"","finish_reason":null}]}"#),
         };
-        let parts = [self.event_head.as_str(), open, text, close, "\n\n"];
-        Bytes::from(parts.concat())
+        for part in [self.event_head.as_str(), open, text, close, "\n\n"] {
+            events.extend_from_slice(part.as_bytes());
+        }
     }
 
     /// What follows the last token: the reason, usage if it was asked for, the end mark.
@@ -198,6 +199,14 @@ mod tests {
         let model = model.to_owned() + "\"quoted\"";
         let asked = Asked { endpoint, number: 7, created_s: 5, model, prompt_tokens: 10, usage_wanted: true };
         Reply::new(asked, plan)
+    }
+
+    impl Reply {
+        fn step_event(&self, step: u32) -> Bytes {
+            let mut event = Vec::new();
+            self.write_step(step, &mut event);
+            event.into()
+        }
     }
 
     fn events(bytes: &Bytes) -> Vec<Value> {
