@@ -82,7 +82,7 @@ impl ApiKey {
         if key.is_empty() {
             return Err(ApiKeyError::Empty { origin: origin.to_owned() });
         }
-        if hyper::http::HeaderValue::from_str(key).is_err() {
+        if http::HeaderValue::from_str(key).is_err() {
             return Err(ApiKeyError::NotAHeader { origin: origin.to_owned() });
         }
         Ok(Self(key.into()))

@@ -1,54 +1,52 @@
-//! An open connection, and how it is driven.
+//! An open connection, and how one request and its response go over it.
 //!
-//! The HTTP layer's future is polled by the very task that takes its frames, a *turn* at a time: the
-//! ledger lets one read through, the HTTP layer is polled, and whatever it completed is taken before
-//! the next read may happen. So the read noted last is the one that completed what was taken; no
-//! second task, no channel between two wake-ups, and no assumption about hyper's buffering. A turn
-//! whose read brought bytes is followed by another at once; a turn without leaves the socket's waker
-//! registered, and the task sleeps.
+//! One future does it all: it writes what the kernel takes, reads what is there, and takes every read
+//! apart before the next one, so that whatever a read completed has that read's arrival. A request
+//! whose answer comes before all of it is written stays half written, and its connection is used up.
 //!
 //! What it does not do: retry, pool, or time out.
 
-use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::http::uri::{PathAndQuery, Uri};
-use hyper::http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, Method};
 use loadgen_core::{ErrorDetail, Nanos};
-use tokio::net::TcpStream;
+use thiserror::Error;
 
+use crate::arrivals::ReadCounts;
 use crate::connector::Connector;
+use crate::decode::{Appetite, Arrival};
 use crate::error::{detail, detail_of};
-use crate::ledger::Ledger;
-use crate::observation::Observation;
-use crate::request::{OneFrame, Request};
-use crate::stream::Stream;
+use crate::http1::{Head, Incomplete, Outgoing, Part, ResponseFault, ResponseReader};
+use crate::link::{Link, ReadOutcome, Writes};
+use crate::request::Request;
 use crate::target::Target;
+use crate::written::Written;
+
+/// How often one connection may read before the others get their turn. A read takes all there is, so a
+/// second one is rare: only a server that sends without a pause is ever held up.
+const MOST_READS_A_TURN: usize = 16;
 
 /// An open connection to one target. It belongs to the thread that opened it.
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) connector: Connector,
     pub(crate) target: Target,
-    pub(crate) ledger: Rc<Ledger>,
     id: i64,
-    tls_version: Option<&'static str>,
     /// The proxy that wants to be told whole URLs.
     proxy: Option<Target>,
-    sender: SendRequest<OneFrame>,
-    /// `None` once the HTTP layer is done with the connection.
-    driver: Option<Pin<Box<http1::Connection<Stream, OneFrame>>>>,
-    /// The socket under everything, to look for what came while nobody read.
-    socket: Rc<TcpStream>,
+    link: Link,
+    /// Our end and the other one, where packets are watched.
+    watched: Option<(SocketAddr, SocketAddr)>,
+    written: Rc<Written>,
     /// Responses that were read to their end.
     served: u64,
-    /// A response is under way; it stays so when an exchange is dropped.
+    /// A response is under way, or left the connection of no further use; it stays so when an exchange
+    /// is dropped.
     is_busy: bool,
 }
 
@@ -65,36 +63,87 @@ pub struct Fetched {
     pub body: Bytes,
 }
 
+/// Whoever looks on while a request and its response go over a connection.
+pub(crate) trait Witness {
+    /// The kernel took some of the request, or all of it.
+    fn wrote(&mut self, writes: Writes);
+
+    /// Bytes of the response came; what they are is said after.
+    fn came(&mut self, at: &Arrival);
+
+    /// What is counted, and the anchor of positions, after a read.
+    fn counted(&mut self, counts: ReadCounts, anchor: Option<(u64, i64)>);
+
+    /// A part of the response. Bytes of a body stand at the arrival's place; a head and the end stand
+    /// before it.
+    fn part(&mut self, part: Part<'_>, at: &Arrival) -> Appetite;
+}
+
+/// A request that got no whole response.
+#[derive(Debug, Error)]
+pub(crate) enum Broken {
+    /// Its path cannot be requested.
+    #[error("{0} is not a valid request path")]
+    Url(String),
+    /// The server had closed the connection before anything was written, or sent what no one asked for.
+    #[error("the server had given the connection up before the request was written")]
+    Unusable,
+    /// The connection failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The server closed it too early.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    /// What came is no response.
+    #[error(transparent)]
+    Fault(#[from] ResponseFault),
+}
+
+/// One request on its way, and what came of its response.
+struct UnderWay {
+    outgoing: Outgoing,
+    reader: ResponseReader,
+    /// The connection was looked at before the first write.
+    is_settled: bool,
+    is_written: bool,
+    /// Writing failed; the answer may have come all the same.
+    write_error: Option<io::Error>,
+    /// The latest bytes; their place is behind them.
+    last: Arrival,
+}
+
+/// What one read came to.
+enum Verdict {
+    /// More is to come.
+    Hungry,
+    /// The response is over, and this many bytes behind it are nobody's.
+    Whole { left_over: usize },
+    /// The witness wants no more of it.
+    Enough,
+    /// It is no response.
+    Fault(ResponseFault),
+}
+
 impl Connection {
-    pub(crate) async fn open(
+    pub(crate) fn new(
         connector: Connector,
         id: i64,
         target: Target,
-        stream: Stream,
-        ledger: Rc<Ledger>,
-        socket: Rc<TcpStream>,
+        link: Link,
+        watched: Option<(SocketAddr, SocketAddr)>,
         proxy: Option<Target>,
-    ) -> Result<Self, hyper::Error> {
-        let tls_version = stream.tls_version();
-        let (sender, driver) = http1::Builder::new()
-            .title_case_headers(true)
-            .ignore_invalid_headers_in_responses(true)
-            .handshake(stream)
-            .await?;
-        let driver = Some(Box::pin(driver));
-        Ok(Self {
+    ) -> Self {
+        Self {
             connector,
             target,
-            ledger,
             id,
-            tls_version,
             proxy,
-            sender,
-            driver,
-            socket,
+            link,
+            watched,
+            written: Rc::default(),
             served: 0,
             is_busy: false,
-        })
+        }
     }
 
     /// Its number, unique in the process.
@@ -109,7 +158,7 @@ impl Connection {
 
     /// The version of TLS it speaks, such as `TLSv1.3`; `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        self.tls_version
+        self.link.tls_version()
     }
 
     /// Whether it has served a request already.
@@ -121,17 +170,31 @@ impl Connection {
     /// the instant of its last byte. Meant to be awaited beside [`Self::exchange`] by whoever drops the
     /// exchange some time after; one waits at a time. Without a waiter it costs nothing.
     pub fn next_written(&self) -> impl Future<Output = Nanos> + use<> {
-        let ledger = Rc::clone(&self.ledger);
-        let before = ledger.requests_written();
-        std::future::poll_fn(move |cx| ledger.poll_written(before, cx))
+        let written = Rc::clone(&self.written);
+        let before = written.count();
+        poll_fn(move |cx| written.poll_more_than(before, cx))
     }
 
-    /// Whether another request may be sent over it: the last response was read to its end, and the
-    /// server has not closed it. Costs a look at the socket.
+    /// Whether it is worth keeping for another request, as far as is known without a look at the socket:
+    /// the last response was read to its end, nothing came behind it, and both sides leave it open.
+    pub fn may_be_kept(&self) -> bool {
+        !self.is_busy
+    }
+
+    /// Whether another request may be sent over it now: the last response was read to its end, nothing came
+    /// behind it, and the server has not closed it. Costs a look at the socket.
     pub fn is_reusable(&mut self) -> bool {
-        // The HTTP layer is ready for a first request before it was ever polled; it just cannot say so.
-        let is_ready = self.sender.is_ready() || (self.served == 0 && !self.sender.is_closed());
-        !self.is_busy && self.driver.is_some() && is_ready && self.is_quiet()
+        self.may_be_kept() && self.link.is_quiet()
+    }
+
+    /// Our end and the other one, where packets are watched.
+    pub(crate) fn watched(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.watched
+    }
+
+    /// Now, on the run's timeline.
+    pub(crate) fn now(&self) -> Nanos {
+        self.link.now()
     }
 
     /// Whether a request that ended in `error` never reached the server's application: either nothing
@@ -142,181 +205,200 @@ impl Connection {
     /// or that is closed before anybody read them, are answered with a reset. It shows as ECONNRESET or
     /// EPIPE in the failed read or write; after the peer's end of stream, as the socket's pending error.
     /// Bytes that were taken leave an end of stream alone.
-    pub(crate) fn was_given_up(&self, error: &StartError, observation: &Observation) -> bool {
+    pub(crate) fn was_given_up(&self, error: &Broken) -> bool {
         let refused_by_host = |error: &io::Error| {
             matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
         };
-        observation.instants.send_start.is_none()
+        self.link.writes().start.is_none()
             || error.io_error().is_some_and(refused_by_host)
-            || self.socket.take_error().ok().flatten().as_ref().is_some_and(refused_by_host)
-    }
-
-    /// Whether nothing waits on the socket: neither the end of the stream, nor, outside TLS, bytes
-    /// that no request asked for.
-    fn is_quiet(&self) -> bool {
-        use nix::sys::socket::{MsgFlags, recv};
-        use std::os::fd::AsRawFd as _;
-
-        let mut one = [0_u8];
-        match recv(self.socket.as_raw_fd(), &mut one, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
-            Ok(0) => false,
-            // A TLS server may send session tickets at any time.
-            Ok(_) => self.target.is_tls(),
-            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => true,
-            Err(_) => false,
-        }
+            || self.link.pending_error().as_ref().is_some_and(refused_by_host)
     }
 
     /// Sends a request and gives the whole response, up to `limit` bytes of it: for readiness,
     /// control calls and scrapes. Redirects are not followed.
     pub async fn fetch(&mut self, request: Request, limit: usize) -> Result<Fetched, ErrorDetail> {
-        let broken =
-            |error: &hyper::Error| detail_of("ClientError", "the server gave no whole response", error);
-        let mut response =
-            self.start(&request, || ()).await.map_err(|error| error.into_detail("the request"))?;
-        let mut body = BytesMut::new();
-        while let Some(frame) = self.next_frame(response.body_mut()).await {
-            body.extend_from_slice(&frame.map_err(|error| broken(&error))?);
-            if body.len() > limit {
-                return Err(detail("ClientError", &format!("the response has more than {limit} bytes")));
-            }
+        let mut page = Page { head: None, body: BytesMut::new(), limit };
+        let carried = self.carry(&request, &mut page).await;
+        if page.body.len() > limit {
+            return Err(detail("ClientError", &format!("the response has more than {limit} bytes")));
         }
-        self.settle().await;
-        let (head, _) = response.into_parts();
+        let head = match (carried, page.head) {
+            (Ok(()), Some(head)) => head,
+            (Err(broken), None) => return Err(broken.into_detail("the request")),
+            (Err(broken), Some(_)) => {
+                return Err(detail_of("ClientError", "the server gave no whole response", &broken));
+            }
+            (Ok(()), None) => unreachable!("a whole response has a head"),
+        };
         Ok(Fetched {
             status: head.status.as_u16(),
             http_version: format!("{:?}", head.version),
             headers: head.headers,
-            body: body.freeze(),
+            body: page.body.freeze(),
         })
     }
 
-    /// Writes a request and waits for the head of its response. `watch` is called after each turn.
-    pub(crate) async fn start(
+    /// Writes a request and takes its response, until it is whole or the witness has enough.
+    pub(crate) async fn carry(
         &mut self,
         request: &Request,
-        mut watch: impl FnMut(),
-    ) -> Result<Response<Incoming>, StartError> {
-        let outgoing = self.outgoing(request)?;
-        self.ledger.expect_request();
-        let Self { sender, driver, ledger, is_busy, .. } = self;
-        *is_busy = true;
-        std::future::poll_fn(|cx| turn(driver, ledger, cx, |cx| sender.poll_ready(cx)))
-            .await
-            .map_err(StartError::Http)?;
-        let mut response = std::pin::pin!(sender.send_request(outgoing));
-        std::future::poll_fn(|cx| {
-            turn(driver, ledger, cx, |cx| {
-                watch();
-                response.as_mut().poll(cx)
-            })
-        })
-        .await
-        .map_err(StartError::Http)
+        witness: &mut impl Witness,
+    ) -> Result<(), Broken> {
+        let outgoing = Outgoing::new(request, self.proxy.as_ref());
+        let outgoing = outgoing.ok_or_else(|| Broken::Url(request.path.clone()))?;
+        self.link.expect_request();
+        self.is_busy = true;
+        let mut under_way = UnderWay {
+            outgoing,
+            reader: ResponseReader::new(request.method == Method::HEAD),
+            is_settled: self.served == 0,
+            is_written: false,
+            write_error: None,
+            last: Arrival::default(),
+        };
+        poll_fn(|cx| self.poll_carry(cx, &mut under_way, witness)).await
     }
 
-    /// The next bytes of a body; `None` at its end. The ledger's last read is the one that completed
-    /// them.
-    pub(crate) async fn next_frame(&mut self, body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
-        let Self { driver, ledger, .. } = self;
-        loop {
-            let next =
-                std::future::poll_fn(|cx| turn(driver, ledger, cx, |cx| Pin::new(&mut *body).poll_frame(cx)))
-                    .await;
-            match next? {
-                Ok(frame) => {
-                    // Trailers say nothing that we keep.
-                    if let Ok(data) = frame.into_data() {
-                        return Some(Ok(data));
-                    }
+    fn poll_carry(
+        &mut self,
+        cx: &mut Context<'_>,
+        under_way: &mut UnderWay,
+        witness: &mut impl Witness,
+    ) -> Poll<Result<(), Broken>> {
+        if !under_way.is_settled {
+            under_way.is_settled = true;
+            if !self.link.settle(cx) {
+                return Poll::Ready(Err(Broken::Unusable));
+            }
+        }
+        if !under_way.is_written && under_way.write_error.is_none() {
+            self.poll_write(cx, under_way, witness);
+        }
+        for _ in 0..MOST_READS_A_TURN {
+            let UnderWay { reader, last, .. } = under_way;
+            let mut verdict = Verdict::Hungry;
+            let read = self.link.poll_read(cx, |bytes, at| {
+                if matches!(verdict, Verdict::Hungry) {
+                    witness.came(at);
+                    verdict = take_apart(reader, bytes, at, witness);
+                    *last = at.behind(bytes.len());
+                } else if let Verdict::Whole { left_over } = &mut verdict {
+                    *left_over += bytes.len();
                 }
-                Err(error) => return Some(Err(error)),
+            });
+            if read.is_ready() {
+                witness.counted(self.link.counts(), self.link.anchor());
+            }
+            match verdict {
+                Verdict::Hungry => {}
+                Verdict::Whole { left_over } => {
+                    self.served += 1;
+                    let is_clean = left_over == 0 && matches!(read, Poll::Ready(Ok(ReadOutcome::More)));
+                    self.is_busy = !(is_clean && under_way.leaves_connection());
+                    return Poll::Ready(Ok(()));
+                }
+                Verdict::Enough => return Poll::Ready(Ok(())),
+                Verdict::Fault(fault) => return Poll::Ready(Err(fault.into())),
+            }
+            match (read, under_way.write_error.take()) {
+                (Poll::Ready(Ok(ReadOutcome::More)), write_error) => under_way.write_error = write_error,
+                (Poll::Pending, None) => return Poll::Pending,
+                (Poll::Ready(Err(error)), None) | (_, Some(error)) => return Poll::Ready(Err(error.into())),
+                (Poll::Ready(Ok(ReadOutcome::End)), None) => {
+                    let closed = under_way.reader.close();
+                    if closed.is_ok() {
+                        self.served += 1;
+                        let _ = witness.part(Part::End, &under_way.last);
+                    }
+                    return Poll::Ready(closed.map_err(Broken::from));
+                }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    /// After a whole response: lets the HTTP layer see that it is over.
-    pub(crate) async fn settle(&mut self) {
-        self.served += 1;
-        self.is_busy = false;
-        std::future::poll_fn(|cx| {
-            if let Some(driver) = &mut self.driver
-                && driver.as_mut().poll(cx).is_ready()
-            {
-                self.driver = None;
+    fn poll_write(&mut self, cx: &mut Context<'_>, under_way: &mut UnderWay, witness: &mut impl Witness) {
+        let polled = self.link.poll_write(cx, &mut under_way.outgoing);
+        let writes = self.link.writes();
+        witness.wrote(writes);
+        match polled {
+            Poll::Ready(Ok(())) => {
+                under_way.is_written = true;
+                self.written.note(writes.end.expect("a request that was written has an end"));
             }
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    fn outgoing(&self, request: &Request) -> Result<hyper::Request<OneFrame>, StartError> {
-        let invalid = |_| StartError::Url(request.path.clone());
-        let path = PathAndQuery::try_from(request.path.as_str()).map_err(invalid)?;
-        let mut parts = hyper::http::uri::Parts::default();
-        parts.path_and_query = Some(path);
-        let mut headers = request.headers.clone();
-        if let Some(proxy) = &self.proxy {
-            parts.scheme = Some(hyper::http::uri::Scheme::HTTP);
-            parts.authority = request.target.authority().parse().ok();
-            if let Some(basic) = proxy.basic_auth().and_then(|basic| HeaderValue::from_str(basic).ok()) {
-                headers.insert(header::PROXY_AUTHORIZATION, basic);
-            }
+            Poll::Ready(Err(error)) => under_way.write_error = Some(error),
+            Poll::Pending => {}
         }
-        let uri = Uri::from_parts(parts).map_err(|_| StartError::Url(request.path.clone()))?;
-        let mut outgoing = hyper::Request::new(OneFrame::from(request.body.clone()));
-        *outgoing.method_mut() = request.method.clone();
-        *outgoing.uri_mut() = uri;
-        *outgoing.headers_mut() = headers;
-        Ok(outgoing)
     }
 }
 
-/// A request that got no response head.
-#[derive(Debug)]
-pub(crate) enum StartError {
-    /// Its path cannot be requested.
-    Url(String),
-    /// The HTTP layer or the connection failed.
-    Http(hyper::Error),
+impl UnderWay {
+    /// Whether the connection may carry another request once the response is whole.
+    fn leaves_connection(&self) -> bool {
+        self.is_written && self.reader.keeps_alive() && self.outgoing.keeps_alive()
+    }
 }
 
-impl StartError {
+/// Hands over every part that `bytes` complete.
+fn take_apart(
+    reader: &mut ResponseReader,
+    bytes: &[u8],
+    at: &Arrival,
+    witness: &mut impl Witness,
+) -> Verdict {
+    let mut rest = bytes;
+    loop {
+        let part = match reader.next(&mut rest) {
+            Ok(Some(part)) => part,
+            Ok(None) => return Verdict::Hungry,
+            Err(fault) => return Verdict::Fault(fault),
+        };
+        let taken = bytes.len() - rest.len();
+        let begins = if let Part::Body(data) = &part { taken - data.len() } else { taken };
+        if witness.part(part, &at.behind(begins)) == Appetite::Enough {
+            return Verdict::Enough;
+        }
+        if reader.is_done() {
+            return Verdict::Whole { left_over: rest.len() };
+        }
+    }
+}
+
+impl Broken {
     /// The socket's own error, if it was one that ended the request.
     pub(crate) fn io_error(&self) -> Option<&io::Error> {
-        let Self::Http(error) = self else { return None };
-        let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        causes.find_map(|cause| cause.downcast_ref())
+        if let Self::Io(error) = self { Some(error) } else { None }
     }
 
     pub(crate) fn into_detail(self, what: &str) -> ErrorDetail {
-        match self {
-            Self::Url(path) => detail("InvalidURL", &format!("{path} is not a valid request path")),
-            Self::Http(error) => detail_of("ClientError", &format!("{what} got no response"), &error),
+        match &self {
+            Self::Url(_) => detail("InvalidURL", &self.to_string()),
+            _ => detail_of("ClientError", &format!("{what} got no response"), &self),
         }
     }
 }
 
-/// Polls `goal`, and the HTTP layer a turn at a time, until the goal is reached or the socket has
-/// nothing more to give.
-fn turn<T>(
-    driver: &mut Option<Pin<Box<http1::Connection<Stream, OneFrame>>>>,
-    ledger: &Ledger,
-    cx: &mut Context<'_>,
-    mut goal: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Poll<T> {
-    // What an earlier turn completed comes first, before another read may happen.
-    let mut reached = goal(cx);
-    while reached.is_pending() {
-        let Some(connection) = driver else { return Poll::Pending };
-        ledger.grant_read();
-        if connection.as_mut().poll(cx).is_ready() {
-            *driver = None;
+/// A response that is kept whole.
+struct Page {
+    head: Option<Head>,
+    body: BytesMut,
+    limit: usize,
+}
+
+impl Witness for Page {
+    fn wrote(&mut self, _writes: Writes) {}
+
+    fn came(&mut self, _at: &Arrival) {}
+
+    fn counted(&mut self, _counts: ReadCounts, _anchor: Option<(u64, i64)>) {}
+
+    fn part(&mut self, part: Part<'_>, _at: &Arrival) -> Appetite {
+        match part {
+            Part::Head(head) => self.head = Some(*head),
+            Part::Body(data) => self.body.extend_from_slice(data),
+            Part::End => {}
         }
-        reached = goal(cx);
-        if reached.is_pending() && driver.is_some() && !ledger.has_read() {
-            return Poll::Pending;
-        }
+        if self.body.len() > self.limit { Appetite::Enough } else { Appetite::More }
     }
-    reached
 }

@@ -5,7 +5,9 @@
 //! when a stamp proves it wrong (the wall clock was stepped). A measurement during which this thread
 //! lost the processor says little; the tightest of a few tries is taken, or none.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
 
 use loadgen_core::{Clock, Nanos, SystemClock};
 
@@ -18,6 +20,11 @@ const TIGHT_NS: i64 = 5_000;
 /// A measurement that took longer than this is no better than the last one, ns.
 const LOOSE_NS: i64 = 100_000;
 const MOST_TRIES: usize = 8;
+
+thread_local! {
+    /// One for all connections of a thread: the distance is the host's, not theirs.
+    static HERE: RefCell<Option<Rc<WallDrift>>> = const { RefCell::new(None) };
+}
 
 /// The distance as last measured.
 #[derive(Debug)]
@@ -42,6 +49,14 @@ pub(crate) struct Placed {
 impl WallDrift {
     pub(crate) fn new(clock: SystemClock) -> Self {
         Self { clock, known: Cell::new(None) }
+    }
+
+    /// The one that this thread's connections on this timeline share.
+    pub(crate) fn of_this_thread(clock: SystemClock) -> Rc<Self> {
+        HERE.with_borrow_mut(|here| match here {
+            Some(drift) if timeline(drift.clock) == timeline(clock) => Rc::clone(drift),
+            _ => Rc::clone(here.insert(Rc::new(Self::new(clock)))),
+        })
     }
 
     /// Places a wall-clock stamp, read at `read_at`, of bytes that cannot have come before
@@ -85,6 +100,11 @@ impl WallDrift {
     }
 }
 
+/// What tells one timeline from another.
+fn timeline(clock: SystemClock) -> (Nanos, Instant) {
+    (clock.anchor(), clock.instant_of(clock.anchor()))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -101,6 +121,14 @@ mod tests {
             assert!(!placed.saw_step);
             assert!((placed.at.since(before)).abs() < STEP_NS);
         }
+    }
+
+    #[test]
+    fn connections_of_one_timeline_share_the_distance() {
+        let clock = SystemClock::start();
+        let drift = WallDrift::of_this_thread(clock);
+        assert!(Rc::ptr_eq(&drift, &WallDrift::of_this_thread(clock)));
+        assert!(!Rc::ptr_eq(&drift, &WallDrift::of_this_thread(SystemClock::start())));
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! One request and its response, redirects included, into an observation.
 //!
 //! Invariant: every instant and every byte is in the observation before the exchange waits again, so
-//! it may be dropped at any time. Between two frames nothing is awaited but the next frame.
+//! it may be dropped at any time. Between two reads nothing is awaited but the next read.
 
-use hyper::body::Incoming;
-use hyper::http::{HeaderMap, Method, Response, StatusCode, header};
-use loadgen_core::FailureKind;
+use std::net::SocketAddr;
 
-use crate::connection::{Connection, StartError};
-use crate::decode::{Appetite, Arrival, ResponseDecoder};
+use http::{HeaderMap, Method, StatusCode, header};
+use loadgen_core::{FailureKind, StreamTrail};
+
+use crate::arrivals::ReadCounts;
+use crate::connection::{Broken, Connection, Witness};
+use crate::decode::{Appetite, Arrival, Place, ResponseDecoder};
 use crate::endpoint::EndpointKind;
 use crate::error::{detail, detail_of};
-use crate::ledger::Ledger;
+use crate::http1::{Head, Part};
+use crate::link::Writes;
 use crate::observation::Observation;
 use crate::request::{Body, Request};
 use crate::target::Target;
@@ -66,140 +69,198 @@ impl Connection {
     /// One request over this connection. `Some` is a redirect to follow; else the outcome is set.
     async fn exchange_once(&mut self, request: &Request, observation: &mut Observation) -> Option<Redirect> {
         let was_used = self.is_used();
-        let ledger = std::rc::Rc::clone(&self.ledger);
-        let started = self.start(request, || note_writes(&ledger, observation)).await;
-        note_reads(&ledger, observation);
-        let response = match started {
-            Ok(response) => response,
-            Err(error) => {
-                observation.instants.end = Some(ledger.now());
-                let is_stale = was_used && self.was_given_up(&error, observation);
-                fail_without_head(error, is_stale, request, observation);
-                return None;
-            }
-        };
-        observation.instants.headers = Some(ledger.reads().last.stamp);
-
-        if let Some(redirect) = redirect_of(&response, request) {
-            self.drain(response.into_body()).await;
-            return Some(redirect);
+        observation.trail = self.watched().map(|(local, remote)| Box::new(trail(local, remote)));
+        let mut watcher = Watcher::new(request, observation);
+        let carried = self.carry(request, &mut watcher).await;
+        let Watcher { mut decoder, redirect, last_body, has_come, .. } = watcher;
+        let Err(broken) = carried else { return redirect };
+        observation.instants.end = Some(self.now());
+        if let Some(decoder) = &mut decoder {
+            let message = "the connection broke before the response was complete";
+            decoder.cut(&last_body, detail_of("ClientPayloadError", message, &broken), observation);
+        } else if redirect.is_none() {
+            observation.is_stale = was_used && !has_come && self.was_given_up(&broken);
+            fail_without_head(broken, has_come, request, observation);
         }
+        // A redirect is followed though its body broke off.
+        redirect
+    }
+}
 
-        let mut decoder = ResponseDecoder::new(request.kind.unwrap_or(EndpointKind::Chat));
-        let mut appetite = decoder.head(
-            response.status().as_u16(),
-            reason_of(&response),
-            text(response.headers(), &header::CONTENT_TYPE),
-            text(response.headers(), &header::CONTENT_ENCODING),
+/// Looks on while a response comes, and notes what it sees.
+struct Watcher<'a> {
+    request: &'a Request,
+    observation: &'a mut Observation,
+    /// Bytes of this response have come.
+    has_come: bool,
+    /// Once a head came that is not a redirect's.
+    decoder: Option<ResponseDecoder>,
+    /// Once a redirect's head came.
+    redirect: Option<Redirect>,
+    /// Bytes of a redirect's body.
+    drained: usize,
+    /// The latest bytes of the body, or of the head before there were any; their place is what they end at.
+    last_body: Arrival,
+    /// The read that brought the latest bytes of the body.
+    last_read: u64,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(request: &'a Request, observation: &'a mut Observation) -> Self {
+        Self {
+            request,
             observation,
-        );
-        let mut body = response.into_body();
-        let mut at = ledger.reads().last;
-        let mut last_read = 0;
-        while appetite == Appetite::More {
-            let frame = self.next_frame(&mut body).await;
-            note_reads(&ledger, observation);
-            match frame {
-                Some(Ok(bytes)) => {
-                    at = ledger.reads().last;
-                    note_body(&at, bytes.len(), &mut last_read, observation);
-                    appetite = decoder.feed(&bytes, &at, observation);
-                }
-                Some(Err(error)) => {
-                    observation.instants.end = Some(ledger.now());
-                    let message = "the connection broke before the response was complete";
-                    decoder.cut(&at, detail_of("ClientPayloadError", message, &error), observation);
-                    return None;
-                }
-                None => {
-                    decoder.finish(&at, observation);
-                    self.settle().await;
-                    return None;
-                }
+            has_come: false,
+            decoder: None,
+            redirect: None,
+            drained: 0,
+            last_body: Arrival::default(),
+            last_read: 0,
+        }
+    }
+
+    fn head(&mut self, head: &Head, at: &Arrival) -> Appetite {
+        self.observation.instants.headers = Some(at.stamp);
+        if let Some(trail) = &mut self.observation.trail {
+            trail.headers = at.place.of(0);
+        }
+        self.last_body = *at;
+        self.redirect = redirect_of(head, self.request);
+        if self.redirect.is_some() {
+            return Appetite::More;
+        }
+        let kind = self.request.kind.unwrap_or(EndpointKind::Chat);
+        let decoder = self.decoder.insert(ResponseDecoder::new(kind));
+        decoder.head(
+            head.status.as_u16(),
+            reason_of(head),
+            text(&head.headers, &header::CONTENT_TYPE),
+            text(&head.headers, &header::CONTENT_ENCODING),
+            self.observation,
+        )
+    }
+
+    fn body(&mut self, bytes: &[u8], at: &Arrival) -> Appetite {
+        let Some(decoder) = &mut self.decoder else {
+            self.drained += bytes.len();
+            return if self.drained > MOST_REDIRECT_BYTES { Appetite::Enough } else { Appetite::More };
+        };
+        let facts = &mut self.observation.connection;
+        facts.response_bytes += bytes.len() as i64;
+        if self.last_read != at.read {
+            self.last_read = at.read;
+            facts.reads += 1;
+        }
+        facts.first_body.get_or_insert(at.stamp);
+        facts.last_body = Some(at.stamp);
+        if let Some(trail) = &mut self.observation.trail
+            && let (Some(first), Some(last)) = (at.place.of(1), at.place.of(bytes.len()))
+        {
+            trail.body = Some((trail.body.map_or(first, |(first, _)| first), last));
+        }
+        let place = at.place.of(bytes.len()).map_or(Place::Unknown, Place::EndingAt);
+        self.last_body = Arrival { place, ..*at };
+        decoder.feed(bytes, at, self.observation)
+    }
+}
+
+impl Witness for Watcher<'_> {
+    fn wrote(&mut self, writes: Writes) {
+        let instants = &mut self.observation.instants;
+        instants.send_start = instants.send_start.or(writes.start);
+        instants.send_end = writes.end.or(instants.send_end);
+    }
+
+    fn came(&mut self, at: &Arrival) {
+        let observation = &mut *self.observation;
+        observation.instants.end = Some(at.stamp);
+        if !self.has_come {
+            self.has_come = true;
+            observation.instants.first_byte = Some(at.stamp);
+            if let Some(trail) = &mut observation.trail {
+                trail.first_byte = at.place.of(1);
             }
         }
-        None
     }
 
-    /// Reads a redirect's body to its end, so that the connection can be used again. A body that is
-    /// too long or broken leaves the connection busy, which is to say of no further use.
-    async fn drain(&mut self, mut body: Incoming) {
-        let mut drained = 0;
-        while let Some(frame) = self.next_frame(&mut body).await {
-            let Ok(bytes) = frame else { return };
-            drained += bytes.len();
-            if drained > MOST_REDIRECT_BYTES {
-                return;
+    fn counted(&mut self, counts: ReadCounts, anchor: Option<(u64, i64)>) {
+        self.observation.unstamped_reads = counts.unstamped;
+        self.observation.clock_steps = counts.clock_steps;
+        if let Some(trail) = &mut self.observation.trail {
+            trail.anchor = anchor;
+        }
+    }
+
+    fn part(&mut self, part: Part<'_>, at: &Arrival) -> Appetite {
+        match part {
+            Part::Head(head) => self.head(&head, at),
+            Part::Body(bytes) => self.body(bytes, at),
+            Part::End => {
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.finish(&self.last_body, self.observation);
+                }
+                if let Some(trail) = &mut self.observation.trail {
+                    trail.end = at.place.of(0);
+                }
+                Appetite::More
             }
         }
-        self.settle().await;
     }
 }
 
-fn note_writes(ledger: &Ledger, observation: &mut Observation) {
-    let writes = ledger.writes();
-    let instants = &mut observation.instants;
-    instants.send_start = instants.send_start.or(writes.start);
-    instants.send_end = writes.end.or(instants.send_end);
-}
-
-fn note_reads(ledger: &Ledger, observation: &mut Observation) {
-    note_writes(ledger, observation);
-    let reads = ledger.reads();
-    observation.unstamped_reads = reads.unstamped;
-    observation.clock_steps = reads.clock_steps;
-    if let Some(first) = reads.first_of_response {
-        observation.instants.first_byte = Some(first);
-        observation.instants.end = Some(reads.last.stamp);
+/// Where nothing has come yet.
+fn trail(local: SocketAddr, remote: SocketAddr) -> StreamTrail {
+    StreamTrail {
+        local,
+        remote,
+        first_byte: None,
+        headers: None,
+        body: None,
+        end: None,
+        chunks: Vec::new(),
+        anchor: None,
     }
-}
-
-fn note_body(at: &Arrival, bytes: usize, last_read: &mut u64, observation: &mut Observation) {
-    let facts = &mut observation.connection;
-    facts.response_bytes += bytes as i64;
-    if *last_read != at.read {
-        *last_read = at.read;
-        facts.reads += 1;
-    }
-    facts.first_body.get_or_insert(at.stamp);
-    facts.last_body = Some(at.stamp);
 }
 
 /// Classifies a request that got no response head.
-fn fail_without_head(error: StartError, is_stale: bool, request: &Request, observation: &mut Observation) {
-    let is_io = error.io_error().is_some();
-    let StartError::Http(error) = error else {
-        observation.fail(FailureKind::ConnectError, error.into_detail("the request"));
-        return;
-    };
+fn fail_without_head(broken: Broken, has_answered: bool, request: &Request, observation: &mut Observation) {
     let origin = request.target.origin();
-    if error.is_parse() {
-        let message = format!("{origin} answered with something that is not HTTP/1.1: {error}");
-        observation.fail(FailureKind::InvalidResponse, detail_of("ClientResponseError", &message, &error));
-        return;
-    }
-    let has_answered = observation.instants.first_byte.is_some();
-    observation.is_stale = is_stale && !has_answered;
-    let (error_type, message) = match (has_answered, is_io) {
-        (true, _) => {
-            ("ClientPayloadError", format!("{origin} closed the connection within the response's head"))
+    let (kind, error_type, message) = match &broken {
+        Broken::Url(_) => {
+            observation.fail(FailureKind::ConnectError, broken.into_detail("the request"));
+            return;
         }
-        (false, false) => {
-            ("ServerDisconnectedError", format!("{origin} closed the connection without an answer"))
-        }
-        (false, true) => ("ClientOSError", format!("the connection to {origin} broke before an answer came")),
+        Broken::Fault(fault) => (
+            FailureKind::InvalidResponse,
+            "ClientResponseError",
+            format!("{origin} answered with something that is not HTTP/1.1: {fault}"),
+        ),
+        _ if has_answered => (
+            FailureKind::StreamError,
+            "ClientPayloadError",
+            format!("{origin} closed the connection within the response's head"),
+        ),
+        Broken::Io(_) => (
+            FailureKind::StreamError,
+            "ClientOSError",
+            format!("the connection to {origin} broke before an answer came"),
+        ),
+        Broken::Unusable | Broken::Incomplete(_) => (
+            FailureKind::StreamError,
+            "ServerDisconnectedError",
+            format!("{origin} closed the connection without an answer"),
+        ),
     };
-    observation.fail(FailureKind::StreamError, detail_of(error_type, &message, &error));
+    observation.fail(kind, detail_of(error_type, &message, &broken));
 }
 
-fn redirect_of(response: &Response<Incoming>, request: &Request) -> Option<Redirect> {
-    let status = response.status();
-    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+fn redirect_of(head: &Head, request: &Request) -> Option<Redirect> {
+    if !matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let location = head.headers.get(header::LOCATION)?.to_str().ok()?;
     let (target, path) = request.target.resolve_location(&request.path, location)?;
-    Some(Redirect { status, target, path })
+    Some(Redirect { status: head.status, target, path })
 }
 
 /// The request that follows a redirect: 307 and 308 keep method and body, the others become GET
@@ -227,10 +288,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
 }
 
 /// The reason phrase as the server wrote it; by its code where it wrote none.
-fn reason_of(response: &Response<Incoming>) -> &str {
-    let written = response.extensions().get::<hyper::ext::ReasonPhrase>();
-    written
-        .and_then(|reason| std::str::from_utf8(reason.as_bytes()).ok())
-        .or_else(|| response.status().canonical_reason())
-        .unwrap_or("Unknown")
+fn reason_of(head: &Head) -> &str {
+    head.reason.as_deref().or_else(|| head.status.canonical_reason()).unwrap_or("Unknown")
 }

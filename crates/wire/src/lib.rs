@@ -14,6 +14,7 @@
 //! line.
 
 mod api_key;
+mod arrivals;
 mod connection;
 mod connector;
 mod decode;
@@ -21,21 +22,23 @@ mod drift;
 mod endpoint;
 mod error;
 mod exchange;
-mod ledger;
+mod http1;
+mod link;
 mod observation;
 mod packet;
 mod redact;
 mod request;
 mod scratch;
+mod socket;
 mod sse;
-mod stamped_io;
-mod stream;
 mod target;
+mod tls_session;
+mod written;
 
 pub use api_key::{ApiKey, ApiKeyError};
 pub use connection::{Connection, Fetched};
 pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, IpVersion, Timestamps};
-pub use decode::{Appetite, Arrival, ResponseDecoder};
+pub use decode::{Appetite, Arrival, Place, ResponseDecoder};
 pub use endpoint::{AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointKind};
 pub use observation::Observation;
 pub use packet::{PacketError, PacketStats, PacketTap, TapConfig};

@@ -102,7 +102,7 @@ impl Observation {
     }
 
     /// Keeps one content chunk. The texts of it are already in `chunks.reasoning` and
-    /// `chunks.output`; this closes them.
+    /// `chunks.output`; this closes them. `ends_at` is where in the stream its last byte stands.
     ///
     /// A read that completed more than one content chunk says of none of them when exactly it came,
     /// so all of them get the interval in which they must lie.
@@ -111,8 +111,12 @@ impl Observation {
         kind: ChunkKind,
         carries_output: bool,
         wire_bytes: usize,
+        ends_at: Option<u64>,
         at: &Arrival,
     ) {
+        if let Some(trail) = &mut self.trail {
+            trail.chunks.push(ends_at);
+        }
         let start = *self.instants.request_start.get_or_insert(at.stamp);
         let is_first = self.chunks.is_empty();
         if is_first {

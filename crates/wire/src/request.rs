@@ -3,24 +3,22 @@
 //! Invariant: a body is never flattened on its way to the socket; its pieces go out in one vectored
 //! write as far as the kernel takes them.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io::IoSlice;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use hyper::http::{HeaderMap, Method};
+use bytes::Bytes;
+use http::{HeaderMap, Method};
 
 use crate::endpoint::EndpointKind;
 use crate::redact::{REDACTED, is_secret_name};
 use crate::target::Target;
 
-/// The body of a request: shared pieces that are sent one after the other.
+/// The body of a request: shared pieces that are sent one after the other. Cheap to clone, however many
+/// there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Body {
-    pieces: Vec<Bytes>,
+    pieces: Arc<[Bytes]>,
     len: usize,
 }
 
@@ -28,7 +26,7 @@ impl Body {
     /// A body of these pieces.
     pub fn new(pieces: Vec<Bytes>) -> Self {
         let len = pieces.iter().map(Bytes::len).sum();
-        Self { pieces, len }
+        Self { pieces: pieces.into(), len }
     }
 
     /// The pieces in order.
@@ -61,75 +59,51 @@ impl Body {
 /// A body on its way out.
 #[derive(Debug)]
 pub(crate) struct BodyCursor {
-    pieces: Vec<Bytes>,
+    body: Body,
+    /// The piece that is next, and how much of it is gone.
     next: usize,
+    gone: usize,
     remaining: usize,
 }
 
 impl From<Body> for BodyCursor {
     fn from(body: Body) -> Self {
-        Self { pieces: body.pieces, next: 0, remaining: body.len }
+        Self { remaining: body.len, body, next: 0, gone: 0 }
     }
 }
 
-/// A body as hyper takes it: one frame, so that head and pieces leave in one vectored write.
-#[derive(Debug)]
-pub(crate) struct OneFrame(Option<BodyCursor>);
-
-impl From<Body> for OneFrame {
-    fn from(body: Body) -> Self {
-        Self((!body.is_empty()).then(|| BodyCursor::from(body)))
-    }
-}
-
-impl HttpBody for OneFrame {
-    type Data = BodyCursor;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<BodyCursor>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|cursor| Ok(Frame::data(cursor))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |cursor| cursor.remaining as u64))
-    }
-}
-
-impl Buf for BodyCursor {
-    fn remaining(&self) -> usize {
+impl BodyCursor {
+    /// Bytes that are left.
+    pub(crate) fn remaining(&self) -> usize {
         self.remaining
     }
 
-    fn chunk(&self) -> &[u8] {
-        self.pieces[self.next..].iter().find(|piece| !piece.is_empty()).map_or(&[], |piece| &piece[..])
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let pieces = self.pieces[self.next..].iter().filter(|piece| !piece.is_empty());
+    /// The next pieces: how many of `slices` are filled.
+    pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let rests = self.body.pieces[self.next..].iter().enumerate().map(|(index, piece)| {
+            let gone = if index == 0 { self.gone } else { 0 };
+            &piece[gone..]
+        });
+        let pieces = rests.filter(|piece| !piece.is_empty());
         slices.iter_mut().zip(pieces).fold(0, |filled, (slice, piece)| {
             *slice = IoSlice::new(piece);
             filled + 1
         })
     }
 
-    fn advance(&mut self, mut count: usize) {
+    /// Leaves the next `count` bytes behind.
+    pub(crate) fn advance(&mut self, mut count: usize) {
         assert!(count <= self.remaining, "cannot advance past the end of a body");
         self.remaining -= count;
         while count > 0 {
-            let piece = &mut self.pieces[self.next];
-            let step = count.min(piece.len());
-            piece.advance(step);
-            count -= step;
-            if piece.is_empty() {
-                self.next += 1;
+            let rest = self.body.pieces[self.next].len() - self.gone;
+            if count < rest {
+                self.gone += count;
+                return;
             }
+            count -= rest;
+            self.next += 1;
+            self.gone = 0;
         }
     }
 }
@@ -213,9 +187,9 @@ mod tests {
             let mut seen = Vec::new();
             for step in steps {
                 let mut slices = [IoSlice::new(&[]); 4];
-                let filled = cursor.chunks_vectored(&mut slices);
+                let filled = cursor.fill(&mut slices);
                 let joined: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
-                prop_assert!(joined.starts_with(cursor.chunk()));
+                prop_assert_eq!(joined.is_empty(), cursor.remaining() == 0);
                 let step = step.min(joined.len());
                 seen.extend_from_slice(&joined[..step]);
                 cursor.advance(step);

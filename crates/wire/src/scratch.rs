@@ -1,21 +1,18 @@
-//! Scratch space for reads, one a thread: bytes pass through it on their way from the kernel to the
-//! HTTP layer's buffer, so that ten thousand open connections need no read buffer of their own.
+//! Scratch space for reads, one a thread: bytes pass through it on their way from the kernel to
+//! whoever takes them apart, so that ten thousand open connections need no read buffer of their own.
 //!
 //! Invariant: it is lent to one reader at a time, and never across a wait.
 
 use std::cell::RefCell;
 
-/// Room of the scratch space: more than the HTTP layer usually asks for at once.
+/// Room of the scratch space: what one read brings at most.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
 }
 
-/// Lends up to `most` bytes of the thread's scratch space. Not to be nested.
-pub(crate) fn with_scratch<T>(most: usize, use_it: impl FnOnce(&mut [u8]) -> T) -> T {
-    SCRATCH.with_borrow_mut(|bytes| {
-        let room = bytes.len().min(most);
-        use_it(&mut bytes[..room])
-    })
+/// Lends the thread's scratch space. Not to be nested.
+pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|bytes| use_it(bytes))
 }

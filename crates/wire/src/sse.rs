@@ -27,6 +27,9 @@ pub struct Event<'a> {
     /// Bytes on the wire, from the end of the event before it through the line end that closes it.
     /// The LF of a closing CRLF counts with the event that follows.
     pub wire_bytes: usize,
+    /// How many of the pushed bytes were taken when it was complete: it ends with the last of them. What
+    /// [`SseParser::finish`] hands over ended before: 0.
+    pub taken: usize,
 }
 
 /// An event larger than this client takes.
@@ -91,10 +94,11 @@ impl SseParser {
             self.check(self.event.wire_bytes)?;
             let (head, tail) = (&rest[..end], &rest[end + 1..]);
             rest = tail;
+            let taken = bytes.len() - rest.len();
             if self.line.is_empty() {
                 let line = self.without_mark(head);
                 if line.is_empty() {
-                    self.event.hand_over(direct.take(), &mut on_event);
+                    self.event.hand_over(direct.take(), taken, &mut on_event);
                 } else {
                     direct = self.event.take_line(line, direct, true);
                 }
@@ -103,7 +107,7 @@ impl SseParser {
                 let whole = std::mem::take(&mut self.line);
                 let line = self.without_mark(&whole);
                 if line.is_empty() {
-                    self.event.hand_over(direct.take(), &mut on_event);
+                    self.event.hand_over(direct.take(), taken, &mut on_event);
                 } else {
                     self.event.take_line(line, direct.take(), false);
                 }
@@ -126,7 +130,7 @@ impl SseParser {
         if !line.is_empty() {
             self.event.take_line(line, None, false);
         }
-        self.event.hand_over(None, &mut on_event);
+        self.event.hand_over(None, 0, &mut on_event);
     }
 
     fn check(&self, event_bytes: usize) -> Result<(), EventTooLong> {
@@ -190,13 +194,14 @@ impl Pending {
     }
 
     /// A blank line: hands over the event, if any field came, and begins the next.
-    fn hand_over(&mut self, direct: Option<&[u8]>, on_event: &mut impl FnMut(Event<'_>)) {
+    fn hand_over(&mut self, direct: Option<&[u8]>, taken: usize, on_event: &mut impl FnMut(Event<'_>)) {
         if self.has_data || !self.name.is_empty() || !self.comment.is_empty() {
             on_event(Event {
                 name: &self.name,
                 data: direct.unwrap_or(&self.data),
                 comment: &self.comment,
                 wire_bytes: self.wire_bytes,
+                taken,
             });
             self.wire_bytes = 0;
         }

@@ -10,7 +10,6 @@ mod tls;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::arrivals::Arrivals;
 use crate::connection::Connection;
 use crate::error::{detail, detail_of};
-use crate::ledger::Ledger;
+use crate::link::Link;
 use crate::observation::Observation;
-use crate::stamped_io::StampedIo;
-use crate::stream::Stream;
+use crate::socket::{Socket, ask_for_stamps};
 use crate::target::Target;
 use dns::Resolver;
 use proxy::{Proxies, Route};
@@ -248,28 +247,31 @@ impl Connector {
                 &error,
             )
         })?;
+        let mut position = 0;
         if let Route::Tunnel(proxy) = &route {
-            proxy::open_tunnel(&mut tcp, proxy, target).await.map_err(|error| {
+            position = proxy::open_tunnel(&mut tcp, proxy, target).await.map_err(|error| {
                 detail_of("ClientHttpProxyError", &format!("the proxy refuses a tunnel: {error}"), &error)
             })?;
         }
 
-        let ledger = Rc::new(Ledger::new(shared.clock));
-        let io = StampedIo::new(tcp, Rc::clone(&ledger), shared.config.timestamps);
-        let socket = io.socket();
-        let stream = if target.is_tls() {
+        let socket = Socket::new(tcp, shared.clock);
+        let wants_stamps = shared.config.timestamps.are_the_kernels();
+        let arrivals = Arrivals::new(shared.clock, wants_stamps, !target.is_tls(), position);
+        let link = if target.is_tls() {
             let began = shared.clock.now();
-            let handshake = shared.tls.handshake(target, io).await;
+            let handshake = shared.tls.handshake(target, socket, arrivals, position).await;
             add(&mut observation.connection.tls_ns, shared.clock.now().since(began));
             handshake?
         } else {
-            Stream::Plain(io)
+            Link::plain(socket, arrivals)
+        };
+        let watched = match shared.config.timestamps {
+            Timestamps::Packet => link.ends().ok(),
+            Timestamps::Kernel | Timestamps::User => None,
         };
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let proxy = if let Route::Forward(proxy) = &route { Some((*proxy).clone()) } else { None };
-        Connection::open(self.clone(), id, target.clone(), stream, ledger, socket, proxy).await.map_err(
-            |error| detail_of("ClientConnectorError", "the connection broke while it was set up", &error),
-        )
+        Ok(Connection::new(self.clone(), id, target.clone(), link, watched, proxy))
     }
 
     async fn connect_to_any(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
@@ -290,7 +292,7 @@ impl Connector {
             socket.bind(SocketAddr::new(source, 0))?;
         }
         if config.timestamps.are_the_kernels() {
-            crate::stamped_io::ask_for_stamps(&socket);
+            ask_for_stamps(&socket);
         }
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
@@ -301,6 +303,11 @@ impl Connector {
             .with_retries(1);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         Ok(stream)
+    }
+
+    /// The port that a connection to `target` really goes to: a proxy's, where there is one.
+    pub fn endpoint_port(&self, target: &Target) -> u16 {
+        self.0.proxies.route(target).endpoint(target).2
     }
 
     /// The timeline that observations are on.
@@ -330,7 +337,7 @@ fn add(total: &mut Option<i64>, nanoseconds: i64) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use hyper::http::{HeaderMap, Method};
+    use http::{HeaderMap, Method};
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
     use tokio::net::TcpListener;
 

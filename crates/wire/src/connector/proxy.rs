@@ -109,8 +109,8 @@ fn is_exception(entry: &str, target: &Target) -> bool {
     name == "*" || host == suffix || host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// Asks `proxy` at the other end of `stream` for a tunnel to `target`.
-pub(super) async fn open_tunnel(stream: &mut TcpStream, proxy: &Target, target: &Target) -> io::Result<()> {
+/// Asks `proxy` at the other end of `stream` for a tunnel to `target`. Gives how many bytes it answered.
+pub(super) async fn open_tunnel(stream: &mut TcpStream, proxy: &Target, target: &Target) -> io::Result<u64> {
     /// More than any proxy says.
     const MOST_HEAD_BYTES: usize = 16 * 1024;
     let host =
@@ -131,7 +131,7 @@ pub(super) async fn open_tunnel(stream: &mut TcpStream, proxy: &Target, target: 
     let status_line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let status_line = String::from_utf8_lossy(status_line);
     match status_line.split(' ').nth(1) {
-        Some(status) if status.starts_with('2') => Ok(()),
+        Some(status) if status.starts_with('2') => Ok(answer.len() as u64),
         _ => Err(io::Error::new(io::ErrorKind::ConnectionRefused, status_line.into_owned())),
     }
 }

@@ -16,15 +16,17 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, IpAddr, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, OtherError, RootCertStore,
+    SignatureScheme,
 };
-use tokio_rustls::TlsConnector;
 
 use super::ConnectorError;
+use crate::arrivals::Arrivals;
 use crate::error::{detail, detail_of};
-use crate::stamped_io::StampedIo;
-use crate::stream::Stream;
+use crate::link::Link;
+use crate::socket::Socket;
 use crate::target::Target;
+use crate::tls_session::TlsSession;
 
 /// What TLS connections share.
 #[derive(Debug)]
@@ -66,19 +68,25 @@ impl Tls {
         trusted
     }
 
-    /// Makes a TLS stream of a fresh connection to `target`.
-    pub(super) async fn handshake(&self, target: &Target, io: StampedIo) -> Result<Stream, ErrorDetail> {
-        let config = self
-            .config()
-            .map_err(|error| detail_of("ClientConnectorSSLError", "TLS cannot be set up", &error))?;
+    /// Shakes hands over a fresh connection to `target`, whose host has sent `position` bytes so far.
+    pub(super) async fn handshake(
+        &self,
+        target: &Target,
+        socket: Socket,
+        arrivals: Arrivals,
+        position: u64,
+    ) -> Result<Link, ErrorDetail> {
+        let cannot = |error| detail_of("ClientConnectorSSLError", "TLS cannot be set up", &error);
+        let config = self.config().map_err(cannot)?;
         let name = match target.ip() {
             Some(ip) => ServerName::IpAddress(IpAddr::from(ip)),
             None => ServerName::try_from(target.host().to_owned()).map_err(|_| {
                 detail("ClientConnectorSSLError", &format!("{} is no name TLS can verify", target.host()))
             })?,
         };
-        match TlsConnector::from(config).connect(name, io).await {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        let session = TlsSession::new(ClientConnection::new(config, name).map_err(cannot)?, position);
+        match Link::secured(socket, arrivals, session).await {
+            Ok(link) => Ok(link),
             Err(error) => {
                 let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
                 let host = target.authority();

@@ -52,6 +52,39 @@ pub struct Arrival {
     pub is_drained: bool,
     /// No byte of the read arrived before this: the socket was empty then.
     pub not_before: Nanos,
+    /// Where the bytes stand in the connection's stream.
+    pub place: Place,
+}
+
+/// Where bytes that are looked at stand in the byte stream of their connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// Nowhere that could be told.
+    #[default]
+    Unknown,
+    /// As they are, behind so many others.
+    Behind(u64),
+    /// All within what ends at this position: a TLS record, which comes out as a whole or not at all.
+    EndingAt(u64),
+}
+
+impl Place {
+    /// The position of the last of the first `count` bytes.
+    pub fn of(self, count: usize) -> Option<u64> {
+        match self {
+            Self::Unknown => None,
+            Self::Behind(others) => Some(others + count as u64),
+            Self::EndingAt(position) => Some(position),
+        }
+    }
+
+    /// The place of what stands behind the first `count` bytes.
+    pub(crate) fn behind(self, count: usize) -> Self {
+        match self {
+            Self::Behind(others) => Self::Behind(others + count as u64),
+            other => other,
+        }
+    }
 }
 
 impl Arrival {
@@ -59,6 +92,11 @@ impl Arrival {
     /// at least 1, since 0 would say exact.
     pub fn width_ns(&self) -> i64 {
         self.stamp.since(self.not_before).max(1)
+    }
+
+    /// The same read, looked at from behind the first `count` bytes.
+    pub(crate) fn behind(self, count: usize) -> Self {
+        Self { place: self.place.behind(count), ..self }
     }
 }
 
@@ -139,6 +177,9 @@ impl ResponseDecoder {
     /// The next bytes of the body, and when they came.
     pub fn feed(&mut self, bytes: &[u8], at: &Arrival, observation: &mut Observation) -> Appetite {
         let Self { kind, coding, mode } = self;
+        // Decompressed bytes stand nowhere in the stream.
+        let place = if matches!(coding, Coding::Identity) { at.place } else { Place::Unknown };
+        let at = &Arrival { place, ..*at };
         let bytes = match coding.decode(bytes) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -231,7 +272,7 @@ impl ResponseDecoder {
             }),
             Mode::Whole { body, .. } => {
                 if let Some(frame) = Frame::decode(&String::from_utf8_lossy(body)) {
-                    take_frame(self.kind, &frame, body.len(), at, observation);
+                    take_frame(self.kind, &frame, body.len(), at.place.of(0), at, observation);
                 }
                 body.clear();
             }
@@ -260,7 +301,7 @@ fn take_event(kind: EndpointKind, event: Event<'_>, at: &Arrival, observation: &
         && data != b"[DONE]"
         && let Some(frame) = Frame::decode(&String::from_utf8_lossy(data))
     {
-        take_frame(kind, &frame, event.wire_bytes, at, observation);
+        take_frame(kind, &frame, event.wire_bytes, at.place.of(event.taken), at, observation);
     }
     if observation.chunks.len() == chunks_before {
         observation.note_contentless(at);
@@ -272,6 +313,7 @@ fn take_frame(
     kind: EndpointKind,
     frame: &Frame<'_>,
     wire_bytes: usize,
+    ends_at: Option<u64>,
     at: &Arrival,
     observation: &mut Observation,
 ) {
@@ -328,7 +370,7 @@ fn take_frame(
         (false, false, true) => ChunkKind::Reasoning,
         (false, false, false) => return,
     };
-    observation.push_chunk(chunk_kind, carries_output, wire_bytes, at);
+    observation.push_chunk(chunk_kind, carries_output, wire_bytes, ends_at, at);
 }
 
 /// The first characters of a body, on one line.

@@ -13,6 +13,7 @@ fn at(read: u64, stamp: i64) -> Arrival {
         read,
         is_drained: true,
         not_before: Nanos(stamp - 5),
+        place: Place::Unknown,
     }
 }
 

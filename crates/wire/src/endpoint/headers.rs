@@ -3,10 +3,10 @@
 //!
 //! Order: Host, User-Agent, X-Request-ID, X-Correlation-ID, the user's, Authorization, Accept,
 //! Content-Type, routing headers; Content-Length is added on writing. Names go out with capital
-//! initials (`X-Request-Id`): HTTP names have no case, and hyper knows no other spelling. No
+//! initials (`X-Request-Id`): HTTP names have no case. No
 //! Accept-Encoding is sent.
 
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use loadgen_core::Identity;
 
 use super::{EndpointConfig, EndpointError};

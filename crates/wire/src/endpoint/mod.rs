@@ -6,7 +6,7 @@
 mod body;
 mod headers;
 
-use hyper::http::Method;
+use http::Method;
 use loadgen_core::{Identity, Turn};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -177,7 +177,7 @@ impl Endpoint {
         let (kind, streaming) = (config.kind, config.streaming);
         let (body, headers) = (BodyPlan::new(&config), HeaderPlan::new(&config)?);
         let path = config.path.unwrap_or_else(|| kind.default_path().to_owned());
-        if path.parse::<hyper::http::uri::PathAndQuery>().is_err() && !path.is_empty() {
+        if path.parse::<http::uri::PathAndQuery>().is_err() && !path.is_empty() {
             return Err(EndpointError::Path { path });
         }
         Ok(Self { kind, streaming, path, body, headers })

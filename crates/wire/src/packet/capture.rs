@@ -11,9 +11,7 @@ use std::os::fd::AsRawFd as _;
 
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
-};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
@@ -21,8 +19,8 @@ use super::filter::{Family, program};
 
 /// Packets a system call.
 const BATCH: usize = 64;
-/// Bytes of a packet that are looked at: an IPv6 header, some extension headers, and TCP's.
-const SNAP_BYTES: usize = 128;
+/// The most bytes of a packet that are looked at.
+const SNAP_BYTES: usize = 72;
 /// What the kernel may hold for us, in bytes as it counts them: a packet with a token weighs about
 /// 1.5 KiB, so that is some twenty thousand of them.
 const BUFFER_BYTES: usize = 32 << 20;
@@ -41,11 +39,16 @@ pub(super) struct Packet<'a> {
     pub(super) wall_ns: Option<i64>,
 }
 
-/// One packet socket.
+/// One packet socket, and the packets that were read last.
 #[derive(Debug)]
 pub(super) struct Capture {
     socket: Socket,
+    /// Bytes of a packet that are taken: the headers of IP and TCP with the options that every segment
+    /// has. Payload lies elsewhere in memory, and touching it would cost more than all else.
+    snap: usize,
     room: Box<[[u8; SNAP_BYTES]; BATCH]>,
+    beside: Box<[Beside; BATCH]>,
+    count: usize,
     /// Packets that the kernel had no room for.
     pub(super) dropped: u64,
     last_drop_count: u32,
@@ -56,15 +59,14 @@ pub(super) struct Capture {
 struct Beside {
     bytes: usize,
     wall_ns: Option<i64>,
-    drop_count: Option<u32>,
 }
 
 impl Capture {
     /// Opens a socket that sees TCP from these ports.
     pub(super) fn open(family: Family, ports: &[u16]) -> io::Result<Self> {
-        let protocol = match family {
-            Family::V4 => ETH_P_IP,
-            Family::V6 => ETH_P_IPV6,
+        let (protocol, snap) = match family {
+            Family::V4 => (ETH_P_IP, SNAP_BYTES - 20),
+            Family::V6 => (ETH_P_IPV6, SNAP_BYTES),
         };
         let protocol = Protocol::from(i32::from(protocol.to_be()));
         // It is open to all packets until the filter is in place. The tap knows whose are wanted.
@@ -83,8 +85,15 @@ impl Capture {
         if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER_BYTES).is_err() {
             let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
         }
-        let room = Box::new([[0; SNAP_BYTES]; BATCH]);
-        Ok(Self { socket, room, dropped: 0, last_drop_count: 0 })
+        Ok(Self {
+            socket,
+            snap,
+            room: Box::new([[0; SNAP_BYTES]; BATCH]),
+            beside: Box::new([Beside::default(); BATCH]),
+            count: 0,
+            dropped: 0,
+            last_drop_count: 0,
+        })
     }
 
     /// What the kernel may hold, in bytes as it counts them.
@@ -92,53 +101,52 @@ impl Capture {
         self.socket.recv_buffer_size().unwrap_or(0)
     }
 
-    /// Shows the packets that wait, a batch at most. False: none is left.
-    pub(super) fn read(&mut self, mut show: impl FnMut(Packet<'_>)) -> io::Result<bool> {
-        let mut beside = [Beside::default(); BATCH];
-        let count = match receive(&self.socket, &mut self.room, &mut beside) {
-            Ok(count) => count,
-            Err(Errno::EAGAIN) => 0,
-            Err(Errno::EINTR) => return Ok(true),
-            Err(error) => return Err(error.into()),
-        };
-        for (room, beside) in self.room.iter().zip(beside).take(count) {
-            if let Some(drop_count) = beside.drop_count {
-                // The kernel's count wraps.
-                self.dropped += u64::from(drop_count.wrapping_sub(self.last_drop_count));
-                self.last_drop_count = drop_count;
-            }
-            let head = &room[..beside.bytes.min(SNAP_BYTES)];
-            show(Packet { head, bytes: beside.bytes, wall_ns: beside.wall_ns });
+    /// Reads the packets that wait, a batch at most. False: none is left.
+    pub(super) fn read(&mut self) -> io::Result<bool> {
+        self.count = 0;
+        match self.receive() {
+            Ok(()) => Ok(self.count == BATCH),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(Errno::EINTR) => Ok(true),
+            Err(error) => Err(error.into()),
         }
-        Ok(count == BATCH)
     }
-}
 
-fn receive(
-    socket: &Socket,
-    room: &mut [[u8; SNAP_BYTES]; BATCH],
-    beside: &mut [Beside; BATCH],
-) -> nix::Result<usize> {
-    let mut parts = room.each_mut().map(|room| [IoSliceMut::new(room)]);
-    // Made anew each time: the kernel writes back how much of it was used, and nothing sets it right
-    // again for the next call.
-    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(cmsg_space!(TimeSpec, u32)));
-    // MSG_TRUNC: the length told is the packet's, however much of it was taken.
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-    let messages = recvmmsg(socket.as_raw_fd(), &mut headers, parts.iter_mut(), flags, None)?;
-    let mut count = 0;
-    for (message, beside) in messages.zip(beside.iter_mut()) {
-        beside.bytes = message.bytes;
-        for control in message.cmsgs()? {
-            match control {
-                ControlMessageOwned::ScmTimestampns(at) => {
-                    beside.wall_ns = Some(at.tv_sec() * 1_000_000_000 + at.tv_nsec());
-                }
-                ControlMessageOwned::RxqOvfl(dropped) => beside.drop_count = Some(dropped),
-                _ => {}
-            }
-        }
-        count += 1;
+    /// The packets that were read.
+    pub(super) fn packets(&self) -> impl Iterator<Item = Packet<'_>> {
+        self.room.iter().zip(self.beside.iter()).take(self.count).map(|(room, beside)| Packet {
+            head: &room[..beside.bytes.min(self.snap)],
+            bytes: beside.bytes,
+            wall_ns: beside.wall_ns,
+        })
     }
-    Ok(count)
+
+    fn receive(&mut self) -> nix::Result<()> {
+        let snap = self.snap;
+        let mut parts = self.room.each_mut().map(|room| [IoSliceMut::new(&mut room[..snap])]);
+        // Made anew each time: the kernel writes back how much of it was used, and nothing sets it
+        // right again for the next call.
+        let mut headers = MultiHeaders::<()>::preallocate(BATCH, Some(cmsg_space!(TimeSpec, u32)));
+        // MSG_TRUNC: the length told is the packet's, however much of it was taken.
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
+        let messages = recvmmsg(self.socket.as_raw_fd(), &mut headers, parts.iter_mut(), flags, None)?;
+        for (message, beside) in messages.zip(self.beside.iter_mut()) {
+            *beside = Beside { bytes: message.bytes, wall_ns: None };
+            for control in message.cmsgs()? {
+                match control {
+                    ControlMessageOwned::ScmTimestampns(at) => {
+                        beside.wall_ns = Some(at.tv_sec() * 1_000_000_000 + at.tv_nsec());
+                    }
+                    ControlMessageOwned::RxqOvfl(drops) => {
+                        // The kernel's count wraps.
+                        self.dropped += u64::from(drops.wrapping_sub(self.last_drop_count));
+                        self.last_drop_count = drops;
+                    }
+                    _ => {}
+                }
+            }
+            self.count += 1;
+        }
+        Ok(())
+    }
 }

@@ -110,10 +110,14 @@ impl Watch {
         let began = self.clock.now();
         for capture in &mut self.captures {
             loop {
-                let mut latest = None;
-                let more = capture.read(|packet| latest = known.take(&packet, &self.ports, &self.clock));
                 // A socket that fails tells no more; what it did not tell, the readers' sockets do.
-                if !more.unwrap_or(false) || latest > Some(began) {
+                let is_more = capture.read().unwrap_or(false);
+                let now = self.clock.now();
+                let mut latest = None;
+                for packet in capture.packets() {
+                    latest = known.take(&packet, &self.ports, now).max(latest);
+                }
+                if !is_more || latest > Some(began) {
                     break;
                 }
             }
@@ -123,14 +127,13 @@ impl Watch {
 }
 
 impl Knowledge {
-    /// Takes a packet. The answer: its place on the timeline.
-    fn take(&mut self, packet: &Packet<'_>, ports: &HashSet<u16>, clock: &SystemClock) -> Option<Nanos> {
+    /// Takes a packet that had come by `now`. The answer: its place on the timeline.
+    fn take(&mut self, packet: &Packet<'_>, ports: &HashSet<u16>, now: Nanos) -> Option<Nanos> {
         let segment = parse(packet.head, packet.bytes)?;
         if !ports.contains(&segment.flow.remote.port()) {
             return None;
         }
         self.stats.packets += 1;
-        let now = clock.now();
         let wall_ns = packet.wall_ns?;
         let placed = self.drift.place(wall_ns, self.drained_at, now);
         let at = placed.map(|placed| placed.at);

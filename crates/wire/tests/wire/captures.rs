@@ -130,6 +130,7 @@ fn decode(kind: EndpointKind, raw: &[u8], size: usize) -> Observation {
             read: index as u64,
             is_drained: true,
             not_before: stamp,
+            ..Arrival::default()
         };
         if decoder.feed(piece, &at, &mut seen) == Appetite::Enough {
             return seen;

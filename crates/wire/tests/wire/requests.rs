@@ -229,8 +229,8 @@ fn whole_responses_can_be_fetched_outside_the_measured_path() {
     run(async {
         let client = Client::new(&server.url());
         let get = || {
-            let method = hyper::Method::GET;
-            Request::plain(method, &client.target, "/v1/models", hyper::HeaderMap::new(), Body::default())
+            let method = http::Method::GET;
+            Request::plain(method, &client.target, "/v1/models", http::HeaderMap::new(), Body::default())
         };
         let page = client.connect().await.fetch(get(), 100).await.unwrap();
         assert_eq!(
