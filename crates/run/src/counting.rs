@@ -3,6 +3,8 @@
 //! Invariant: the chunks' token counts sum to output plus reasoning tokens. A token belongs to the
 //! chunk that brought its last byte.
 
+use std::borrow::Cow;
+
 use loadgen_core::{
     Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Rope, TokenCounts, Usage,
 };
@@ -15,35 +17,57 @@ pub(crate) enum TokenPolicy<'a> {
     Server,
 }
 
-/// Counts the tokens of a raw record.
-pub(crate) fn count(raw: RawRecord, policy: &TokenPolicy<'_>) -> RequestRecord {
-    let (tokens, chunk_tokens) = match policy {
-        TokenPolicy::Client(counter) => client_counts(&raw, *counter),
-        TokenPolicy::Server => server_counts(&raw),
-    };
-    let RawChunks { offset_ns, uncertainty_ns, read_lag_ns, kind, bytes, .. } = raw.chunks;
-    RequestRecord {
-        identity: raw.identity,
-        instants: raw.instants,
-        connection: raw.connection,
-        status: raw.status,
-        outcome: raw.outcome,
-        error: raw.error,
-        finish_reason: raw.finish_reason,
-        tokens,
-        stamps: raw.stamps,
-        chunks: Chunks { offset_ns, uncertainty_ns, read_lag_ns, tokens: chunk_tokens, bytes, kind },
-        good: None,
-        degraded: raw.degraded,
-        cancelled_at: raw.cancelled_at,
+/// Counts the tokens of raw records, one after the other.
+pub(crate) struct Counter<'a> {
+    policy: TokenPolicy<'a>,
+    /// Where tokens end; its memory is used again.
+    token_ends: Vec<usize>,
+}
+
+impl<'a> Counter<'a> {
+    /// Counts by `policy`.
+    pub(crate) fn new(policy: TokenPolicy<'a>) -> Self {
+        Self { policy, token_ends: Vec::new() }
+    }
+
+    /// Counts the tokens of a raw record.
+    pub(crate) fn count(&mut self, raw: RawRecord) -> RequestRecord {
+        let (tokens, chunk_tokens) = match self.policy {
+            TokenPolicy::Client(counter) => client_counts(&raw, counter, &mut self.token_ends),
+            TokenPolicy::Server => server_counts(&raw),
+        };
+        let RawChunks { offset_ns, uncertainty_ns, read_lag_ns, kind, bytes, .. } = raw.chunks;
+        RequestRecord {
+            identity: raw.identity,
+            instants: raw.instants,
+            connection: raw.connection,
+            status: raw.status,
+            outcome: raw.outcome,
+            error: raw.error,
+            finish_reason: raw.finish_reason,
+            tokens,
+            stamps: raw.stamps,
+            chunks: Chunks { offset_ns, uncertainty_ns, read_lag_ns, tokens: chunk_tokens, bytes, kind },
+            good: None,
+            degraded: raw.degraded,
+            cancelled_at: raw.cancelled_at,
+        }
     }
 }
 
-fn client_counts(raw: &RawRecord, counter: &dyn CountTokens) -> (TokenCounts, Vec<i32>) {
+fn client_counts(
+    raw: &RawRecord,
+    counter: &dyn CountTokens,
+    token_ends: &mut Vec<usize>,
+) -> (TokenCounts, Vec<i32>) {
     let chunks = &raw.chunks;
     let mut chunk_tokens = vec![0; chunks.len()];
-    let output = attribute(&chunks.output, &chunks.output_end, counter, &mut chunk_tokens);
-    let reasoning = attribute(&chunks.reasoning, &chunks.reasoning_end, counter, &mut chunk_tokens);
+    let mut attribute = |text: &[u8], ends: &[u32]| {
+        token_ends.clear();
+        attribute(text, ends, counter, token_ends, &mut chunk_tokens)
+    };
+    let output = attribute(&chunks.output, &chunks.output_end);
+    let reasoning = attribute(&chunks.reasoning, &chunks.reasoning_end);
     let counts = TokenCounts {
         requested_output: raw.requested_output_tokens.map(i64::from),
         input: input_tokens(&raw.input_tokens, counter),
@@ -54,16 +78,23 @@ fn client_counts(raw: &RawRecord, counter: &dyn CountTokens) -> (TokenCounts, Ve
     (counts, chunk_tokens)
 }
 
-/// Tokens of one text, added to the chunk that brought each token's last byte.
-fn attribute(escaped: &[u8], ends: &[u32], counter: &dyn CountTokens, chunk_tokens: &mut [i32]) -> i64 {
+/// Tokens of one text, added to the chunk that brought each token's last byte. `token_ends` is empty
+/// room for where they end.
+fn attribute(
+    escaped: &[u8],
+    ends: &[u32],
+    counter: &dyn CountTokens,
+    token_ends: &mut Vec<usize>,
+    chunk_tokens: &mut [i32],
+) -> i64 {
     if escaped.is_empty() {
         return 0;
     }
     let (text, ends) = unescape(escaped, ends);
-    let token_ends = counter.token_ends(&text);
+    counter.token_ends_into(&text, token_ends);
     let mut chunk = 0;
-    for token_end in &token_ends {
-        while chunk + 1 < ends.len() && ends[chunk] < *token_end {
+    for token_end in &*token_ends {
+        while chunk + 1 < ends.len() && (ends[chunk] as usize) < *token_end {
             chunk += 1;
         }
         if let Some(tokens) = chunk_tokens.get_mut(chunk) {
@@ -91,7 +122,7 @@ fn input_tokens(input: &InputTokens, counter: &dyn CountTokens) -> Option<i64> {
 
 fn rope_text(rope: &Rope) -> String {
     let escaped: Vec<u8> = rope.pieces().concat();
-    unescape(&escaped, &[]).0
+    unescape(&escaped, &[]).0.into_owned()
 }
 
 /// The text parts of a request body or of an array of messages, in order.
@@ -151,14 +182,17 @@ fn apportion(total: i64, ends: &[i64]) -> Vec<i32> {
 ///
 /// An end within an escape, or between the halves of a surrogate pair, moves to before that
 /// character: the piece that brings the rest brings the character. A lone surrogate becomes U+FFFD.
-fn unescape(escaped: &[u8], ends: &[u32]) -> (String, Vec<usize>) {
+fn unescape<'a>(escaped: &'a [u8], ends: &'a [u32]) -> (Cow<'a, str>, Cow<'a, [u32]>) {
+    if !escaped.contains(&b'\\') && ends.last().is_none_or(|end| *end as usize <= escaped.len()) {
+        return (String::from_utf8_lossy(escaped), Cow::Borrowed(ends));
+    }
     let mut plain = Vec::with_capacity(escaped.len());
     let mut moved = Vec::with_capacity(ends.len());
     let mut at = 0;
     while at < escaped.len() {
         let (character, next) = step(escaped, at);
         while moved.len() < ends.len() && (ends[moved.len()] as usize) < next {
-            moved.push(plain.len());
+            moved.push(plain.len() as u32);
         }
         match character {
             Step::Plain => plain.push(escaped[at]),
@@ -168,12 +202,10 @@ fn unescape(escaped: &[u8], ends: &[u32]) -> (String, Vec<usize>) {
         }
         at = next;
     }
-    moved.resize(ends.len(), plain.len());
-    (
-        String::from_utf8(plain)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        moved,
-    )
+    moved.resize(ends.len(), plain.len() as u32);
+    let text = String::from_utf8(plain)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    (text.into(), moved.into())
 }
 
 enum Step {
@@ -242,7 +274,7 @@ mod tests {
     fn a_token_belongs_to_the_chunk_that_brought_its_last_byte() {
         // "one| two th|ree": "three" ends in the last chunk, "two" in the middle one.
         let mut tokens = vec![0; 3];
-        assert_eq!(attribute(b"one two three", &[3, 10, 13], &Words, &mut tokens), 3);
+        assert_eq!(attribute(b"one two three", &[3, 10, 13], &Words, &mut Vec::new(), &mut tokens), 3);
         assert_eq!(tokens, [1, 1, 1]);
     }
 
@@ -250,14 +282,21 @@ mod tests {
     fn escapes_are_undone_and_ends_follow() {
         let (text, ends) = unescape(br#"a\n\"b\u00e9"#, &[1, 3, 12]);
         assert_eq!(text, "a\n\"b\u{e9}");
-        assert_eq!(ends, [1, 2, 6]);
+        assert_eq!(*ends, [1, 2, 6]);
+    }
+
+    #[test]
+    fn a_text_without_escapes_is_taken_as_it_is() {
+        let (text, ends) = unescape("naïve".as_bytes(), &[2, 6]);
+        assert_eq!((&*text, &*ends), ("naïve", &[2, 6][..]));
+        assert!(matches!((text, ends), (Cow::Borrowed(_), Cow::Borrowed(_))));
     }
 
     #[test]
     fn a_surrogate_pair_split_over_two_chunks_belongs_to_the_second() {
         let (text, ends) = unescape(br"x\ud83d\ude00", &[7, 13]);
         assert_eq!(text, "x\u{1F600}");
-        assert_eq!(ends, [1, 5]);
+        assert_eq!(*ends, [1, 5]);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What follows from a record alone: its tokens, its metrics, whether it is good, its line, its row.
 //! The part of finishing that every core can share.
 
-use loadgen_core::{Outcome, RawRecord, RequestRecord};
+use loadgen_core::{Outcome, RequestRecord};
 use loadgen_metrics::{MetricConfig, RequestMetrics, request_metrics};
 use loadgen_record::{Batch, Damage, RecordError, RowShaper, ShapedRows};
 use loadgen_report::RecordLines;
 use loadgen_tokens::Tokenizer;
 
-use crate::counting::{TokenPolicy, count};
+use crate::counting::{Counter, TokenPolicy};
 
 /// Records with all that follows from them alone, in order.
 #[derive(Default)]
@@ -35,9 +35,13 @@ impl Derive {
     pub(super) fn batch(&self, batch: &Batch) -> Derived {
         let mut derived = Derived::default();
         derived.records.reserve_exact(batch.len());
+        let mut counter = Counter::new(match &self.tokenizer {
+            Some(tokenizer) => TokenPolicy::Client(tokenizer),
+            None => TokenPolicy::Server,
+        });
         for record in batch.records() {
             match record {
-                Ok(raw) => self.push(self.counted(raw), &mut derived),
+                Ok(raw) => self.push(counter.count(raw), &mut derived),
                 Err(damage) => derived.damage.push(damage),
             }
         }
@@ -58,13 +62,6 @@ impl Derive {
         };
         let rows = derived.records.iter().map(|(record, metrics)| (record, metrics.columns()));
         shaper.shape(rows).map(Some)
-    }
-
-    fn counted(&self, raw: RawRecord) -> RequestRecord {
-        match &self.tokenizer {
-            Some(tokenizer) => count(raw, &TokenPolicy::Client(tokenizer)),
-            None => count(raw, &TokenPolicy::Server),
-        }
     }
 
     fn push(&self, mut record: RequestRecord, derived: &mut Derived) {

@@ -92,10 +92,11 @@ fn judge(input: QualityInput, summary: &Summary, notes: &Notes, plan: &ReportPla
 
 fn run_info(plan: &ReportPlan, notes: &Notes) -> RunInfo {
     let interrupted = notes.ended.as_ref().map(|ended| ended.engine.was_interrupted);
+    let fell_behind = notes.ended.as_ref().and_then(|ended| ended.engine.fell_behind);
     let incomplete_reason = match interrupted {
         None => Some(KILLED.to_owned()),
         Some(true) => Some(INTERRUPTED.to_owned()),
-        Some(false) => None,
+        Some(false) => fell_behind.map(|behind| behind.to_string()),
     };
     RunInfo {
         loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
