@@ -7,4 +7,6 @@ mod faults;
 mod golden;
 mod raw;
 mod shapes;
+mod streams;
+mod tls;
 mod truth;

@@ -169,6 +169,13 @@ impl Client {
         self.stream.shutdown(how).unwrap();
     }
 
+    /// The head, and all that follows it until the connection closes.
+    pub(crate) fn read_to_end(&mut self) -> (String, String) {
+        let head = String::from_utf8(self.take_line(b"\r\n\r\n").unwrap()).unwrap();
+        while self.fill().is_none() {}
+        (head, String::from_utf8(std::mem::take(&mut self.read)).unwrap())
+    }
+
     /// Reads a response to its end.
     pub(crate) fn receive(&mut self) -> Response {
         let mut response = Response { head: String::new(), body: Vec::new(), chunks: 0, end: End::Whole };
