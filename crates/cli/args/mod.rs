@@ -87,7 +87,8 @@ fn mock_help() -> String {
 
 const MOCK_EXAMPLES: &str = "Examples:
   loadgen mock-server --port 8000
-  loadgen mock-server --port 8000 --profile 'fixed?ttft=50ms&itl=20ms' --truth-log truth.jsonl";
+  loadgen mock-server --port 8000 --profile 'fixed?ttft=50ms&itl=20ms' --truth-log truth.jsonl
+  loadgen mock-server --port 8443 --tls        # loadgen profile -u https://127.0.0.1:8443 --insecure ...";
 
 /// Options of `profile`.
 #[derive(Debug, Args)]
@@ -156,6 +157,15 @@ pub(crate) struct MockServerArgs {
     /// Seed of the jitter
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Speak TLS with a certificate made for the occasion, which only `--insecure` clients take
+    #[arg(long, conflicts_with = "tls_cert")]
+    pub(crate) tls: bool,
+    /// Speak TLS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Stop when standard input closes
     #[arg(long, hide = true)]
     pub(crate) until_stdin_closes: bool,

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use loadgen_mock::{MockConfig, MockServer, Profile};
+use loadgen_mock::{MockConfig, MockServer, Profile, Tls};
 
 use crate::args::MockServerArgs;
 use crate::exit::ExitStatus;
@@ -15,18 +15,23 @@ pub(crate) fn run(args: MockServerArgs) -> Result<ExitStatus> {
     let mut faults = Faults::default();
     let profile = faults.take("--profile", args.profile.parse::<Profile>()).unwrap_or_default();
     faults.into_result(())?;
+    let tls = match (args.tls_cert, args.tls_key) {
+        (Some(cert), Some(key)) => Some(Tls::Files { cert, key }),
+        _ => args.tls.then_some(Tls::SelfSigned),
+    };
     let config = MockConfig {
         host: args.host,
         port: args.port,
         profile,
         truth_log: args.truth_log,
         seed: args.seed,
+        tls,
         ..MockConfig::default()
     };
     let server = MockServer::bind(config)?;
     // Whoever started this program reads where it listens.
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "listening on http://{}", server.addr())?;
+    writeln!(stdout, "listening on {}", server.url())?;
     stdout.flush()?;
     drop(stdout);
     let until_stdin_closes = args.until_stdin_closes;
