@@ -28,7 +28,7 @@ pub(crate) type Slot = Option<OwnedSemaphorePermit>;
 /// A session between two turns, waiting for a tick.
 pub(crate) struct Waiting {
     pub(crate) running: Running,
-    pub(crate) ready: Ready,
+    pub(crate) ready: Box<Ready>,
     pub(crate) slot: Slot,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use loadgen_core::{Reply, RequestSource, Session, Turn};
 use loadgen_wire::{Body, Endpoint, EndpointError};
+use uuid::Uuid;
 
 use crate::ids::Ids;
 
@@ -33,12 +34,13 @@ pub(crate) struct Ready {
     pub(crate) turn: Turn,
     /// The body; an error where the endpoint cannot express the turn.
     pub(crate) body: Result<Body, EndpointError>,
+    pub(crate) request_id: Uuid,
 }
 
 /// A session whose first request is ready to leave.
 pub(crate) struct Opening {
     pub(crate) running: Running,
-    pub(crate) first: Ready,
+    pub(crate) first: Box<Ready>,
 }
 
 impl Preparer {
@@ -54,7 +56,7 @@ impl Preparer {
     /// The session `ordinal` with its first request; `None` past the end of the source.
     pub(crate) fn open(&self, ordinal: u64) -> Option<Opening> {
         let (running, turn) = self.begin(ordinal)?;
-        let first = self.ready(turn);
+        let first = self.ready(&running, turn);
         Some(Opening { running, first })
     }
 
@@ -69,8 +71,9 @@ impl Preparer {
     }
 
     /// The next request of a session, once the one before it has ended.
-    pub(crate) fn next(&self, running: &mut Running, reply: Option<&Reply>) -> Option<Ready> {
-        running.session.next_turn(reply).map(|turn| self.ready(turn))
+    pub(crate) fn next(&self, running: &mut Running, reply: Option<&Reply>) -> Option<Box<Ready>> {
+        let turn = running.session.next_turn(reply)?;
+        Some(self.ready(running, turn))
     }
 
     pub(crate) fn ids(&self) -> &Ids {
@@ -81,8 +84,9 @@ impl Preparer {
         &self.endpoint
     }
 
-    fn ready(&self, turn: Turn) -> Ready {
+    fn ready(&self, running: &Running, turn: Turn) -> Box<Ready> {
         let body = self.endpoint.body(&turn);
-        Ready { turn, body }
+        let request_id = self.ids.request(running.ordinal, turn.turn_index);
+        Box::new(Ready { turn, body, request_id })
     }
 }

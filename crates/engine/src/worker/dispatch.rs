@@ -12,7 +12,6 @@ use std::rc::Rc;
 
 use loadgen_core::Nanos;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::{JoinError, JoinSet};
 
 use super::feed::Feed;
 use super::session::PhaseRun;
@@ -35,7 +34,6 @@ type Acquire = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>>>>;
 /// Drives one phase on one worker.
 pub(super) struct Dispatcher {
     pub(super) run: Rc<PhaseRun>,
-    pub(super) tasks: JoinSet<()>,
     /// This worker's arrivals or ticks; `None` in a closed load.
     pub(super) feed: Option<Feed<Opening>>,
     /// This worker's slots of a closed load, until they start.
@@ -78,7 +76,6 @@ impl Dispatcher {
             Load::Open { .. } => 0,
         };
         Self {
-            tasks: JoinSet::new(),
             feed,
             idle_slots,
             acquiring: None,
@@ -116,8 +113,9 @@ impl Dispatcher {
             if self.run.gate.is_open() {
                 self.release_due(now);
             }
-            while let Some(finished) = self.tasks.try_join_next() {
-                carry_on(finished);
+            // A task that panicked takes its worker with it: the run must not look complete.
+            if let Some(panic) = self.run.tasks.panic().await {
+                std::panic::resume_unwind(panic);
             }
             let has_worked = self.record_unsent() || {
                 if self.is_over() {
@@ -141,9 +139,6 @@ impl Dispatcher {
         tokio::select! {
             biased;
             () = stop.interrupted(), if !self.is_interrupted => {}
-            finished = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                if let Some(finished) = finished { carry_on(finished); }
-            }
             slot = async { self.acquiring.as_mut().expect("guarded").await }, if self.acquiring.is_some() => {
                 self.acquiring = None;
                 self.waited_until = run.worker.now();
@@ -260,7 +255,7 @@ impl Dispatcher {
                 is_exhausted || self.next_release().is_none()
             }
         };
-        has_ended && self.tasks.is_empty() && self.run.shared.issuer.leave(self.run.worker.id)
+        has_ended && self.run.tasks.is_empty() && self.run.shared.issuer.leave(self.run.worker.id)
     }
 
     /// Prepares one request if there is time for it before the next release.
@@ -315,14 +310,5 @@ impl Dispatcher {
 
     fn now(&self) -> Nanos {
         self.run.worker.now()
-    }
-}
-
-/// A task that panicked takes its worker with it: the run must not look complete.
-fn carry_on(finished: Result<(), JoinError>) {
-    if let Err(error) = finished
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
     }
 }

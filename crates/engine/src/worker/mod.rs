@@ -8,6 +8,7 @@ mod feed;
 mod release;
 mod request;
 mod session;
+mod tasks;
 
 use std::cell::RefCell;
 use std::io;

@@ -4,13 +4,13 @@
 //! the rate keeps its place, and those behind it wait with it. All that is due at once is let go before
 //! any of it is written. Nothing here sleeps.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use loadgen_core::Nanos;
 use loadgen_schedule::Arrival;
 
 use super::dispatch::Dispatcher;
+use super::session::{follow, occupy, ride};
 use crate::issuer::{Handed, Issue};
 use crate::phase::{Slot, Waiting};
 use crate::plan::Discipline;
@@ -149,7 +149,7 @@ impl Dispatcher {
         let Some(number) = self.number(arrival) else { return };
         shared.issuer.session_started(opening.running.ordinal);
         let leaving = self.run.release(opening.first, number, scheduled, due);
-        self.tasks.spawn_local(Rc::clone(&self.run).follow(opening.running, leaving, slot));
+        self.run.spawn(|run| follow(run, opening.running, leaving, slot));
     }
 
     /// The number of an arrival's request within the phase.
@@ -190,7 +190,7 @@ impl Dispatcher {
             match run.shared.issuer.tick(run.worker.id, due, take_slot) {
                 Issue::Waiting(Waiting { running, ready, slot }, number) => {
                     let leaving = run.release(ready, number, due, may_leave_at);
-                    self.tasks.spawn_local(Rc::clone(run).ride(running, leaving, slot));
+                    run.spawn(|run| ride(run, running, leaving, slot));
                 }
                 Issue::Handed(home) => run.shared.call(home),
                 Issue::New(new, slot) => {
@@ -199,7 +199,7 @@ impl Dispatcher {
                         continue;
                     };
                     let leaving = run.release(opening.first, new.number, due, may_leave_at);
-                    self.tasks.spawn_local(Rc::clone(run).ride(opening.running, leaving, slot));
+                    run.spawn(|run| ride(run, opening.running, leaving, slot));
                 }
                 Issue::NoSlot => {
                     run.lane().skipped();
@@ -228,7 +228,7 @@ impl Dispatcher {
         {
             let Waiting { running, ready, slot } = waiting;
             let leaving = self.run.release(ready, number, due, due);
-            self.tasks.spawn_local(Rc::clone(&self.run).ride(running, leaving, slot));
+            self.run.spawn(|run| ride(run, running, leaving, slot));
         }
     }
 
@@ -238,7 +238,7 @@ impl Dispatcher {
             return;
         }
         for _ in 0..std::mem::take(&mut self.idle_slots) {
-            self.tasks.spawn_local(Rc::clone(&self.run).occupy());
+            self.run.spawn(occupy);
         }
     }
 

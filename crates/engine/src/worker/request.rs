@@ -3,12 +3,15 @@
 //! Invariant: every request that enters [`PhaseRun::send`] or [`PhaseRun::leave_unsent`] hands
 //! exactly one record to the sink and counts exactly one outcome.
 
+use std::pin::{Pin, pin};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use loadgen_core::{
     ErrorDetail, FailureKind, Identity, InputTokens, Nanos, Outcome, RawRecord, Reply, Started, Turn,
 };
-use loadgen_wire::{Connection, Observation, Request};
+use loadgen_wire::{Body, Connection, Observation, Request};
+use uuid::Uuid;
 
 use super::session::{Leaving, PhaseRun};
 use crate::cancellation::cancellation_error;
@@ -40,6 +43,14 @@ enum Keeps {
     Not,
 }
 
+/// What became of a request, for what follows it.
+pub(super) struct Sent {
+    /// What the server answered; `None` for a failure, and where nothing follows.
+    pub(super) reply: Option<Reply>,
+    /// When it was over: for a whole answer, the arrival of its last byte.
+    pub(super) ended: Nanos,
+}
+
 /// How a request goes.
 #[derive(Clone, Copy)]
 struct Way {
@@ -54,47 +65,35 @@ struct Way {
 }
 
 impl PhaseRun {
-    /// Sends a request and records what became of it. Gives the reply to an answered one.
-    pub(super) async fn send(&self, running: &Running, leaving: Leaving) -> Option<Reply> {
-        let Leaving { ready, number, scheduled, released } = leaving;
-        let turn = ready.turn;
-        let identity = self.identity(running, &turn, number);
+    /// Sends a request and records what became of it.
+    pub(super) async fn send(&self, running: &Running, leaving: Leaving) -> Sent {
+        let Leaving { mut ready, number, scheduled, released } = leaving;
+        let identity = self.identity(running, &ready.turn, ready.request_id, number);
         let mut observation = Observation::starting_at(self.worker.now());
         observation.instants.scheduled = Some(scheduled);
         observation.instants.released = Some(released);
-
-        let body = match ready.body {
+        let mut body = match std::mem::replace(&mut ready.body, Ok(Body::default())) {
             Ok(body) => body,
             Err(error) => {
                 observation.instants.request_start = None;
                 observation.outcome = Some(Outcome::NotSent);
                 observation.error = Some(plain_error("EndpointError", &error.to_string()));
-                self.finish(identity, turn, observation, None);
-                return None;
+                self.finish(identity, &mut ready.turn, observation, None);
+                return Sent { reply: None, ended: released };
             }
         };
-        let target = &self.worker.shared.config.targets[running.url_index];
-        let request = self.preparer.endpoint().request(target, &turn, &identity, body);
-        let lottery = self.lottery.as_ref();
-        let cancel_after_ns = lottery.and_then(|draw| draw.delay_ns(running.ordinal, turn.turn_index));
-        let way = Way {
-            target: running.url_index,
-            session: running.ordinal,
-            keeps: match self.worker.shared.config.policy.connection_reuse {
-                ConnectionReuse::Pooled => Keeps::ForAll,
-                ConnectionReuse::StickyUserSessions if !turn.is_last => Keeps::ForSession,
-                ConnectionReuse::StickyUserSessions | ConnectionReuse::Never => Keeps::Not,
-            },
-            cancel_after_ns,
-        };
-        self.note_start(&identity, scheduled, &observation);
+        let way = self.way(running, &ready.turn);
+        let identity = self.note_start(identity, scheduled, &observation);
 
-        let ending = tokio::select! {
-            biased;
-            ending = self.carry(request, way, &mut observation) => ending,
-            () = self.gate.reached(Stage::Cut) => Ending::Cut,
-            () = self.time_out() => Ending::TimedOut,
+        let endpoint = self.preparer.endpoint();
+        let target = &self.worker.shared.config.targets[way.target];
+        let turn = &ready.turn;
+        // Made anew for a second try, which is rare, rather than kept for one.
+        let request = |is_last_try: bool| {
+            let body = if is_last_try { std::mem::take(&mut body) } else { body.clone() };
+            endpoint.request(target, turn, &identity, body)
         };
+        let ending = self.until_ended(pin!(self.carry(request, way, &mut observation))).await;
         let mut cancelled_at = None;
         match ending {
             Ending::Returned => {}
@@ -102,13 +101,13 @@ impl PhaseRun {
                 cancelled_at = Some(at);
                 observation.instants.end = Some(at);
                 observation.outcome = Some(Outcome::Cancelled);
-                observation.error = cancel_after_ns.map(cancellation_error);
+                observation.error = way.cancel_after_ns.map(cancellation_error);
             }
             Ending::TimedOut => {
                 observation.instants.end = Some(self.worker.now());
                 observation.outcome = Some(Outcome::Failed(FailureKind::Timeout));
                 let was_to_be_sent_first =
-                    cancel_after_ns.is_some() && observation.instants.send_end.is_none();
+                    way.cancel_after_ns.is_some() && observation.instants.send_end.is_none();
                 let error = if was_to_be_sent_first { send_timeout_error() } else { timeout_error() };
                 observation.error = Some(error);
             }
@@ -118,15 +117,18 @@ impl PhaseRun {
                 observation.error = None;
             }
         }
-        let reply = (observation.outcome == Some(Outcome::Ok) && !turn.is_last).then(|| observation.reply());
-        self.finish(identity, turn, observation, cancelled_at);
-        reply
+        let is_heard = observation.outcome == Some(Outcome::Ok) && !ready.turn.is_last;
+        let reply = is_heard.then(|| observation.reply());
+        let ended = observation.instants.end.unwrap_or_else(|| self.worker.now());
+        self.finish(identity, &mut ready.turn, observation, cancelled_at);
+        Sent { reply, ended }
     }
 
     /// Records an arrival whose time came, but whose turn to be sent did not.
     pub(super) fn leave_unsent(&self, running: &Running, mut turn: Turn, number: u64, scheduled: Nanos) {
         self.lane().scheduled();
-        let identity = self.identity(running, &turn, number);
+        let request_id = self.preparer.ids().request(running.ordinal, turn.turn_index);
+        let identity = self.identity(running, &turn, request_id, number);
         let mut observation = Observation::default();
         observation.instants.scheduled = Some(scheduled);
         observation.outcome = Some(Outcome::NotSent);
@@ -134,38 +136,140 @@ impl PhaseRun {
             // Nobody will ask, and keeping the text of what was not sent would cost memory.
             turn.input_tokens = InputTokens::Unknown;
         }
-        self.finish(identity, turn, observation, None);
+        self.finish(identity, &mut turn, observation, None);
     }
 
-    /// Gets a connection and carries the request over it: a kept one, or a new one when none is idle.
-    /// A kept one that turns out closed before any byte of the response is not the request's fault:
-    /// it goes out again on a new one.
-    async fn carry(&self, request: Request, way: Way, observation: &mut Observation) -> Ending {
-        let idle = self.idle_connection(way);
-        if idle.is_none() {
-            self.pass_to_connect().await;
+    fn way(&self, running: &Running, turn: &Turn) -> Way {
+        let lottery = self.lottery.as_ref();
+        Way {
+            target: running.url_index,
+            session: running.ordinal,
+            keeps: match self.worker.shared.config.policy.connection_reuse {
+                ConnectionReuse::Pooled => Keeps::ForAll,
+                ConnectionReuse::StickyUserSessions if !turn.is_last => Keeps::ForSession,
+                ConnectionReuse::StickyUserSessions | ConnectionReuse::Never => Keeps::Not,
+            },
+            cancel_after_ns: lottery.and_then(|draw| draw.delay_ns(running.ordinal, turn.turn_index)),
         }
-        let waited = observation.instants.request_start.map(|start| self.worker.now().since(start));
-        observation.connection.blocked_ns = waited;
-        if let Some(connection) = idle {
-            let ending = self.exchange(connection, request.clone(), way, observation).await;
+    }
+
+    /// Polls `carried` until it ends, the phase's end cuts it off, or its time is over.
+    ///
+    /// A stream is polled for each of its chunks, and nothing else happens meanwhile: so whoever might
+    /// end it from outside is asked to wake this task once, and then only looked at.
+    async fn until_ended(&self, mut carried: Pin<&mut impl Future<Output = Ending>>) -> Ending {
+        let mut cut = pin!(self.gate.reached(Stage::Cut));
+        // Tokio's millisecond timers will do: nothing is paced by them.
+        let limit_ns = self.worker.shared.config.request_timeout_ns;
+        let limit = limit_ns.map(|limit_ns| Duration::from_nanos(u64::try_from(limit_ns).unwrap_or(0)));
+        let mut timeout = pin!(limit.map(tokio::time::sleep));
+        let mut registered: Option<(Waker, Stage)> = None;
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(ending) = carried.as_mut().poll(cx) {
+                return Poll::Ready(ending);
+            }
+            let stage = self.gate.stage();
+            if stage == Stage::Cut {
+                return Poll::Ready(Ending::Cut);
+            }
+            if timeout.as_ref().as_pin_ref().is_some_and(|timeout| timeout.is_elapsed()) {
+                return Poll::Ready(Ending::TimedOut);
+            }
+            let is_registered =
+                registered.as_ref().is_some_and(|(waker, at)| *at == stage && waker.will_wake(cx.waker()));
+            if !is_registered {
+                registered = Some((cx.waker().clone(), stage));
+                if cut.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ending::Cut);
+                }
+                let timeout = timeout.as_mut().as_pin_mut();
+                if timeout.is_some_and(|timeout| timeout.poll(cx).is_ready()) {
+                    return Poll::Ready(Ending::TimedOut);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Gets a connection and carries the request over it, and keeps it for the next one if it may: a
+    /// connection with half a response is of no further use. `request` makes the request, and is told
+    /// when it will not be asked again.
+    ///
+    /// A kept connection that turns out closed before any byte of the response is not the request's
+    /// fault: it goes out again on a new one.
+    async fn carry(
+        &self,
+        mut request: impl FnMut(bool) -> Request,
+        way: Way,
+        observation: &mut Observation,
+    ) -> Ending {
+        let mut kept = self.idle_connection(way);
+        loop {
+            let mut connection = match kept.take() {
+                Some(connection) => {
+                    self.note_blocked(observation);
+                    connection
+                }
+                // A new connection is rare, and opening one takes much room.
+                None => match Box::pin(self.connect(way.target, observation)).await {
+                    Some(connection) => connection,
+                    None => return Ending::Returned,
+                },
+            };
+            let given_up = way.cancel_after_ns.map(|delay_ns| (connection.next_written(), delay_ns));
+            let mut given_up = given_up.map(|(written, delay_ns)| Box::pin(self.give_up(written, delay_ns)));
+            let request = request(!connection.is_used());
+            let ending = {
+                let mut exchange = pin!(connection.exchange(request, observation));
+                std::future::poll_fn(|cx| match (exchange.as_mut().poll(cx), &mut given_up) {
+                    (Poll::Ready(()), _) => Poll::Ready(Ending::Returned),
+                    (Poll::Pending, Some(given_up)) => given_up.as_mut().poll(cx).map(Ending::Cancelled),
+                    (Poll::Pending, None) => Poll::Pending,
+                })
+                .await
+            };
             if !observation.is_stale {
+                self.keep(connection, way);
                 return ending;
             }
             self.lane().retried_stale();
             observation.reset_for_retry();
         }
+    }
+
+    /// Opens a connection; `None` when there is none to be had, which is in the observation then.
+    async fn connect(&self, target: usize, observation: &mut Observation) -> Option<Connection> {
+        self.pass_to_connect().await;
+        self.note_blocked(observation);
         self.lane().connection_opened();
-        let connector = &self.worker.shared.connector;
-        match connector.connect(request.target(), observation).await {
-            Ok(connection) => self.exchange(connection, request, way, observation).await,
-            // The failure is in the observation already.
-            Err(failure) => {
-                if limits::is_starved(&failure.0) {
-                    self.lane().starved();
-                }
-                Ending::Returned
+        let target = &self.worker.shared.config.targets[target];
+        let opened = self.worker.shared.connector.connect(target, observation).await;
+        if let Err(failure) = &opened
+            && limits::is_starved(&failure.0)
+        {
+            self.lane().starved();
+        }
+        opened.ok()
+    }
+
+    /// Notes how long the request waited before there was a connection, or one could be opened.
+    fn note_blocked(&self, observation: &mut Observation) {
+        if observation.connection.blocked_ns.is_none() {
+            let waited = observation.instants.request_start.map(|start| self.worker.now().since(start));
+            observation.connection.blocked_ns = waited;
+        }
+    }
+
+    fn keep(&self, mut connection: Connection, way: Way) {
+        match way.keeps {
+            Keeps::ForAll if connection.is_reusable() => {
+                self.worker.pool.borrow_mut().put(way.target, connection);
             }
+            Keeps::ForSession if connection.is_reusable() => {
+                self.own_connections.borrow_mut().insert(way.session, connection);
+            }
+            Keeps::ForAll | Keeps::ForSession | Keeps::Not => {}
         }
     }
 
@@ -183,56 +287,16 @@ impl PhaseRun {
         }
     }
 
-    /// Carries the request over `connection`, and keeps it for the next one if it may: not when the
-    /// request is given up, since a connection with half a response is of no further use.
-    async fn exchange(
-        &self,
-        mut connection: Connection,
-        request: Request,
-        way: Way,
-        observation: &mut Observation,
-    ) -> Ending {
-        let written = way.cancel_after_ns.map(|delay_ns| (connection.next_written(), delay_ns));
-        let ending = tokio::select! {
-            biased;
-            () = connection.exchange(request, observation) => Ending::Returned,
-            at = self.give_up(written) => Ending::Cancelled(at),
-        };
-        match way.keeps {
-            Keeps::ForAll if connection.is_reusable() => {
-                self.worker.pool.borrow_mut().put(way.target, connection);
-            }
-            Keeps::ForSession if connection.is_reusable() => {
-                self.own_connections.borrow_mut().insert(way.session, connection);
-            }
-            Keeps::ForAll | Keeps::ForSession | Keeps::Not => {}
-        }
-        ending
-    }
-
-    /// Returns when a request that the plan gives up is: so long after it was written in full. Never
-    /// for the others.
-    async fn give_up(&self, planned: Option<(impl Future<Output = Nanos>, i64)>) -> Nanos {
-        let Some((written, delay_ns)) = planned else { return std::future::pending().await };
+    /// Returns when a request that the plan gives up is: so long after it was written in full.
+    async fn give_up(&self, written: impl Future<Output = Nanos>, delay_ns: i64) -> Nanos {
         self.wait_in_flight(written.await + delay_ns).await;
         self.worker.now()
     }
 
-    /// Returns when the request timeout is over. Tokio's millisecond timers will do: nothing is
-    /// paced by it.
-    async fn time_out(&self) {
-        match self.worker.shared.config.request_timeout_ns {
-            Some(limit_ns) => {
-                tokio::time::sleep(Duration::from_nanos(u64::try_from(limit_ns).unwrap_or(0))).await;
-            }
-            None => std::future::pending().await,
-        }
-    }
-
-    fn identity(&self, running: &Running, turn: &Turn, number: u64) -> Identity {
+    fn identity(&self, running: &Running, turn: &Turn, request_id: Uuid, number: u64) -> Identity {
         let plan = &self.shared.plan;
         Identity {
-            request_id: self.preparer.ids().request(running.ordinal, turn.turn_index),
+            request_id,
             correlation_id: running.correlation_id.clone(),
             session_id: turn.session_id.clone(),
             model: turn.model.clone(),
@@ -248,14 +312,23 @@ impl PhaseRun {
         }
     }
 
-    fn note_start(&self, identity: &Identity, scheduled: Nanos, observation: &Observation) {
+    /// Tells the sink that a request is in flight, and gives its identity back.
+    fn note_start(&self, identity: Identity, scheduled: Nanos, observation: &Observation) -> Identity {
         self.lane().sent();
         let request_start = observation.instants.request_start.unwrap_or(scheduled);
-        let started = Started { identity: identity.clone(), scheduled, request_start };
+        let started = Started { identity, scheduled, request_start };
         self.worker.sink.borrow_mut().started(&started);
+        started.identity
     }
 
-    fn finish(&self, identity: Identity, turn: Turn, observation: Observation, cancelled_at: Option<Nanos>) {
+    /// Records what became of a request; takes the turn's text for it.
+    fn finish(
+        &self,
+        identity: Identity,
+        turn: &mut Turn,
+        observation: Observation,
+        cancelled_at: Option<Nanos>,
+    ) {
         self.shared.last_return.offer(self.worker.now().0);
         let (outcome, error) = match observation.outcome {
             Some(outcome) => (outcome, observation.error),
@@ -277,7 +350,7 @@ impl PhaseRun {
             error,
             finish_reason: observation.finish_reason,
             requested_output_tokens: turn.max_output_tokens,
-            input_tokens: turn.input_tokens,
+            input_tokens: std::mem::replace(&mut turn.input_tokens, InputTokens::Unknown),
             usage: observation.usage,
             stamps: observation.stamps,
             chunks: observation.chunks,

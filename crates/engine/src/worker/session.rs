@@ -13,6 +13,8 @@ use loadgen_wire::Connection;
 use tokio::sync::{Mutex, Notify};
 
 use super::Worker;
+use super::request::Sent;
+use super::tasks::{Presence, Tasks};
 use crate::alarms::Alarms;
 use crate::cancellation::Lottery;
 use crate::gate::Gate;
@@ -39,15 +41,16 @@ pub(super) struct PhaseRun {
     request_queue: Mutex<()>,
     /// Who waits for the ceiling of the connection rate.
     connection_queue: Mutex<()>,
-    /// Tells the worker's loop that alarms were set or prepared sessions were used up.
+    /// Tells the worker's loop that alarms were set, prepared sessions were used up, or all tasks have left.
     pub(super) nudge: Notify,
+    pub(super) tasks: Tasks,
     /// The phase's zero.
     start: Cell<Nanos>,
 }
 
 /// A request let go.
 pub(super) struct Leaving {
-    pub(super) ready: Ready,
+    pub(super) ready: Box<Ready>,
     /// Its number within the phase.
     pub(super) number: u64,
     /// When it was meant to leave.
@@ -58,7 +61,7 @@ pub(super) struct Leaving {
 
 /// The turn that follows, and when it may leave.
 struct Following {
-    ready: Ready,
+    ready: Box<Ready>,
     due: Nanos,
 }
 
@@ -79,6 +82,7 @@ impl PhaseRun {
             request_queue: Mutex::new(()),
             connection_queue: Mutex::new(()),
             nudge: Notify::new(),
+            tasks: Tasks::default(),
             start: Cell::new(Nanos(0)),
         })
     }
@@ -98,7 +102,7 @@ impl PhaseRun {
 
     /// Lets a request go, now. `due` is when it could have left at the earliest: what it is later
     /// than that is the client's doing.
-    pub(super) fn release(&self, ready: Ready, number: u64, scheduled: Nanos, due: Nanos) -> Leaving {
+    pub(super) fn release(&self, ready: Box<Ready>, number: u64, scheduled: Nanos, due: Nanos) -> Leaving {
         let released = self.worker.now();
         self.lane().scheduled();
         self.lane().released(released.since(due));
@@ -106,52 +110,21 @@ impl PhaseRun {
         Leaving { ready, number, scheduled, released }
     }
 
-    /// A session whose turns follow one another by their own timing.
-    pub(super) async fn follow(self: Rc<Self>, mut running: Running, mut leaving: Leaving, slot: Slot) {
-        while let Some(Following { ready, due }) = self.turn(&mut running, leaving).await {
+    /// The turns of a session, one after the other by their own timing. Gives the end of the last one.
+    async fn turns(&self, running: &mut Running, mut leaving: Leaving) -> Nanos {
+        loop {
+            let (ended, following) = self.turn(running, leaving).await;
+            let Some(Following { ready, due }) = following else { return ended };
             if !self.wait_until(due).await {
-                break;
+                return ended;
             }
-            let Some(may_leave_at) = self.pass(due).await else { break };
-            let Some(number) = self.shared.issuer.claim() else { break };
+            let Some(may_leave_at) = self.pass(due).await else { return ended };
+            let Some(number) = self.shared.issuer.claim() else { return ended };
             leaving = self.release(ready, number, due, may_leave_at);
         }
-        self.end_session(&running, slot);
     }
 
-    /// One turn of a session whose next one waits for a tick.
-    pub(super) async fn ride(self: Rc<Self>, mut running: Running, leaving: Leaving, slot: Slot) {
-        if let Some(Following { ready, due }) = self.turn(&mut running, leaving).await
-            && self.wait_until(due).await
-        {
-            let home = self.is_sticky().then_some(self.worker.id);
-            self.shared.issuer.park(home, Waiting { running, ready, slot });
-            return;
-        }
-        self.end_session(&running, slot);
-    }
-
-    /// One slot of a closed load: session after session, each as soon as the one before it ended.
-    pub(super) async fn occupy(self: Rc<Self>) {
-        // Nothing says when the first requests of a closed load must leave: slots open one after the
-        // other, and that opening many takes a while is not lateness.
-        let mut free_since = self.worker.now();
-        while self.gate.is_open() {
-            let Some(may_leave_at) = self.pass(free_since).await else { return };
-            let Some(new) = self.shared.issuer.open_session() else { return };
-            let Some(opening) = new.ready.or_else(|| self.preparer.open(new.ordinal)) else {
-                self.shared.issuer.source_ended(new.ordinal, new.number);
-                return;
-            };
-            self.nudge.notify_one();
-            let Opening { running, first } = opening;
-            let leaving = self.release(first, new.number, free_since, may_leave_at);
-            Rc::clone(&self).follow(running, leaving, None).await;
-            free_since = self.worker.now();
-        }
-    }
-
-    fn end_session(&self, running: &Running, slot: Slot) {
+    pub(super) fn end_session(&self, running: &Running, slot: Slot) {
         if self.is_sticky() {
             self.own_connections.borrow_mut().remove(&running.ordinal);
         }
@@ -205,22 +178,24 @@ impl PhaseRun {
         }
     }
 
-    /// Sends one turn and makes the next one ready.
-    async fn turn(&self, running: &mut Running, leaving: Leaving) -> Option<Following> {
+    /// Sends one turn and makes the next one ready. Gives the turn's end too.
+    ///
+    /// What follows is due after the arrival of the reply, not after our reading it: a client that reads
+    /// late sends late, and that must show.
+    async fn turn(&self, running: &mut Running, leaving: Leaving) -> (Nanos, Option<Following>) {
         let is_last = leaving.ready.turn.is_last;
-        let reply = self.send(running, leaving).await;
+        let Sent { reply, ended } = self.send(running, leaving).await;
         if is_last || !self.gate.is_open() {
-            return None;
+            return (ended, None);
         }
-        let ended = self.worker.now();
-        let ready = self.preparer.next(running, reply.as_ref())?;
+        let Some(ready) = self.preparer.next(running, reply.as_ref()) else { return (ended, None) };
         let due = match ready.turn.timing {
             TurnTiming::Immediately => ended,
             TurnTiming::AfterPrevious(delay_ns) => ended + delay_ns.max(0),
             // It could not have been asked before the turn before it was answered.
             TurnTiming::AtOffset(offset_ns) => (self.start() + offset_ns).max(ended),
         };
-        Some(Following { ready, due })
+        (ended, Some(Following { ready, due }))
     }
 
     /// Waits until `due`; `false` when nothing may be sent any more.
@@ -231,5 +206,59 @@ impl PhaseRun {
             return alarm.await;
         }
         self.gate.is_open()
+    }
+}
+
+/// A session whose turns follow one another by their own timing.
+pub(super) async fn follow(run: Presence, mut running: Running, leaving: Leaving, slot: Slot) {
+    run.turns(&mut running, leaving).await;
+    run.end_session(&running, slot);
+}
+
+/// One turn of a session whose next one waits for a tick.
+pub(super) async fn ride(run: Presence, mut running: Running, leaving: Leaving, slot: Slot) {
+    if let (_, Some(Following { ready, due })) = run.turn(&mut running, leaving).await
+        && run.wait_until(due).await
+    {
+        let home = run.is_sticky().then_some(run.worker.id);
+        run.shared.issuer.park(home, Waiting { running, ready, slot });
+        return;
+    }
+    run.end_session(&running, slot);
+}
+
+/// One slot of a closed load: session after session, each as soon as the one before it ended.
+pub(super) async fn occupy(run: Presence) {
+    // Nothing says when the first requests of a closed load must leave: slots open one after the
+    // other, and that opening many takes a while is not lateness.
+    let mut free_since = run.worker.now();
+    while run.gate.is_open() {
+        let Some(may_leave_at) = run.pass(free_since).await else { return };
+        let Some(new) = run.shared.issuer.open_session() else { return };
+        let Some(opening) = new.ready.or_else(|| run.preparer.open(new.ordinal)) else {
+            run.shared.issuer.source_ended(new.ordinal, new.number);
+            return;
+        };
+        run.nudge.notify_one();
+        let Opening { mut running, first } = opening;
+        let leaving = run.release(first, new.number, free_since, may_leave_at);
+        free_since = run.turns(&mut running, leaving).await;
+        run.end_session(&running, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each open stream has one of these, whatever else it needs.
+    #[test]
+    fn the_task_of_a_request_stays_small() {
+        let bytes = size_of_output(follow);
+        assert!(bytes < 6_144, "{bytes} bytes");
     }
 }
