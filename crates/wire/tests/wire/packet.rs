@@ -8,6 +8,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,9 +16,14 @@ use loadgen_core::{
     ChunkKind, Clock as _, ConnectionFacts, InputTokens, Instants, Nanos, Outcome, RawChunks, RawRecord,
     RecordSink, StampCounts, Started, StreamTrail, SystemClock,
 };
-use loadgen_wire::{PacketError, PacketStats, PacketTap, TapConfig};
+use loadgen_wire::{
+    ConnectorConfig, EndpointConfig, EndpointKind, Observation, PacketError, PacketStats, PacketTap,
+    TapConfig, Timestamps,
+};
 
-use crate::client::identity;
+use crate::client::{Client, identity, run};
+use crate::server::{LAST_CHUNK, STREAM_HEAD, Script, Server, Wire, chunk, event, read_request};
+use crate::tls::{certified, serve_on};
 
 /// The wall clock and the timeline are compared once in a while; between, they may part by this.
 const SLACK_NS: i64 = 500_000;
@@ -310,4 +316,159 @@ fn packets_of_other_ports_are_not_looked_at() {
     server.write_all(CHUNK).unwrap();
     ours.read_exact(&mut [0; 10]).unwrap();
     assert_eq!(tap.close(), PacketStats::default());
+}
+
+/// The server's side of holding a client back.
+struct Grip {
+    clock: SystemClock,
+    ask: Sender<()>,
+    is_held: Receiver<()>,
+    release: Sender<Nanos>,
+    log: Sender<Nanos>,
+}
+
+/// Answers each request with a stream that is written, but for its head, while the client is held.
+fn write_while_held(wire: &mut dyn Wire, grips: &Receiver<Grip>) {
+    while let Ok(Grip { clock, ask, is_held, release, log }) = grips.recv() {
+        read_request(wire);
+        let mut send = |text: &str| {
+            wire.write_all(text.as_bytes()).unwrap();
+            wire.flush().unwrap();
+        };
+        send(STREAM_HEAD);
+        ask.send(()).unwrap();
+        is_held.recv().unwrap();
+        for _ in 0..CHUNKS {
+            log.send(clock.now()).unwrap();
+            send(&chunk(&event("x")));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(LAST_CHUNK);
+        release.send(clock.now()).unwrap();
+    }
+}
+
+/// A response whose chunks were read late, all at once.
+struct Held {
+    seen: Observation,
+    written: Vec<Nanos>,
+    released_at: Nanos,
+}
+
+/// Sends so many requests over one connection, and holds the client back while each is answered.
+async fn hold_back(client: &Client, grips: &Sender<Grip>, requests: usize) -> Vec<Held> {
+    let mut ends = Vec::new();
+    for _ in 0..requests {
+        let ((ask, asked), (hold, is_held)) = (channel(), channel());
+        let ((release, released), (log, logged)) = (channel(), channel());
+        grips.send(Grip { clock: client.clock, ask, is_held, release, log }).unwrap();
+        ends.push((asked, hold, released, logged));
+    }
+    let mut connection = client.connect().await;
+    let mut all = Vec::new();
+    for (asked, hold, released, logged) in ends {
+        let mut seen = client.observation();
+        let held = async {
+            while asked.try_recv().is_err() {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            hold.send(()).unwrap();
+            // Blocks the thread, and the exchange with it.
+            released.recv().unwrap()
+        };
+        let ((), released_at) = tokio::join!(connection.exchange(client.request(), &mut seen), held);
+        all.push(Held { seen, written: logged.iter().collect(), released_at });
+    }
+    all
+}
+
+/// The record that an engine would make.
+fn record_of(seen: Observation) -> RawRecord {
+    RawRecord {
+        identity: identity(),
+        instants: seen.instants,
+        connection: seen.connection,
+        status: seen.status,
+        outcome: seen.outcome.unwrap(),
+        error: seen.error,
+        finish_reason: seen.finish_reason,
+        requested_output_tokens: None,
+        input_tokens: InputTokens::Unknown,
+        usage: seen.usage,
+        stamps: seen.stamps,
+        chunks: seen.chunks,
+        degraded: false,
+        cancelled_at: None,
+        trail: seen.trail,
+    }
+}
+
+fn arrivals_are_told(ip: IpAddr, is_encrypted: bool) {
+    let (grips, to_hold) = channel();
+    let script: Script = Box::new(move |wire| write_while_held(wire, &to_hold));
+    let server = if is_encrypted {
+        serve_on(ip, &certified("localhost").server, vec![script])
+    } else {
+        Server::on(ip, vec![script], |mut stream, script| script(&mut stream))
+    };
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => return eprintln!("skipped: {ip}: {error}"),
+    };
+    let config =
+        ConnectorConfig { timestamps: Timestamps::Packet, verify_tls: false, ..ConnectorConfig::default() };
+    let scheme = if is_encrypted { "https" } else { "http" };
+    let url = format!("{scheme}://{}", server.addr);
+    let client = Client::with(&url, EndpointConfig::new(EndpointKind::Chat, true), config);
+    let Some(tap) = tap(client.connector.endpoint_port(&client.target), client.clock) else { return };
+    let responses = run(async { hold_back(&client, &grips, 3).await });
+    drop(grips);
+
+    let kept = Kept::default();
+    let mut sink = tap.sink(Box::new(kept.clone()));
+    for held in &responses {
+        let offsets = &held.seen.chunks.offset_ns;
+        assert_eq!(offsets.len(), CHUNKS);
+        assert!(offsets.iter().all(|offset| *offset == offsets[0]), "all were read at once: {offsets:?}");
+        sink.finished(record_of(held.seen.clone()));
+    }
+    let stats = tap.close();
+    assert_eq!((stats.unanchored_flows, stats.contradicted, stats.stamped_by_socket), (0, 0, 0), "{stats:?}");
+    let records = kept.take();
+    assert_eq!(records.len(), responses.len());
+    for (record, Held { seen, written, released_at }) in records.iter().zip(&responses) {
+        assert_eq!(record.stamps, StampCounts { packet: CHUNKS as u32, ..StampCounts::default() });
+        assert_eq!(record.chunks.uncertainty_ns, [0; CHUNKS]);
+        let start = record.instants.request_start.unwrap();
+        let offsets = &record.chunks.offset_ns;
+        assert!(offsets.is_sorted_by(|earlier, later| earlier < later), "each has its own: {offsets:?}");
+        for (index, began) in written.iter().enumerate() {
+            let at = start + offsets[index];
+            assert!(*began <= at + SLACK_NS, "chunk {index} came after it was written");
+            assert!(at < *released_at + SLACK_NS, "and while the client was held");
+            let read_at = |record: &RawChunks| record.offset_ns[index] + record.read_lag_ns[index];
+            assert_eq!(read_at(&record.chunks), read_at(&seen.chunks), "when it was read stays");
+        }
+        let at = record.instants;
+        let order = [at.send_start, at.first_byte, at.headers, at.first_token, at.last_token, at.end];
+        assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{at:?}");
+        assert_eq!(at.first_token, Some(start + offsets[0]));
+        assert_eq!(at.first_output_token, at.first_token);
+        assert_eq!(at.last_token, Some(start + offsets[CHUNKS - 1]));
+    }
+}
+
+#[test]
+fn a_client_held_back_is_told_when_its_tokens_came() {
+    arrivals_are_told(IpAddr::V4(Ipv4Addr::LOCALHOST), false);
+    arrivals_are_told(IpAddr::V6(Ipv6Addr::LOCALHOST), false);
+}
+
+#[test]
+fn and_so_it_is_under_tls() {
+    arrivals_are_told(IpAddr::V4(Ipv4Addr::LOCALHOST), true);
+    arrivals_are_told(IpAddr::V6(Ipv6Addr::LOCALHOST), true);
 }

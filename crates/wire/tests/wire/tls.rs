@@ -12,13 +12,13 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::client::{Client, output_of, run, turn_of};
 use crate::server::{Script, Server, chunk, event, read_request, stream};
 
-struct Certified {
-    server: Arc<ServerConfig>,
+pub(crate) struct Certified {
+    pub(crate) server: Arc<ServerConfig>,
     ca_file: tempfile::NamedTempFile,
 }
 
 /// A server with a self-signed certificate that is nothing but a server's.
-fn certified(name: &str) -> Certified {
+pub(crate) fn certified(name: &str) -> Certified {
     self_signed(&rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap())
 }
 
@@ -45,14 +45,21 @@ fn self_signed(params: &rcgen::CertificateParams) -> Certified {
 }
 
 fn serve(config: &Arc<ServerConfig>, scripts: Vec<Script>) -> Server {
+    serve_on(IpAddr::V4(Ipv4Addr::LOCALHOST), config, scripts).unwrap()
+}
+
+pub(crate) fn serve_on(
+    ip: IpAddr,
+    config: &Arc<ServerConfig>,
+    scripts: Vec<Script>,
+) -> std::io::Result<Server> {
     let config = Arc::clone(config);
-    Server::on(IpAddr::V4(Ipv4Addr::LOCALHOST), scripts, move |stream, script| {
+    Server::on(ip, scripts, move |stream, script| {
         let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
         script(&mut tls);
         tls.conn.send_close_notify();
         let _ = tls.flush();
     })
-    .unwrap()
 }
 
 fn send(server: &Server, config: ConnectorConfig) -> Observation {
