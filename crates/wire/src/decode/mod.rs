@@ -19,6 +19,7 @@
 
 mod coding;
 mod event;
+mod template;
 mod usage;
 
 use loadgen_core::{ChunkKind, ErrorDetail, FailureKind, Nanos, Outcome, StampSource};
@@ -29,6 +30,7 @@ use crate::observation::Observation;
 use crate::sse::{Event, SseParser};
 use coding::Coding;
 use event::{Frame, for_each_tool_text, plain_text_of, text_of};
+use template::{Plain, Slot, Template};
 
 /// The most bytes of a body that is not a stream.
 const MOST_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -122,7 +124,7 @@ pub struct ResponseDecoder {
 #[derive(Debug)]
 enum Mode {
     /// As events, while they come.
-    Events(SseParser),
+    Events { parser: SseParser, template: Template },
     /// As one JSON value, at its end.
     Whole { media_type: String, body: Vec<u8> },
     /// As the text of an error.
@@ -154,7 +156,7 @@ impl ResponseDecoder {
         self.mode = if !(200..300).contains(&status) {
             Mode::Error { status, reason: reason.to_owned(), text: Vec::new() }
         } else if media_type.eq_ignore_ascii_case("text/event-stream") {
-            Mode::Events(SseParser::default())
+            Mode::Events { parser: SseParser::default(), template: Template::default() }
         } else {
             Mode::Whole { media_type: media_type.to_ascii_lowercase(), body: Vec::new() }
         };
@@ -190,11 +192,11 @@ impl ResponseDecoder {
             }
         };
         match mode {
-            Mode::Events(parser) => {
+            Mode::Events { parser, template } => {
                 let mut appetite = Appetite::More;
                 let pushed = parser.push(&bytes, |event| {
                     if appetite == Appetite::More {
-                        appetite = take_event(*kind, event, at, observation);
+                        appetite = take_event(*kind, event, template, at, observation);
                     }
                 });
                 if let Err(too_long) = pushed {
@@ -245,7 +247,7 @@ impl ResponseDecoder {
 
     /// The end of a response that broke off. What came is kept; an error status stays the reason.
     pub fn cut(&mut self, at: &Arrival, error: ErrorDetail, observation: &mut Observation) {
-        if matches!(self.mode, Mode::Error { .. } | Mode::Events(_)) {
+        if matches!(self.mode, Mode::Error { .. } | Mode::Events { .. }) {
             self.take_rest(at, observation);
         }
         observation.fail(FailureKind::StreamError, error);
@@ -267,8 +269,8 @@ impl ResponseDecoder {
 
     fn take_rest(&mut self, at: &Arrival, observation: &mut Observation) {
         match &mut self.mode {
-            Mode::Events(parser) => parser.finish(|event| {
-                let _ = take_event(self.kind, event, at, observation);
+            Mode::Events { parser, template } => parser.finish(|event| {
+                let _ = take_event(self.kind, event, template, at, observation);
             }),
             Mode::Whole { body, .. } => {
                 if let Some(frame) = Frame::decode(&String::from_utf8_lossy(body)) {
@@ -287,7 +289,13 @@ impl ResponseDecoder {
     }
 }
 
-fn take_event(kind: EndpointKind, event: Event<'_>, at: &Arrival, observation: &mut Observation) -> Appetite {
+fn take_event(
+    kind: EndpointKind,
+    event: Event<'_>,
+    template: &mut Template,
+    at: &Arrival,
+    observation: &mut Observation,
+) -> Appetite {
     let data = event.data.trim_ascii();
     if event.name.trim_ascii().eq_ignore_ascii_case(b"error") {
         let said = if event.comment.is_empty() { data } else { event.comment };
@@ -296,12 +304,23 @@ fn take_event(kind: EndpointKind, event: Event<'_>, at: &Arrival, observation: &
         observation.fail(FailureKind::StreamError, error);
         return Appetite::Enough;
     }
+    let ends_at = at.place.of(event.taken);
+    if let Some((slot, text)) = template.text_in(data) {
+        let is_output = slot == Slot::Output;
+        let chunks = &mut observation.chunks;
+        if is_output { &mut chunks.output } else { &mut chunks.reasoning }.extend_from_slice(text);
+        observation.push_chunk(slot.kind(), is_output, event.wire_bytes, ends_at, at);
+        return Appetite::More;
+    }
     let chunks_before = observation.chunks.len();
-    if !data.is_empty()
-        && data != b"[DONE]"
-        && let Some(frame) = Frame::decode(&String::from_utf8_lossy(data))
-    {
-        take_frame(kind, &frame, event.wire_bytes, at.place.of(event.taken), at, observation);
+    if !data.is_empty() && data != b"[DONE]" {
+        let json = String::from_utf8_lossy(data);
+        if let Some(frame) = Frame::decode(&json) {
+            let plain = take_frame(kind, &frame, event.wire_bytes, ends_at, at, observation);
+            if let Some(plain) = plain {
+                template.learn(&json, plain);
+            }
+        }
     }
     if observation.chunks.len() == chunks_before {
         observation.note_contentless(at);
@@ -309,15 +328,18 @@ fn take_event(kind: EndpointKind, event: Event<'_>, at: &Arrival, observation: &
     Appetite::More
 }
 
-fn take_frame(
+/// Keeps what a JSON object of a response says. Gives its text if that is all.
+fn take_frame<'a>(
     kind: EndpointKind,
-    frame: &Frame<'_>,
+    frame: &Frame<'a>,
     wire_bytes: usize,
     ends_at: Option<u64>,
     at: &Arrival,
     observation: &mut Observation,
-) {
-    if let Some(error) = frame.error() {
+) -> Option<Plain<'a>> {
+    let error = frame.error();
+    let mut says_more = error.is_some() || frame.usage.is_some();
+    if let Some(error) = error {
         let message = format!(
             "the server reported an error inside the response: {}",
             String::from_utf8_lossy(clipped(error.message.as_bytes()))
@@ -329,20 +351,21 @@ fn take_frame(
     if let Some(usage) = frame.usage.and_then(usage::decode) {
         observation.usage = Some(usage);
     }
-    let Some(choice) = &frame.choices.0 else { return };
+    let choice = frame.choices.0.as_ref()?;
 
     let (reasoning_before, output_before) =
         (observation.chunks.reasoning.len(), observation.chunks.output.len());
     let mut has_tools = false;
+    let (mut reasoning, mut content) = (None, None);
     match (kind, frame.object()) {
         (EndpointKind::Chat, object @ ("chat.completion.chunk" | "chat.completion")) => {
             let delta = if object == "chat.completion" { &choice.message } else { &choice.delta };
             if let Some(delta) = delta {
                 let chunks = &mut observation.chunks;
-                let reasoning =
+                reasoning =
                     delta.reasoning_content.and_then(text_of).or_else(|| delta.reasoning.and_then(text_of));
                 chunks.reasoning.extend_from_slice(reasoning.unwrap_or_default().as_bytes());
-                let content = delta.content.and_then(text_of);
+                content = delta.content.and_then(text_of);
                 chunks.output.extend_from_slice(content.unwrap_or_default().as_bytes());
                 if let Some(calls) = delta.tool_calls {
                     for_each_tool_text(calls, |text| {
@@ -353,13 +376,14 @@ fn take_frame(
             }
         }
         (EndpointKind::Completions, "text_completion" | "completion") => {
-            let text = choice.text.and_then(text_of);
-            observation.chunks.output.extend_from_slice(text.unwrap_or_default().as_bytes());
+            content = choice.text.and_then(text_of);
+            observation.chunks.output.extend_from_slice(content.unwrap_or_default().as_bytes());
         }
-        _ => return,
+        _ => return None,
     }
     if let Some(reason) = choice.finish_reason.and_then(plain_text_of) {
         observation.finish_reason = Some(reason.into_owned());
+        says_more = true;
     }
 
     let carries_output = observation.chunks.output.len() > output_before;
@@ -368,9 +392,15 @@ fn take_frame(
         (true, _, _) => ChunkKind::Tool,
         (false, true, _) => ChunkKind::Text,
         (false, false, true) => ChunkKind::Reasoning,
-        (false, false, false) => return,
+        (false, false, false) => return None,
     };
     observation.push_chunk(chunk_kind, carries_output, wire_bytes, ends_at, at);
+    match (content, reasoning) {
+        _ if says_more || has_tools => None,
+        (Some(text), None) => Some(Plain { slot: Slot::Output, text }),
+        (None, Some(text)) => Some(Plain { slot: Slot::Reasoning, text }),
+        _ => None,
+    }
 }
 
 /// The first characters of a body, on one line.

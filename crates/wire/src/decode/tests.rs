@@ -259,4 +259,78 @@ proptest! {
         decoder.finish(&at(1, 1), &mut seen);
         prop_assert!(seen.outcome.is_some());
     }
+
+    /// The parser is the oracle: what is found in an event because the one before it had the same shape is
+    /// what parsing would have found.
+    #[test]
+    fn remembered_shapes_give_what_parsing_gives(
+        kind in prop_oneof![Just(EndpointKind::Chat), Just(EndpointKind::Completions)],
+        events in prop::collection::vec((shapes(), prop::collection::vec(texts(), 1..4)), 1..12),
+    ) {
+        let stream: Vec<u8> = events
+            .iter()
+            .flat_map(|(shape, texts)| texts.iter().map(move |text| (shape, text)))
+            .flat_map(|(shape, text)| {
+                let (before, after) = shape.split_once('@').unwrap_or((shape, ""));
+                [b"data: ", before.as_bytes(), text, after.as_bytes(), b"\n\n"].concat()
+            })
+            .collect();
+        let observed = |template: Template| {
+            let mut decoder = ResponseDecoder::new(kind);
+            let mut seen = Observation::starting_at(Nanos(0));
+            let _ = decoder.head(200, "OK", "text/event-stream", "", &mut seen);
+            decoder.mode = Mode::Events { parser: SseParser::default(), template };
+            let _ = decoder.feed(&stream, &at(1, 10), &mut seen);
+            decoder.finish(&at(1, 10), &mut seen);
+            seen
+        };
+        let (quick, parsed) = (observed(Template::default()), observed(Template::without_memory()));
+        prop_assert_eq!(&quick.chunks, &parsed.chunks);
+        prop_assert_eq!((&quick.usage, &quick.finish_reason), (&parsed.usage, &parsed.finish_reason));
+        prop_assert_eq!((quick.outcome, &quick.error), (parsed.outcome, &parsed.error));
+        prop_assert_eq!(quick.instants, parsed.instants);
+    }
+}
+
+/// Events as servers write them, and some that nobody should; `@` is where the text stands.
+fn shapes() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"@"}}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"@"},"finish_reason":null}],"usage":null}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"reasoning_content":"@","content":null}}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"reasoning":"@","reasoning_content":""}}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"reasoning":"r","content":"@"}}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"@"},"finish_reason":"stop"}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"@"}}],"usage":{"prompt_tokens":1}}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"c"}}],"id":"@"}"#,
+        r#"{"object":"@","choices":[{"delta":{"content":"c"}}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}},{"delta":{"content":"@"}}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"@","tool_calls":[{"function":{"name":"f"}}]}}]}"#,
+        r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"@"}}],"error":{"message":"m"}}"#,
+        r#"{"object":"text_completion","choices":[{"text":"@"}]}"#,
+        r#"{"object":"text_completion","choices":[{"text":"@","finish_reason":null}]}"#,
+        r#"{"object":"text_completion","choices":[{"text":"@""#,
+        "[DONE]",
+    ])
+}
+
+/// Texts, and what breaks out of one.
+fn texts() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        &b" the"[..],
+        b"",
+        b"\\n",
+        b"\\\"",
+        b"\\u00e9",
+        b"\\ud800",
+        b"\\",
+        b"\"",
+        b"\",\"finish_reason\":\"length\",\"x\":\"",
+        b"\"}}],\"usage\":{\"prompt_tokens\":7},\"x\":[{\"y\":{\"z\":\"",
+        b"\x01",
+        b"\xc3\xa9",
+        b"\xc3",
+        b"\t",
+    ]);
+    prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }
