@@ -9,7 +9,7 @@ fn simultaneous_arrivals_leave_together() {
     let workspace = Workspace::new();
     let rows = [r#"{"timestamp": 50, "input_length": 20, "output_length": 2}"#; 12].join("\n");
     workspace.file("trace.jsonl", &rows);
-    // No answer comes before all have left, unless one waited for another.
+    // No token comes before all have left, unless one waited for another.
     let mock = Mock::start(&workspace, "fixed?ttft=3s&itl=1ms");
     let arguments = words("--streaming --input-file trace.jsonl --custom-dataset-type mooncake_trace");
     workspace.profile(&mock, &arguments).expect_code(0);
@@ -17,8 +17,8 @@ fn simultaneous_arrivals_leave_together() {
     assert_eq!(rows.len(), 12);
     assert!(rows.iter().all(|row| row.instants.scheduled == rows[0].instants.scheduled));
     let last_sent = rows.iter().filter_map(|row| row.instants.send_start).max().unwrap();
-    let first_answer = rows.iter().filter_map(|row| row.instants.first_byte).min().unwrap();
-    assert!(last_sent < first_answer);
+    let first_token = rows.iter().filter_map(|row| row.instants.first_token).min().unwrap();
+    assert!(last_sent < first_token);
     let connections = rows.iter().filter_map(|row| row.connection.connection_id);
     assert_eq!(
         connections.collect::<std::collections::BTreeSet<_>>().len(),
@@ -44,13 +44,14 @@ fn a_ceiling_holds_requests_back_and_counts_them() {
     assert_eq!(plan["policy"]["max_request_rate"], 20.0);
 }
 
-/// Runs 100 requests a second for two seconds, holds the client for 0.8 s of it, and lets it go on.
+/// Runs 20 requests a second for two seconds, holds the client for 0.8 s of it, and lets it go on. At that
+/// rate it may be 50 ms late: a busy host alone does not make it so.
 fn held_back(catch_up: &str, code: i32) -> (Workspace, Mock, String) {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=5ms&itl=1ms");
     let mut command = workspace.profiling(&mock.url);
     command.args(words(
-        "--streaming --request-rate 100 --arrival-pattern constant --benchmark-duration 2 --isl 10 --osl 2 \
+        "--streaming --request-rate 20 --arrival-pattern constant --request-count 40 --isl 10 --osl 2 \
          --fail-if-client-limited",
     ));
     command.args(["--catch-up", catch_up]);
@@ -62,15 +63,26 @@ fn held_back(catch_up: &str, code: i32) -> (Workspace, Mock, String) {
     (workspace, mock, stderr)
 }
 
+/// How many rows had which outcome.
+fn outcomes(rows: &[loadgen_core::RequestRecord]) -> std::collections::BTreeMap<&'static str, usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.outcome.name()).or_default() += 1;
+    }
+    counts
+}
+
 #[test]
 fn late_arrivals_leave_at_once_unless_told_otherwise() {
     let (workspace, mock, stderr) = held_back("burst", 4);
     assert!(stderr.contains("the client was the limit"), "{stderr}");
     let results = workspace.results("out");
-    assert_eq!(results.rows().len(), 200);
-    assert_eq!(mock.truth().len(), 200, "none is missing");
+    let rows = results.rows();
+    assert_eq!(rows.len(), 40);
+    assert!(rows.iter().all(|row| row.outcome.name() == "ok"), "{:?}", outcomes(&rows));
+    assert_eq!(mock.truth().len(), 40, "none is missing");
     let caught_up = results.quality()["schedule"]["caught_up"].as_u64().unwrap();
-    assert!(caught_up >= 70, "{caught_up} of the 80 that came due meanwhile");
+    assert!(caught_up >= 13, "{caught_up} of the 16 that came due meanwhile");
     assert!(results.reasons().contains(&"send_lag".to_owned()));
 }
 
@@ -79,10 +91,10 @@ fn late_arrivals_are_left_out_where_that_is_wanted() {
     let (workspace, mock, _) = held_back("skip", 4);
     let results = workspace.results("out");
     let rows = results.rows();
-    assert_eq!(rows.len(), 200, "each has its record");
+    assert_eq!(rows.len(), 40, "each has its record");
     let not_sent = rows.iter().filter(|row| row.outcome.name() == "not_sent").count();
-    assert!((70..200).contains(&not_sent), "{not_sent}");
-    assert_eq!(mock.truth().len(), 200 - not_sent);
+    assert!((13..40).contains(&not_sent), "{not_sent}");
+    assert_eq!(mock.truth().len(), 40 - not_sent, "{:?}", outcomes(&rows));
     assert_eq!(results.quality()["schedule"]["skipped_late"], not_sent);
     assert!(results.reasons().contains(&"schedule_not_sent".to_owned()));
 }
@@ -91,7 +103,7 @@ fn late_arrivals_are_left_out_where_that_is_wanted() {
 fn late_arrivals_end_the_run_where_that_is_wanted() {
     let (workspace, mock, stderr) = held_back("fail", 4);
     assert!(stderr.contains("the client fell behind"), "{stderr}");
-    assert!(mock.truth().len() < 200);
+    assert!(mock.truth().len() < 40);
     assert_eq!(workspace.results("out").summary()["is_complete"], false);
 }
 

@@ -39,7 +39,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["hyper*", "http-body-util"], &["loadgen-wire", "loadgen-mock"]),
     (&["rustls*", "tokio-rustls"], &["loadgen-wire", "loadgen-mock"]),
     (&["arrow*", "parquet"], &["loadgen-record", "loadgen-workload", "loadgen-run"]),
-    (&["tokenizers", "fancy-regex"], &["loadgen-tokens"]),
+    (&["tokenizers"], &["loadgen-tokens"]),
     (
         &["tokio"],
         &[

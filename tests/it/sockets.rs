@@ -137,6 +137,23 @@ fn connections_leave_from_the_given_addresses_in_turn() {
     assert_eq!(counts, addresses.map(|address| (address.to_owned(), 3)).into());
 }
 
+#[test]
+fn requests_go_over_tls_where_the_url_says_so() {
+    let workspace = Workspace::new();
+    let mock = Mock::start_with(&workspace, "fixed?ttft=2ms&itl=1ms", &["--tls"]);
+    assert!(mock.url.starts_with("https://"), "{}", mock.url);
+    let arguments = words("--streaming --concurrency 2 --request-count 6 --isl 10 --osl 3");
+    let refused = workspace.profile(&mock, &arguments).expect_code(1);
+    assert!(refused.stdout().contains("certificate"), "{}", refused.stdout());
+    workspace.profile(&mock, &[&arguments[..], &["--insecure"]].concat()).expect_code(0);
+    let results = workspace.results("out");
+    let rows = results.rows();
+    assert!(rows.iter().all(|row| row.outcome.name() == "ok" && row.tokens.output == Some(3)));
+    assert!(rows.iter().all(|row| row.connection.tls_ns.is_some() != row.connection.reused));
+    let told = &results.json("provenance.json")["facts"]["network.tls_version"]["value"][&mock.url];
+    assert!(told.is_string(), "{told}");
+}
+
 /// Whether this host has the program.
 fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())

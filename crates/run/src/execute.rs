@@ -12,7 +12,7 @@ use loadgen_metrics::{HostFacts, PacketFacts};
 use loadgen_record::{Journal, JournalHeader};
 use loadgen_report::InputsJson;
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{Connector, Endpoint, PacketStats, PacketTap, TapConfig, Target, Timestamps};
+use loadgen_wire::{Connector, Endpoint, PacketStats, PacketTap, TapConfig, Timestamps};
 use loadgen_workload::{Dataset, Origin, WorkloadConfig};
 
 use crate::error::RunError;
@@ -55,7 +55,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     for warning in limits::prepare(&config, &phases.plans)? {
         progress.note(Level::Warning, &warning.to_string());
     }
-    let tap = open_tap(plan, clock)?;
+    let tap = open_tap(plan, &connector, clock)?;
     prepare_folder(plan)?;
     let mut provenance = prepare(plan, &dataset, &endpoint, clock)?;
     let header = JournalHeader {
@@ -103,11 +103,15 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
 }
 
 /// The packet tap, where arrivals are to be stamped by packets.
-fn open_tap(plan: &RunPlan, clock: SystemClock) -> Result<Option<PacketTap>, RunError> {
+fn open_tap(
+    plan: &RunPlan,
+    connector: &Connector,
+    clock: SystemClock,
+) -> Result<Option<PacketTap>, RunError> {
     if plan.connector.timestamps != Timestamps::Packet {
         return Ok(None);
     }
-    let ports = plan.targets.iter().map(Target::port).collect();
+    let ports = plan.targets.iter().map(|target| connector.endpoint_port(target)).collect();
     Ok(Some(PacketTap::open(TapConfig { ports, clock })?))
 }
 

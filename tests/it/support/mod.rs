@@ -234,11 +234,17 @@ pub(crate) struct Mock {
 impl Mock {
     /// Starts one with this profile; its truth log goes to the test's folder.
     pub(crate) fn start(workspace: &Workspace, profile: &str) -> Self {
+        Self::start_with(workspace, profile, &[])
+    }
+
+    /// As [`start`](Self::start), with more arguments for it.
+    pub(crate) fn start_with(workspace: &Workspace, profile: &str, more: &[&str]) -> Self {
         let truth_log = workspace.path("truth.jsonl");
         let mut child = workspace
             .loadgen()
             .args(["mock-server", "--port", "0", "--until-stdin-closes", "--profile", profile, "--truth-log"])
             .arg(&truth_log)
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
