@@ -40,6 +40,7 @@
 
 mod config;
 mod connection;
+mod estimate;
 mod faults;
 mod golden;
 mod help;

@@ -2,7 +2,7 @@
 //!
 //! Works on the JSON text of the prompt as it stands, so that a long prompt is never copied. Server
 //! and client often share a machine's cores, so the usual count is an estimate that costs about a
-//! nanosecond a byte ([`estimate`]); the exact one ([`ExactCounter`]) is there on request. Template
+//! nanosecond a byte ([`estimate`](crate::estimate::estimate)); the exact one ([`ExactCounter`]) is there on request. Template
 //! tokens of a chat model are not added.
 
 use std::borrow::Cow;
@@ -14,6 +14,7 @@ use loadgen_tokens::Tokenizer;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::estimate::estimate;
 use crate::prefix_cache::BlockHash;
 
 /// Bytes of prompt JSON that make a block of the prefix cache: some [`BLOCK_TOKENS`] tokens of text.
@@ -138,57 +139,12 @@ fn unescape(json: &str) -> Result<Cow<'_, str>, serde_json::Error> {
 
 /// How tokens are counted.
 pub(crate) enum Counter {
-    /// By [`estimate`].
+    /// By [`estimate`](crate::estimate::estimate).
     Estimate,
     /// By the builtin tokenizer.
     Exact(Box<ExactCounter>),
     /// Words between white space, as the server of AIPerf's reference runs has it.
     Words,
-}
-
-/// Estimates the tokens of text from the inside of its JSON string.
-///
-/// It counts where a byte-pair tokenizer cuts before it merges: a run of letters with the space before
-/// it, up to three digits, a run of punctuation; letters beyond fifteen of a run, and each character of a
-/// script without spaces, count extra. Text made of words that are one token each comes out exact.
-pub(crate) fn estimate(json: &str) -> usize {
-    let bytes = json.as_bytes();
-    let (mut tokens, mut at) = (0, 0);
-    while at < bytes.len() {
-        let start = at;
-        let run = |is: fn(u8) -> bool| bytes[start..].iter().take_while(|byte| is(**byte)).count();
-        match bytes[at] {
-            b' ' => at += 1,
-            b'\\' => {
-                // An escape: white space mostly, or one character.
-                let is_space = matches!(bytes.get(at + 1), Some(b'n' | b'r' | b't'));
-                at += if bytes.get(at + 1) == Some(&b'u') { 6 } else { 2 };
-                tokens += usize::from(!is_space);
-            }
-            byte if is_letter(byte) => {
-                at += run(is_letter);
-                tokens += 1 + (at - start - 1) / 15;
-            }
-            b'0'..=b'9' => {
-                at += run(|byte| byte.is_ascii_digit());
-                tokens += (at - start).div_ceil(3);
-            }
-            0xE0.. => {
-                at += if bytes[at] < 0xF0 { 3 } else { 4 };
-                tokens += 1;
-            }
-            _ => {
-                at += run(|byte| byte.is_ascii_punctuation() && byte != b'\\').max(1);
-                tokens += 1;
-            }
-        }
-    }
-    tokens
-}
-
-/// ASCII letters, and the two-byte characters: accented Latin, Greek, Cyrillic.
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || (0x80..0xE0).contains(&byte)
 }
 
 /// Counts with the builtin tokenizer, and remembers the counts of text seen before.
@@ -287,30 +243,8 @@ mod tests {
         assert!(one[3..].iter().zip(&two[3..]).all(|(one, two)| one != two));
     }
 
-    #[test]
-    fn the_estimate_is_exact_for_words_of_one_token() {
-        let text = crate::text::words(0, 0, 500);
-        assert_eq!(estimate(&text), 500);
-    }
-
-    #[test]
-    fn the_estimate_is_near_for_prose() {
-        let text = "Whenever the morning train from Kingsbridge arrives late, the stationmaster (a man of some \
-            sixty years) writes it down: 08:47 instead of 08:30, say, and the reason, if there's one. Nobody \
-            ever asked him to; he's simply convinced that unmeasured delays can't be improved upon.";
-        let exact = Tokenizer::builtin().count(text) as f64;
-        let error = (estimate(text) as f64 - exact) / exact;
-        assert!(error.abs() < 0.10, "{error}");
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn the_estimate_takes_anything(text in "\\PC{0,200}") {
-            let json = serde_json::to_string(&text).unwrap();
-            prop_assert!(estimate(&json[1..json.len() - 1]) <= json.len());
-        }
 
         #[test]
         fn pieces_add_up_to_the_whole(words in proptest::collection::vec("[a-zA-Z]{1,9}|[0-9]{1,5}|[.,;'<|>-]|\n| ", 0..900)) {

@@ -96,8 +96,7 @@ impl MockServer {
         let first = listeners.next().map(|(_, listener)| listener);
         let mut threads: Vec<JoinHandle<Result<ServeReport, MockError>>> = Vec::new();
         for (replica, listener) in listeners {
-            let (common, tls, log) =
-                (Arc::clone(&common), self.tls.clone().map(TlsAcceptor::from), log.clone());
+            let (common, tls, log) = (Arc::clone(&common), self.tls.clone(), log.clone());
             let mut stopped = stopped.clone();
             let thread = std::thread::Builder::new().name(format!("mock-{replica}"));
             threads.push(thread.spawn(move || {
@@ -108,14 +107,7 @@ impl MockServer {
             })?);
         }
         let mut outcome = first.map_or(Ok(ServeReport::default()), |listener| {
-            serve_shard(
-                listener,
-                Arc::clone(&common),
-                self.tls.map(TlsAcceptor::from),
-                log.clone(),
-                0,
-                shutdown,
-            )
+            serve_shard(listener, Arc::clone(&common), self.tls, log.clone(), 0, shutdown)
         });
         drop(stop);
         for thread in threads {
@@ -183,11 +175,12 @@ fn listen(addr: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListen
 fn serve_shard(
     listener: std::net::TcpListener,
     common: Arc<Common>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     log: Option<TruthLog>,
     replica: usize,
     shutdown: impl Future<Output = ()>,
 ) -> Result<ServeReport, MockError> {
+    let tls = tls.map(TlsAcceptor::from);
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let shard = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;

@@ -284,7 +284,7 @@ impl Shard {
             // reads and new connections get their turn.
             for _ in 0..ROUNDS {
                 let now = self.clock().now();
-                if !engine.model.next_due().is_some_and(|due| due <= now) {
+                if engine.model.next_due().is_none_or(|due| due > now) {
                     break;
                 }
                 engine.run(now);
