@@ -12,7 +12,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use loadgen_core::{
@@ -61,11 +61,24 @@ impl Session for OneTurn {
     }
 }
 
-struct Dropping;
+/// Drops records, and keeps of each chunk how late it was read.
+struct Dropping(Arc<Mutex<Lags>>);
+
+#[derive(Default)]
+struct Lags {
+    read_lag_ns: Vec<i64>,
+    /// Chunks whose arrival is known as an interval only.
+    merged: usize,
+}
 
 impl RecordSink for Dropping {
     fn started(&mut self, _started: &Started) {}
-    fn finished(&mut self, _record: RawRecord) {}
+
+    fn finished(&mut self, record: RawRecord) {
+        let mut lags = self.0.lock().unwrap();
+        lags.merged += record.chunks.uncertainty_ns.iter().filter(|width| **width > 0).count();
+        lags.read_lag_ns.extend_from_slice(&record.chunks.read_lag_ns);
+    }
 }
 
 fn main() {
@@ -120,11 +133,19 @@ fn main() {
             }
         }
     });
+    let lags = Arc::new(Mutex::new(Lags::default()));
     let clock = SystemClock::start();
     let stop = StopSignal::new();
-    let report =
-        run(config, &[phase], Arc::new(source), vec![Box::new(Dropping)], clock, Arc::clone(&stats), &stop)
-            .unwrap();
+    let report = run(
+        config,
+        &[phase],
+        Arc::new(source),
+        vec![Box::new(Dropping(Arc::clone(&lags)))],
+        clock,
+        Arc::clone(&stats),
+        &stop,
+    )
+    .unwrap();
     let (counts, worker) = (stats.phase(0), report.workers[0]);
     let busy_ns = worker.busy_ns.unwrap_or(0) as f64;
     println!(
@@ -137,6 +158,18 @@ fn main() {
         busy_ns / 1e3 / counts.finished() as f64,
         busy_ns / 1e3 / counts.chunks.max(1) as f64,
         busy_ns / worker.wall_ns as f64 * 100.0,
+    );
+    let mut lags = lags.lock().unwrap();
+    lags.read_lag_ns.sort_unstable();
+    let all = lags.read_lag_ns.len().max(1);
+    let at =
+        |share: f64| lags.read_lag_ns.get((all as f64 * share) as usize).map_or(0.0, |lag| *lag as f64 / 1e3);
+    println!(
+        "read lag p50 {:.0} µs, p99 {:.0} µs, max {:.0} µs; {:.2} % of chunks merged",
+        at(0.5),
+        at(0.99),
+        lags.read_lag_ns.last().map_or(0.0, |lag| *lag as f64 / 1e3),
+        lags.merged as f64 / all as f64 * 100.0
     );
 }
 

@@ -18,16 +18,9 @@ impl<C> Pool<C> {
         Self { idle: (0..targets).map(|_| Vec::new()).collect() }
     }
 
-    /// The connection to `target` that was last put back and still `is_alive`; those found dead on
-    /// the way are dropped.
-    pub(crate) fn take(&mut self, target: usize, mut is_alive: impl FnMut(&mut C) -> bool) -> Option<C> {
-        let idle = &mut self.idle[target];
-        while let Some(mut connection) = idle.pop() {
-            if is_alive(&mut connection) {
-                return Some(connection);
-            }
-        }
-        None
+    /// The connection to `target` that was last put back.
+    pub(crate) fn take(&mut self, target: usize) -> Option<C> {
+        self.idle[target].pop()
     }
 
     /// Keeps a connection for later.
@@ -41,14 +34,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_living_connection_to_the_target_is_taken() {
+    fn the_latest_connection_to_the_target_is_taken() {
         let mut pool = Pool::new(2);
         for (target, connection) in [(0, 1), (0, 2), (0, 3), (1, 4)] {
             pool.put(target, connection);
         }
-        assert_eq!(pool.take(0, |connection| *connection != 3), Some(2));
-        assert_eq!(pool.take(0, |_| true), Some(1));
-        assert_eq!(pool.take(0, |_| true), None);
-        assert_eq!(pool.take(1, |_| false), None);
+        assert_eq!(
+            [pool.take(0), pool.take(0), pool.take(0), pool.take(0)],
+            [Some(3), Some(2), Some(1), None]
+        );
+        assert_eq!([pool.take(1), pool.take(1)], [Some(4), None]);
     }
 }

@@ -30,8 +30,8 @@ use crate::plan::PhasePlan;
 pub enum LimitError {
     /// The hard limit of open files is too low.
     #[error(
-        "this run opens {connections} connections at once and needs {needed} open files, but the hard limit \
-         is {hard}: raise it (as root `ulimit -Hn {needed}`; systemd `LimitNOFILE={needed}`; docker \
+        "this run needs at least {needed} open files ({connections} of them connections that are open at \
+         once), but the hard limit is {hard}: raise it (as root `ulimit -Hn {needed}`; systemd `LimitNOFILE={needed}`; docker \
          `--ulimit nofile={needed}:{needed}`), or lower --concurrency"
     )]
     OpenFiles {
@@ -44,7 +44,7 @@ pub enum LimitError {
     },
     /// The system does not let the soft limit be raised.
     #[error(
-        "this run needs {needed} open files, and the limit of {soft} could not be raised: {reason}; run \
+        "this run needs at least {needed} open files, and the limit of {soft} could not be raised: {reason}; run \
          `ulimit -n {needed}` first"
     )]
     NotRaised {

@@ -233,7 +233,12 @@ impl PhaseRun {
                 self.keep(connection, way);
                 return ending;
             }
-            self.lane().retried_stale();
+            if observation.instants.send_start.is_some() {
+                self.lane().retried_stale();
+            } else {
+                // It was seen to be closed before anything was written: the next idle one will do.
+                kept = self.idle_connection(way);
+            }
             observation.reset_for_retry();
         }
     }
@@ -261,29 +266,24 @@ impl PhaseRun {
         }
     }
 
-    fn keep(&self, mut connection: Connection, way: Way) {
+    fn keep(&self, connection: Connection, way: Way) {
         match way.keeps {
-            Keeps::ForAll if connection.is_reusable() => {
+            Keeps::ForAll if connection.may_be_kept() => {
                 self.worker.pool.borrow_mut().put(way.target, connection);
             }
-            Keeps::ForSession if connection.is_reusable() => {
+            Keeps::ForSession if connection.may_be_kept() => {
                 self.own_connections.borrow_mut().insert(way.session, connection);
             }
             Keeps::ForAll | Keeps::ForSession | Keeps::Not => {}
         }
     }
 
-    /// A kept connection that the request may use.
+    /// A kept connection that the request may use. Whether it is still open shows when it is to be used.
     fn idle_connection(&self, way: Way) -> Option<Connection> {
         match self.worker.shared.config.policy.connection_reuse {
-            ConnectionReuse::Pooled => {
-                self.worker.pool.borrow_mut().take(way.target, Connection::is_reusable)
-            }
+            ConnectionReuse::Pooled => self.worker.pool.borrow_mut().take(way.target),
             ConnectionReuse::Never => None,
-            ConnectionReuse::StickyUserSessions => {
-                let own = self.own_connections.borrow_mut().remove(&way.session);
-                own.and_then(|mut connection| connection.is_reusable().then_some(connection))
-            }
+            ConnectionReuse::StickyUserSessions => self.own_connections.borrow_mut().remove(&way.session),
         }
     }
 
