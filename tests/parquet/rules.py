@@ -2,7 +2,8 @@
 
 Lines hold what the record holds in AIPerf's names, so each value has one place to be compared with:
 an instant or an id with its column, a metric with the column of its tag. The list metric
-inter_chunk_latency has no column; the differences of chunk_offset_ns are it.
+inter_chunk_latency has no column; the differences of chunk_offset_ns are it. Latencies from other
+origins than AIPerf's have no line; the differences of the row's instants are they.
 """
 
 import json
@@ -19,6 +20,13 @@ OUTCOMES = {
 UNREPORTED = {"aborted", "not_sent"}
 # Tags for which the record's own integer column is the metric's.
 OWN_PREFIX = "usage_"
+# AIPerf's latencies by what they count to, and the other origins by what they count from.
+ARRIVALS = {
+    "time_to_first_token": "first_token_ns",
+    "time_to_first_output_token": "first_output_token_ns",
+    "request_latency": "last_token_ns",
+}
+ORIGINS = {"from_write": "send_start_ns", "from_schedule": "scheduled_ns"}
 
 
 def read_lines(path: Path) -> dict[str, dict]:
@@ -53,6 +61,7 @@ class Judge:
         self.ids.add(request_id)
         self.expect(row["outcome"] in OUTCOMES, row, f"unknown outcome {row['outcome']}")
         self.judge_chunks(row)
+        self.judge_origins(row)
         if self.lines_left is not None:
             self.judge_line(row, self.lines_left.pop(request_id, None))
         return hash(repr(sorted(row.items())))
@@ -85,6 +94,15 @@ class Judge:
             start = row["request_start_ns"]
             self.expect(start + offsets[0] == row["first_token_ns"], row, "its first chunk is not its first token")
             self.expect(start + offsets[-1] == row["last_token_ns"], row, "its last chunk is not its last token")
+
+    def judge_origins(self, row: dict) -> None:
+        for latency, arrival in ARRIVALS.items():
+            for name, origin in ORIGINS.items():
+                tag = f"{latency}_{name}"
+                known = row[latency] is not None and row[arrival] is not None and row[origin] is not None
+                # The product with 1e-6, as for gaps.
+                value = (row[arrival] - row[origin]) * 1e-6 if known else None
+                self.expect(row[tag] == value, row, f"{tag} is {row[tag]}, and its instants say {value}")
 
     def judge_line(self, row: dict, line: dict | None) -> None:
         if row["outcome"] in UNREPORTED:

@@ -40,4 +40,4 @@ pub use slo::{Slo, SloError, SloSet};
 pub use stats::{PERCENTILES, Stats};
 pub use summary::{MetricSummary, OutcomeCounts, Summary, Window, Windows};
 pub use timeline::{Distribution, GoodputCurve, Timeline, TimelineBucket, TimelineData};
-pub use value::{MetricValue, RequestMetrics};
+pub use value::{MetricValue, RequestMetrics, ShownList, ShownValue};

@@ -1,6 +1,6 @@
 //! The metric values of one request.
 
-use crate::metric::{Metric, MetricId};
+use crate::metric::{Metric, MetricId, Unit};
 use crate::registry::id;
 
 const GOOD: MetricId = id!("good_request_count");
@@ -14,6 +14,31 @@ pub enum MetricValue {
     Int(i64),
     /// One figure for each of several events, such as the gaps between chunks.
     List(Vec<f64>),
+}
+
+/// A value as files show it, computed where it is looked at: nothing is allocated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ShownValue<'a> {
+    /// A measured or computed figure.
+    Float(f64),
+    /// A count.
+    Int(i64),
+    /// One figure for each of several events.
+    List(ShownList<'a>),
+}
+
+/// The figures of several events, in the metric's display unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShownList<'a> {
+    native: &'a [i64],
+    unit: Unit,
+}
+
+impl<'a> ShownList<'a> {
+    /// The figures in order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = f64> + 'a {
+        self.native.iter().map(move |&native| self.unit.display(native as f64))
+    }
 }
 
 /// A value in the metric's native unit.
@@ -51,11 +76,16 @@ impl RequestMetrics {
     /// The metrics that the per-request JSONL shows ([`Metric::is_in_jsonl`]) and their values in
     /// display units, in registry order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Metric, MetricValue)> + '_ {
+        self.shown().map(|(metric, value)| (metric, value.into()))
+    }
+
+    /// The same values, as they are looked at.
+    pub fn shown(&self) -> impl Iterator<Item = (&'static Metric, ShownValue<'_>)> + '_ {
         self.values
             .iter()
             .map(|(id, native)| (id.metric(), native))
             .filter(|(metric, _)| metric.is_in_jsonl())
-            .map(|(metric, native)| (metric, displayed(metric, native)))
+            .map(|(metric, native)| (metric, shown(metric, native)))
     }
 
     /// The scalar value of `tag` in its display unit; `None` when absent, unknown or a list.
@@ -108,13 +138,22 @@ fn scalar(native: &Native) -> Option<f64> {
     }
 }
 
-fn displayed(metric: &Metric, native: &Native) -> MetricValue {
+fn shown<'a>(metric: &Metric, native: &'a Native) -> ShownValue<'a> {
+    let unit = metric.unit;
     match native {
-        Native::Int(value) if metric.unit.is_native() => MetricValue::Int(*value),
-        Native::Int(value) => MetricValue::Float(metric.unit.display(*value as f64)),
-        Native::Float(value) => MetricValue::Float(metric.unit.display(*value)),
-        Native::List(values) => {
-            MetricValue::List(values.iter().map(|&value| metric.unit.display(value as f64)).collect())
+        Native::Int(value) if unit.is_native() => ShownValue::Int(*value),
+        Native::Int(value) => ShownValue::Float(unit.display(*value as f64)),
+        Native::Float(value) => ShownValue::Float(unit.display(*value)),
+        Native::List(native) => ShownValue::List(ShownList { native, unit }),
+    }
+}
+
+impl From<ShownValue<'_>> for MetricValue {
+    fn from(value: ShownValue<'_>) -> Self {
+        match value {
+            ShownValue::Float(value) => Self::Float(value),
+            ShownValue::Int(value) => Self::Int(value),
+            ShownValue::List(values) => Self::List(values.iter().collect()),
         }
     }
 }

@@ -5,11 +5,10 @@
 //! `request_end_ns` here is when the answer really came, and without an answer when it was given up.
 
 use loadgen_core::{Outcome, Phase, RequestRecord};
-use loadgen_metrics::{MetricValue, RequestMetrics, credit_issued};
+use loadgen_metrics::{Metric, RequestMetrics, ShownValue, credit_issued};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::keyed::Keyed;
 use crate::summary_json::ErrorFacts;
 
 /// Writes the records of one run.
@@ -23,16 +22,16 @@ pub struct RecordLines {
 }
 
 /// One line.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 #[schemars(title = "a line of profile_export.jsonl")]
+#[expect(dead_code, reason = "says what `RecordLines::write` writes")]
 pub(crate) struct RecordLine<'a> {
     /// Who and when.
     metadata: Metadata<'a>,
     /// Metric values by tag.
-    #[schemars(with = "std::collections::BTreeMap<String, Measured>")]
-    metrics: Keyed<Measured>,
+    metrics: std::collections::BTreeMap<String, Measured>,
     /// Why it failed; absent on success.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFacts<'a>>,
 }
 
@@ -88,30 +87,21 @@ struct Metadata<'a> {
 }
 
 /// A value and its unit.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "says what `write_metric` writes")]
 struct Measured {
     value: Value,
     unit: &'static str,
 }
 
 /// Counts stay whole numbers; a metric of several events is a list.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "says what `write_metric` writes")]
 enum Value {
     Int(i64),
     Float(f64),
     List(Vec<f64>),
-}
-
-impl Value {
-    /// `None` for what JSON cannot hold.
-    fn new(value: MetricValue) -> Option<Self> {
-        match value {
-            MetricValue::Int(value) => Some(Self::Int(value)),
-            MetricValue::Float(value) => value.is_finite().then_some(Self::Float(value)),
-            MetricValue::List(values) => values.iter().all(|v| v.is_finite()).then_some(Self::List(values)),
-        }
-    }
 }
 
 impl RecordLines {
@@ -124,58 +114,104 @@ impl RecordLines {
         }
     }
 
-    /// The line, newline included; `None` for a request that the run's end cut off.
-    pub fn line(&self, record: &RequestRecord, metrics: &RequestMetrics) -> Option<String> {
+    /// Appends the line, newline included, to `out`; `false`, and nothing appended, for a request that
+    /// the run's end cut off.
+    pub fn write(&self, record: &RequestRecord, metrics: &RequestMetrics, out: &mut Vec<u8>) -> bool {
         if !record.outcome.is_reported() {
-            return None;
+            return false;
         }
-        let mut text = serde_json::to_string(&self.fields(record, metrics))
-            .expect("text keys and finite numbers always serialize");
-        text.push('\n');
-        Some(text)
+        out.extend_from_slice(b"{\"metadata\":");
+        write_json(&self.metadata(record), out);
+        out.extend_from_slice(b",\"metrics\":{");
+        let mut is_first = true;
+        for (metric, value) in metrics.shown() {
+            // JSON cannot hold what is not finite. Figures of a list are whole nanoseconds, and are.
+            if matches!(value, ShownValue::Float(value) if !value.is_finite()) {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                out.push(b',');
+            }
+            write_metric(metric, value, out);
+        }
+        out.push(b'}');
+        if let Some(error) = &record.error {
+            out.extend_from_slice(b",\"error\":");
+            write_json(&ErrorFacts::from(error), out);
+        }
+        out.extend_from_slice(b"}\n");
+        true
     }
 
-    fn fields<'a>(&'a self, record: &'a RequestRecord, metrics: &RequestMetrics) -> RecordLine<'a> {
+    /// The line as a text of its own.
+    pub fn line(&self, record: &RequestRecord, metrics: &RequestMetrics) -> Option<String> {
+        let mut out = Vec::new();
+        self.write(record, metrics, &mut out)
+            .then(|| String::from_utf8(out).expect("JSON made from text is text"))
+    }
+
+    fn metadata<'a>(&'a self, record: &'a RequestRecord) -> Metadata<'a> {
         let (who, when) = (&record.identity, &record.instants);
         let due = credit_issued(when);
         let start = when.request_start.or(when.released).or(due).unwrap_or_default();
         let accepted = record.status.is_some_and(|status| (200..300).contains(&status));
         let cancelled = record.outcome == Outcome::Cancelled;
         let phase = who.phase.name();
-        RecordLine {
-            metadata: Metadata {
-                session_num: who.session_num,
-                x_request_id: who.request_id.to_string(),
-                x_correlation_id: &who.correlation_id,
-                conversation_id: &who.session_id,
-                turn_index: who.turn_index,
-                credit_issued_ns: due.map(|at| at.0),
-                request_start_ns: start.0,
-                request_ack_ns: when.headers.filter(|_| accepted && !cancelled).map(|at| at.0),
-                request_end_ns: when.end.unwrap_or(start).0,
-                worker_id: format!("worker_{:08x}", mix(&self.benchmark_id, who.worker_id)),
-                record_processor_id: &self.processor,
-                benchmark_phase: phase,
-                phase_index: who.phase_index,
-                profiling_index: (who.phase == Phase::Profiling)
-                    .then(|| (who.phase_index - self.first_profiling).max(0)),
-                phase_name: phase,
-                phase_kind: phase,
-                was_cancelled: cancelled,
-                cancellation_time_ns: record.cancelled_at.filter(|_| cancelled).map(|at| at.0),
-                context_overflow_skip: false,
-                agent_depth: 0,
-                root_correlation_id: &who.correlation_id,
-            },
-            metrics: metrics
-                .iter()
-                .filter_map(|(metric, value)| {
-                    Some((metric.tag, Measured { value: Value::new(value)?, unit: metric.unit.label() }))
-                })
-                .collect(),
-            error: record.error.as_ref().map(ErrorFacts::from),
+        Metadata {
+            session_num: who.session_num,
+            x_request_id: who.request_id.to_string(),
+            x_correlation_id: &who.correlation_id,
+            conversation_id: &who.session_id,
+            turn_index: who.turn_index,
+            credit_issued_ns: due.map(|at| at.0),
+            request_start_ns: start.0,
+            request_ack_ns: when.headers.filter(|_| accepted && !cancelled).map(|at| at.0),
+            request_end_ns: when.end.unwrap_or(start).0,
+            worker_id: format!("worker_{:08x}", mix(&self.benchmark_id, who.worker_id)),
+            record_processor_id: &self.processor,
+            benchmark_phase: phase,
+            phase_index: who.phase_index,
+            profiling_index: (who.phase == Phase::Profiling)
+                .then(|| (who.phase_index - self.first_profiling).max(0)),
+            phase_name: phase,
+            phase_kind: phase,
+            was_cancelled: cancelled,
+            cancellation_time_ns: record.cancelled_at.filter(|_| cancelled).map(|at| at.0),
+            context_overflow_skip: false,
+            agent_depth: 0,
+            root_correlation_id: &who.correlation_id,
         }
     }
+}
+
+/// `"tag":{"value":…,"unit":"…"}`. Tags and units have no character that JSON escapes. By hand, since
+/// of all that a run writes this is most: a figure for each gap between chunks.
+fn write_metric(metric: &Metric, value: ShownValue<'_>, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(metric.tag.as_bytes());
+    out.extend_from_slice(b"\":{\"value\":");
+    match value {
+        ShownValue::Int(value) => write_json(&value, out),
+        ShownValue::Float(value) => write_json(&value, out),
+        ShownValue::List(values) => {
+            out.push(b'[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_json(&value, out);
+            }
+            out.push(b']');
+        }
+    }
+    out.extend_from_slice(b",\"unit\":\"");
+    out.extend_from_slice(metric.unit.label().as_bytes());
+    out.extend_from_slice(b"\"}");
+}
+
+fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value)
+        .expect("text keys and numbers always serialize, and memory takes every write");
 }
 
 /// FNV-1a over the run's id and a number: names that look like AIPerf's and do not change when a
@@ -183,4 +219,17 @@ impl RecordLines {
 fn mix(benchmark_id: &str, number: i32) -> u32 {
     let bytes = benchmark_id.bytes().chain(number.to_le_bytes());
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use loadgen_metrics::REGISTRY;
+
+    #[test]
+    fn tags_and_units_need_no_escapes() {
+        for metric in REGISTRY {
+            let names = [metric.tag, metric.unit.label()].concat();
+            assert_eq!(serde_json::json!(names).to_string(), format!("\"{names}\""));
+        }
+    }
 }

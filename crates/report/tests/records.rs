@@ -9,7 +9,9 @@ use loadgen_core::{
     ChunkKind, Chunks, ConnectionFacts, ErrorDetail, FailureKind, Identity, Instants, Nanos, Outcome, Phase,
     RequestRecord, StampCounts, TokenCounts, Usage,
 };
-use loadgen_metrics::{Aggregator, MetricConfig, SloSet, Timeline, Window, Windows, request_metrics};
+use loadgen_metrics::{
+    Aggregator, MetricConfig, MetricValue, SloSet, Timeline, Window, Windows, request_metrics,
+};
 use loadgen_report::{RecordLines, Report, RunInfo, console, html, schemas, summary_json};
 use serde_json::{Value, json};
 
@@ -172,6 +174,38 @@ fn lines_say_what_aiperfs_say() {
             assert_eq!(ours.get("error"), theirs.get("error"));
         }
     }
+}
+
+#[test]
+fn lines_gather_in_one_buffer_and_hold_every_value_bit_for_bit() {
+    let config = config(GOODPUT);
+    let records: Vec<RequestRecord> = lines(CHAT).iter().map(record).collect();
+    let writer = RecordLines::new("3fbf379833fd", 0);
+    let mut out = b"kept\n".to_vec();
+    let mut single = String::from("kept\n");
+    for record in &records {
+        let metrics = request_metrics(record, &config);
+        assert!(writer.write(record, &metrics, &mut out));
+        let line = writer.line(record, &metrics).unwrap();
+        let read: Value = serde_json::from_str(&line).unwrap();
+        for (metric, value) in metrics.iter() {
+            let written = &read["metrics"][metric.tag]["value"];
+            let same = match value {
+                MetricValue::Int(value) => written.as_i64() == Some(value),
+                MetricValue::Float(value) => written.as_f64() == Some(value),
+                MetricValue::List(values) => *written == json!(values),
+            };
+            assert!(same, "{}: {written}", metric.tag);
+        }
+        assert!(read["metrics"].as_object().unwrap().keys().all(|tag| !tag.contains("_from_")));
+        single.push_str(&line);
+    }
+    assert_eq!(String::from_utf8(out.clone()).unwrap(), single);
+
+    let mut aborted = records[0].clone();
+    aborted.outcome = Outcome::Aborted;
+    assert!(!writer.write(&aborted, &request_metrics(&aborted, &config), &mut out));
+    assert_eq!(out.len(), single.len(), "nothing is appended");
 }
 
 /// The whole way from records to files: the summary of AIPerf's records has AIPerf's figures.
