@@ -174,7 +174,7 @@ fn a_run_that_needs_more_files_than_it_may_have_is_refused() {
         .unwrap();
     let finished = Finished(output).expect_code(1);
     let stderr = finished.stderr();
-    assert!(stderr.contains("500 connections") && stderr.contains("ulimit -Hn"), "{stderr}");
+    assert!(stderr.contains("580 open files") && stderr.contains("ulimit -Hn"), "{stderr}");
     assert!(!workspace.path("out").exists(), "nothing is written");
     assert_eq!(mock.truth().len(), 0, "nothing is sent");
 }

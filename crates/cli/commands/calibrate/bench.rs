@@ -49,11 +49,7 @@ impl Recipe {
             // Nothing but requests: each is answered at once by one token.
             Axis::Requests => Self {
                 profile: "fixed?ttft=0ms&itl=0ms".to_owned(),
-                load: format!(
-                    "--request-rate {load} --arrival-pattern constant --benchmark-duration {} \
-                     --benchmark-grace-period 2 --osl 1",
-                    2.0 * seconds
-                ),
+                load: format!("{} --osl 1", over((load as f64 * 2.0 * seconds) as u64, 2.0 * seconds)),
             },
             // Few requests, many tokens.
             Axis::TokenEvents => {
@@ -181,7 +177,8 @@ mod tests {
     #[test]
     fn recipes_ask_for_the_load() {
         let requests = Recipe::of(Axis::Requests, 4000, false);
-        assert!(requests.load.contains("--request-rate 4000 ") && requests.load.contains("--osl 1"));
+        assert!(requests.load.contains("--request-rate 4000 ") && requests.load.ends_with("--osl 1"));
+        assert!(requests.load.contains("--request-count 8000 "));
         let tokens = Recipe::of(Axis::TokenEvents, 10_000, true);
         // 100 streams of 100 tokens/s open over half a second and live a whole one.
         assert!(tokens.load.contains("--request-rate 200 ") && tokens.load.ends_with("--osl 100"));
