@@ -7,7 +7,10 @@
 
 use loadgen_metrics::{MetricConfig, SloSet};
 use loadgen_schedule::{Rate, Sinusoid, Smoothness};
-use loadgen_wire::{Appetite, Arrival, EndpointKind, Observation, ResponseDecoder, SseParser, Target};
+use loadgen_wire::{
+    Appetite, Arrival, EndpointKind, Head, Observation, Part, ResponseDecoder, ResponseFault, ResponseReader, SseParser,
+    Target,
+};
 use loadgen_workload::trace::parse_line;
 use serde_json::value::RawValue;
 
@@ -86,6 +89,57 @@ fn observed<'a>(kind: EndpointKind, head: u8, reads: impl Iterator<Item = &'a [u
     }
     assert!(observation.outcome.is_some(), "a response that ended has no outcome");
     observation
+}
+
+/// A connection's bytes, until it is closed. The first byte says how they are cut into reads, and whether
+/// they answer a HEAD; however they are cut, the same response comes out, and the same bytes are left over.
+pub fn http_response(data: &[u8]) {
+    let Some((cut, stream)) = data.split_first() else { return };
+    let whole = http(*cut, std::iter::once(stream));
+    let pieces = http(*cut, stream.chunks(usize::from(*cut).max(1)));
+    assert_eq!(whole, pieces, "the response depends on how the stream was cut");
+    assert!(whole.body.len() + whole.left_over <= stream.len(), "bytes that never came");
+}
+
+/// A chunked body, as `http_response` checks it.
+pub fn http_chunked(data: &[u8]) {
+    let Some((cut, body)) = data.split_first() else { return };
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    http_response(&[&[*cut & 0x7f], &head[..], body].concat());
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Http {
+    head: Option<Head>,
+    body: Vec<u8>,
+    is_whole: bool,
+    keeps_alive: bool,
+    left_over: usize,
+    fault: Option<ResponseFault>,
+}
+
+fn http<'a>(first: u8, reads: impl Iterator<Item = &'a [u8]>) -> Http {
+    let mut reader = ResponseReader::new(first & 0x80 != 0);
+    let mut seen = Http::default();
+    for mut bytes in reads {
+        loop {
+            match reader.next(&mut bytes) {
+                Ok(Some(Part::Head(head))) => assert!(seen.head.replace(*head).is_none(), "two heads"),
+                Ok(Some(Part::Body(data))) => {
+                    assert!(!data.is_empty() && seen.head.is_some() && !seen.is_whole);
+                    seen.body.extend_from_slice(data);
+                }
+                Ok(Some(Part::End)) => seen.is_whole = true,
+                Ok(None) => break,
+                Err(fault) => return Http { fault: Some(fault), ..Http::default() },
+            }
+        }
+        assert!(bytes.is_empty() || reader.is_done(), "bytes of the response are left");
+        seen.left_over += bytes.len();
+    }
+    seen.is_whole |= reader.close().is_ok();
+    seen.keeps_alive = reader.keeps_alive();
+    seen
 }
 
 /// A segment of the journal, as a crash may leave it.

@@ -54,6 +54,26 @@ fn sse() {
     );
 }
 
+#[test]
+fn http_response() {
+    smoke(
+        loadgen_fuzz::http_response,
+        &[
+            b"\x05HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabcHTTP/1.1 ",
+            b"\x01HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 404 No\r\nA: b\r\n\r\nuntil the end",
+            b"\x83HTTP/1.1 204 No Content\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        ],
+    );
+}
+
+#[test]
+fn http_chunked() {
+    smoke(
+        loadgen_fuzz::http_chunked,
+        &[b"\x023;n=\"v\"\r\nabc\r\n00A \t\r\n0123456789\r\n0\r\nX: y\r\n\r\nrest", b"\x0a1\r\nx\r\n0\r\n\r\n"],
+    );
+}
+
 /// Head bytes of `response`: 0 is a stream, 4 one JSON value, 3 an error.
 #[test]
 fn chat() {

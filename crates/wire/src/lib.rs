@@ -6,8 +6,8 @@
 //! [`Observation`], which is filled as things happen, so that an exchange that is dropped half-way
 //! keeps what it saw.
 //!
-//! The parts below are usable, and tested, without a socket: [`SseParser`] splits a byte stream into
-//! events, [`ResponseDecoder`] finds the content in them.
+//! The parts below are usable, and tested, without a socket: [`ResponseReader`] takes a response out of a
+//! byte stream, [`SseParser`] splits its body into events, [`ResponseDecoder`] finds the content in them.
 //!
 //! What this crate does not know: pools, rates, timeouts and cancellation (whoever drops the
 //! exchange decides those; [`Connection::next_written`] says from when), files, metrics, the command
@@ -40,6 +40,7 @@ pub use connection::{Connection, Fetched};
 pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, IpVersion, Timestamps};
 pub use decode::{Appetite, Arrival, Place, ResponseDecoder};
 pub use endpoint::{AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointKind};
+pub use http1::{ChunkFault, Head, HeadFault, Incomplete, Part, ResponseFault, ResponseReader};
 pub use observation::Observation;
 pub use packet::{PacketError, PacketStats, PacketTap, TapConfig};
 pub use redact::{REDACTED, is_secret_name, redact, redact_url};

@@ -150,31 +150,36 @@ impl Link {
             let mut slices = [IoSlice::new(&[]); MOST_SLICES];
             let filled = outgoing.fill(&mut slices);
             let slices = &slices[..filled];
-            let count = match &mut self.tls {
-                Some(tls) => tls.encrypt(slices)?,
-                None => {
-                    ready!(self.socket.poll_writable(cx))?;
-                    let began = self.socket.now();
-                    match self.socket.try_write(slices) {
-                        Ok(count) => {
-                            self.writes.start.get_or_insert(began);
-                            count
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                        Err(error) => return Poll::Ready(Err(error)),
-                    }
-                }
+            let count = if let Some(tls) = &mut self.tls {
+                tls.encrypt(slices)?
+            } else {
+                ready!(self.poll_send(cx, slices))?
             };
             outgoing.advance(count);
-            if self.tls.is_some() {
-                ready!(self.poll_flush(cx))?;
-            }
+            // What was encrypted leaves before more is: the session holds no more than one flight.
+            ready!(self.poll_flush(cx))?;
         }
         ready!(self.poll_flush(cx))?;
         if self.writes.end.is_none() {
             self.writes.end = Some(self.socket.now());
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes what the kernel takes of `slices`.
+    fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.socket.poll_writable(cx))?;
+            let began = self.socket.now();
+            match self.socket.try_write(slices) {
+                Ok(count) => {
+                    self.writes.start.get_or_insert(began);
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 
     /// Writes what TLS has ready.

@@ -78,10 +78,11 @@ impl TlsSession {
     /// How many of `bytes` to give to the library next, and whether they complete a record.
     fn next_piece(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
         let not_tls = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        if self.left == 0 && self.header_bytes == 0 {
-            if let Some(length) = next_record_len(bytes).map_err(not_tls)? {
-                self.left = length;
-            }
+        if self.left == 0
+            && self.header_bytes == 0
+            && let Some(length) = next_record_len(bytes).map_err(not_tls)?
+        {
+            self.left = length;
         }
         if self.left == 0 {
             let here = bytes.len().min(HEADER_BYTES - self.header_bytes);

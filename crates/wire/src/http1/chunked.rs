@@ -58,7 +58,7 @@ pub(super) enum Step<'a> {
 
 /// Bytes that are not chunked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum ChunkFault {
+pub enum ChunkFault {
     /// A byte that must not stand there.
     #[error("a chunk's size line has the byte {0:#04x}")]
     Size(u8),

@@ -13,15 +13,15 @@ const MOST_HEADERS: usize = 100;
 
 /// The head of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Head {
+pub struct Head {
     /// HTTP/1.0 or HTTP/1.1.
-    pub(crate) version: Version,
+    pub version: Version,
     /// The status.
-    pub(crate) status: StatusCode,
+    pub status: StatusCode,
     /// The reason phrase, where the server wrote one and it is text.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// The headers.
-    pub(crate) headers: HeaderMap,
+    pub headers: HeaderMap,
 }
 
 /// How the end of a body is found.
@@ -37,7 +37,7 @@ pub(super) enum Framing {
 
 /// A head that is none.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum HeadFault {
+pub enum HeadFault {
     /// It does not parse.
     #[error("its head cannot be parsed: {0}")]
     Malformed(#[from] httparse::Error),

@@ -11,6 +11,7 @@ mod head;
 mod outgoing;
 mod response;
 
-pub(crate) use head::Head;
+pub use chunked::ChunkFault;
+pub use head::{Head, HeadFault};
 pub(crate) use outgoing::{MOST_SLICES, Outgoing};
-pub(crate) use response::{Incomplete, Part, ResponseFault, ResponseReader};
+pub use response::{Incomplete, Part, ResponseFault, ResponseReader};

@@ -10,7 +10,7 @@ use super::head::{Framing, Head, HeadFault, MOST_HEAD_BYTES};
 
 /// Reads one response.
 #[derive(Debug)]
-pub(crate) struct ResponseReader {
+pub struct ResponseReader {
     state: State,
     answers_head: bool,
     keeps_alive: bool,
@@ -32,7 +32,7 @@ enum State {
 
 /// A part of a response.
 #[derive(Debug)]
-pub(crate) enum Part<'a> {
+pub enum Part<'a> {
     /// The head, complete; never an interim one.
     Head(Box<Head>),
     /// Bytes of the body, transfer coding removed; never none.
@@ -43,7 +43,7 @@ pub(crate) enum Part<'a> {
 
 /// Bytes that are no response.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum ResponseFault {
+pub enum ResponseFault {
     /// They are not even a head.
     #[error(transparent)]
     Head(#[from] HeadFault),
@@ -55,16 +55,16 @@ pub(crate) enum ResponseFault {
 /// The connection ended before the response did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the connection was closed before the response was complete")]
-pub(crate) struct Incomplete;
+pub struct Incomplete;
 
 impl ResponseReader {
     /// A reader of the response to a request, which was a HEAD or not.
-    pub(crate) fn new(answers_head: bool) -> Self {
+    pub fn new(answers_head: bool) -> Self {
         Self { state: State::Head(Vec::new()), answers_head, keeps_alive: false }
     }
 
     /// Takes the next part off the front of `bytes`; `None` when all are taken, or the response is over.
-    pub(crate) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Result<Option<Part<'a>>, ResponseFault> {
+    pub fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Result<Option<Part<'a>>, ResponseFault> {
         match &mut self.state {
             State::Head(_) => Ok(self.next_head(bytes)?.map(Part::Head)),
             State::Length(0) => Ok(Some(self.end())),
@@ -89,7 +89,7 @@ impl ResponseReader {
     }
 
     /// The end of the connection: fine for a body that it ends.
-    pub(crate) fn close(&mut self) -> Result<(), Incomplete> {
+    pub fn close(&mut self) -> Result<(), Incomplete> {
         match self.state {
             State::UntilClose | State::Done => {
                 self.state = State::Done;
@@ -100,12 +100,12 @@ impl ResponseReader {
     }
 
     /// Whether the end was handed over.
-    pub(crate) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
     /// Whether the server keeps the connection, as far as its head says. False before the head.
-    pub(crate) fn keeps_alive(&self) -> bool {
+    pub fn keeps_alive(&self) -> bool {
         self.keeps_alive
     }
 

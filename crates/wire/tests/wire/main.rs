@@ -11,3 +11,4 @@ mod requests;
 mod server;
 mod stamps;
 mod tls;
+mod trails;
