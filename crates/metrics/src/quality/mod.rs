@@ -32,7 +32,7 @@ pub struct Quality {
     pub client_limited: bool,
     /// Why, the most telling first; empty when it did not.
     pub reasons: Vec<Reason>,
-    /// What else a reader should know; none of it limits the run.
+    /// What else a reader should know.
     pub remarks: Vec<Remark>,
     /// Who stamped the arrivals.
     pub timestamp_source: TimestampSource,
@@ -91,7 +91,7 @@ pub struct Reason {
     pub threshold: f64,
 }
 
-/// Something worth knowing that does not limit the run.
+/// Something worth knowing beside the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remark {
     /// A stable name.

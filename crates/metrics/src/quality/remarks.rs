@@ -1,4 +1,4 @@
-//! What a reader should know of a run although it does not limit it.
+//! What a reader should know of a run beside what limits it.
 
 use super::{Quality, Remark};
 
@@ -6,10 +6,13 @@ use super::{Quality, Remark};
 const MANY_UNCERTAIN: f64 = 0.01;
 /// From this share of a ceiling on, a run is near it.
 const NEAR_CEILING: f64 = 0.80;
+/// A machine this busy makes whoever wants to run wait.
+const MACHINE_BUSY: f64 = 0.95;
 
-/// Every remark that applies, those on the exactness of arrivals first.
+/// Every remark that applies: first whose doing a limited run is, then how exact arrivals are.
 pub(super) fn remarks(quality: &Quality) -> Vec<Remark> {
     let found = [
+        ("machine_busy", machine_busy(quality)),
         ("uncertain_chunks", uncertain_chunks(quality)),
         ("user_stamps", user_stamps(quality)),
         ("missing_stamps", missing_stamps(quality)),
@@ -22,6 +25,19 @@ pub(super) fn remarks(quality: &Quality) -> Vec<Remark> {
     ];
     let said = found.into_iter().filter_map(|(code, message)| Some((code, message?)));
     said.map(|(code, message)| Remark { code: code.to_owned(), message }).collect()
+}
+
+/// Whose CPU it was, where the client was late and used little of it.
+fn machine_busy(quality: &Quality) -> Option<String> {
+    let (busy, own) = (quality.host.machine_busy_share?, quality.process_cores_busy?);
+    let cores = quality.host.cores;
+    let others_took_it = busy > MACHINE_BUSY && own < f64::from(cores) / 2.0;
+    (quality.client_limited && others_took_it).then(|| {
+        format!(
+            "the machine was {:.0} % busy, and this client had {own:.2} of its {cores} cores: the rest went to others",
+            busy * 100.0
+        )
+    })
 }
 
 /// Those that the client caused are a reason, which says so; these came together.

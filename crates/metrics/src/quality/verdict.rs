@@ -37,9 +37,6 @@ const WORKER_BUSY: f64 = 0.90;
 /// Greatest share of CPU time that others may have taken.
 const STEAL: f64 = 0.01;
 
-/// A machine this busy leaves nobody waiting for long only by chance.
-const MACHINE_BUSY: f64 = 0.95;
-
 /// A reason, and how telling it is: 1 at its threshold, 100 at the worst that can be.
 struct Found {
     reason: Reason,
@@ -60,6 +57,12 @@ pub(super) fn reasons(quality: &Quality, reads: Reads, summary: &Summary) -> Vec
     .into_iter()
     .flatten()
     .collect();
+    // What a read lag threatens has happened where chunks are uncertain.
+    if let Some(happened) = found.iter().find(|found| found.reason.code == "uncertain_chunks") {
+        let most = happened.weight;
+        let threats = found.iter_mut().filter(|found| found.reason.code == "read_lag");
+        threats.for_each(|threat| threat.weight = threat.weight.min(most));
+    }
     found.sort_by(|left, right| right.weight.total_cmp(&left.weight));
     found.into_iter().map(|found| found.reason).collect()
 }
@@ -163,7 +166,7 @@ fn send_lag(quality: &Quality, summary: &Summary) -> Option<Found> {
             format!(
                 "{rates}one request in a hundred left {p99:.3} ms or more after it was due (at most {limit:.3} ms)"
             ),
-            format!("lower the rate or give the client more CPU{}", starved_of_cpu(quality)),
+            "lower the rate or give the client more CPU".to_owned(),
         )
     })
 }
@@ -171,9 +174,9 @@ fn send_lag(quality: &Quality, summary: &Summary) -> Option<Found> {
 fn uncertain_chunks(quality: &Quality) -> Option<Found> {
     let share = quality.uncertain_chunks.late_share;
     above("uncertain_chunks", share, LATE_UNCERTAIN_SHARE, || {
-        let cpu = format!("give the client more CPU or fewer streams{}", starved_of_cpu(quality));
+        let cpu = "give the client more CPU or fewer streams";
         let remedy = if quality.stamps.packet > 0 {
-            cpu
+            cpu.to_owned()
         } else {
             format!(
                 "stamp each segment with --timestamps packet (Linux, needs CAP_NET_RAW), which a late reader \
@@ -193,7 +196,7 @@ fn uncertain_chunks(quality: &Quality) -> Option<Found> {
 
 fn read_lag(quality: &Quality, reads: Reads, summary: &Summary) -> Option<Found> {
     let limit = LAG_FLOOR_MS.max(READ_LAG_OF_ITL * median(summary, "inter_token_latency").unwrap_or(0.0));
-    let remedy = || format!("give the client more CPU{}", starved_of_cpu(quality));
+    let remedy = || "give the client more CPU".to_owned();
     let chunks = reads.socket_p99_ms.and_then(|p99| {
         above("read_lag", p99, limit, || {
             let what = "one chunk in a hundred was read";
@@ -221,13 +224,6 @@ fn records_degraded(quality: &Quality) -> Option<Found> {
     let share = degraded as f64 / quality.requests.scheduled().max(1) as f64;
     found.weight = (100.0 * share).clamp(1.0, 100.0);
     Some(found)
-}
-
-/// Whose CPU it was, where the machine had none left and the client used little of it.
-fn starved_of_cpu(quality: &Quality) -> String {
-    let busy = quality.host.machine_busy_share.filter(|busy| *busy > MACHINE_BUSY);
-    let (Some(busy), Some(own)) = (busy, quality.process_cores_busy) else { return String::new() };
-    format!(" (the machine was {:.0} % busy, with {own:.2} cores' worth of it this client)", busy * 100.0)
 }
 
 fn percent(share: f64) -> String {
