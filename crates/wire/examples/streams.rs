@@ -1,5 +1,5 @@
 //! What a streamed token costs this crate alone: many streams at once over kept connections, no engine,
-//! no journal. Prints CPU time (user + system) per content chunk.
+//! no journal. Prints CPU time (user + system) per content chunk, and the most memory that was in use.
 //!
 //!     cargo run --release -p loadgen-wire --example streams -- http://127.0.0.1:8000 512 10
 //!
@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let totals = &client.totals;
     let per_chunk = |us: i64| us as f64 / totals.chunks.get().max(1) as f64;
     println!(
-        "{} requests ({} failed), {} chunks, {} reads, {:.2} % uncertain; CPU per chunk {:.2} µs ({:.2} user, {:.2} system)",
+        "{} requests ({} failed), {} chunks, {} reads, {:.2} % uncertain; CPU per chunk {:.2} µs ({:.2} user, {:.2} system); peak memory {} KiB",
         totals.requests.get(),
         totals.failed.get(),
         totals.chunks.get(),
@@ -89,6 +89,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         per_chunk(user + system),
         per_chunk(user),
         per_chunk(system),
+        // Linux counts it in KiB.
+        getrusage(UsageWho::RUSAGE_SELF)?.max_rss(),
     );
     Ok(())
 }

@@ -2,6 +2,8 @@
 //!
 //! Lines end with CRLF and nothing else; extensions and trailers are skipped, and limited in length.
 
+use std::num::NonZero;
+
 use thiserror::Error;
 
 /// The most bytes that the extensions of all chunks, and the trailers, may have together.
@@ -97,10 +99,35 @@ impl ChunkedDecoder {
             if self.state == State::Done {
                 return Ok(Step::End);
             }
+            if let Some(behind) = self.size_at_once(bytes) {
+                *bytes = behind;
+                continue;
+            }
             self.state = self.after(byte)?;
             *bytes = behind;
         }
         Ok(if self.state == State::Done { Step::End } else { Step::Hungry })
+    }
+
+    /// The usual way from one chunk's data to the next, at once: the line end behind the data, and a line of
+    /// one to four digits in the same piece. Gives what is behind; anything else goes byte by byte.
+    fn size_at_once<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let line = match self.state {
+            State::DataCr => bytes.strip_prefix(b"\r\n")?,
+            State::SizeStart => bytes,
+            _ => return None,
+        };
+        let mut size = 0;
+        for (digits, byte) in line.iter().enumerate().take(5) {
+            let Some(digit) = char::from(*byte).to_digit(16) else {
+                let behind = line[digits..].strip_prefix(b"\r\n")?;
+                // The last chunk, and a line without digits, are not usual.
+                (self.size, self.state) = (NonZero::new(size)?.get(), State::Data);
+                return Some(behind);
+            };
+            size = size * 16 + u64::from(digit);
+        }
+        None
     }
 
     /// The state after one byte that is not data.
