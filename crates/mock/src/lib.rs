@@ -6,7 +6,8 @@
 //! * a [`Profile`] is `NAME[?key=value&…]`: `default` (continuous batching), `fixed`, `splitwise`
 //!   (measured step times) or `golden` (behaviour chosen by the model's name);
 //! * a [`FaultRule`] spoils some of the requests, by count or by seeded chance;
-//! * every token is a write of its own, and the log has the instants around each write call.
+//! * every token is a write of its own (or a `burst` of them is), at the instant the engine has it, and
+//!   the log has the instants around each write call; plain HTTP/1.1 or [`Tls`].
 //!
 //! # Profiles
 //!
@@ -16,7 +17,7 @@
 //! | `fixed` | `ttft=50ms`, `itl=20ms`, `role=0ms`, `jitter=0` |
 //! | `splitwise` | `model=llama2-70b`, `hardware=h100-80gb`, `tp=8`, and `budget`, `sequences`, `cache` as above |
 //! | `golden` | none: model names that contain `allfail`, `somefail`, `fail429`, `badjson`, `ctxover`, `miderr`, `midjson`, `cut`, `slow`, `one`, `hole`, `norole`, `emptystream`, `reason`, `cache`, `nousage`, `nodone` |
-//! | each | `tokenizer=estimate` or `builtin`, `output=128` tokens where none were asked for, `natural=` mean length, `context=` limit |
+//! | each | `tokenizer=estimate` or `builtin`, `output=128` tokens where none were asked for, `natural=` mean length, `context=` limit, `burst=1` events a write |
 //!
 //! A fault is `fault=NAME` with `every=N` (from the second; `offset=` moves that) or `chance=5%`, and
 //! `after=` tokens for `cut`, `reset`, `garbage`, `error`, `event-error` and `stall`; a status such as

@@ -1,6 +1,7 @@
 //! The `default` profile's engine: what a step costs there, and where its figures come from.
 
-use super::batch::{Limits, StepCost, positive};
+use super::batch::StepCost;
+use super::limits::{Limits, positive};
 use crate::units::{parse_duration, parse_ratio, show_duration};
 
 /// The engine that the `default` profile imitates.

@@ -8,13 +8,14 @@ mod batch;
 #[cfg(test)]
 mod demo;
 mod fixed;
+mod limits;
 mod linear;
 #[cfg(test)]
 mod sim;
 mod splitwise;
 
-pub use batch::Limits;
 pub use fixed::FixedConfig;
+pub use limits::Limits;
 pub use linear::BatchConfig;
 pub use splitwise::SplitwiseConfig;
 

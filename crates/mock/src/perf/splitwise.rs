@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::batch::{Limits, StepCost};
+use super::batch::StepCost;
+use super::limits::Limits;
 
 const TABLE: &str = include_str!("../../data/splitwise_perf_model.csv");
 

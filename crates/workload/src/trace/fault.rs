@@ -103,3 +103,34 @@ pub enum LineFault {
     )]
     NoTimestamp,
 }
+
+impl LineFault {
+    /// What is wrong with a line that is no JSON object, by its field where a `NaN` spoils it.
+    pub(super) fn not_json(text: &str, error: &serde_json::Error) -> Self {
+        let at = error.column().saturating_sub(1).min(text.len());
+        for start in [at, at.saturating_sub(1)] {
+            let Some((before, rest)) = text.split_at_checked(start) else { continue };
+            if let Some(value) = NOT_FINITE.iter().find(|word| rest.starts_with(**word))
+                && let Some(field) = key_before(before)
+            {
+                return Self::NotFinite { field, value: (*value).to_owned() };
+            }
+        }
+        // serde_json counts lines of its own; a line here is always its line 1.
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        if error.is_data() {
+            return Self::NotJson(reason.to_owned());
+        }
+        Self::NotJson(format!("{reason} at column {}", error.column()))
+    }
+}
+
+/// Words that are numbers to Python's JSON reader, and to no other.
+const NOT_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+
+/// The key that `before` ends with, `"key":`.
+fn key_before(before: &str) -> Option<String> {
+    let before = before.trim_end().strip_suffix(':')?.trim_end().strip_suffix('"')?;
+    Some(before.rsplit('"').next()?.to_owned())
+}

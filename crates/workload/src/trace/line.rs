@@ -83,7 +83,7 @@ pub fn parse_line(line: &[u8], block_size: u32) -> Result<Option<Line>, LineFaul
     }
     let text = std::str::from_utf8(line)
         .map_err(|error| LineFault::NotJson(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
-    let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| not_json(text, &error))?;
+    let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| LineFault::not_json(text, &error))?;
     fields.read(block_size).map(Some)
 }
 
@@ -231,35 +231,6 @@ impl<'a> Fields<'a> {
             },
         }
     }
-}
-
-/// Words that are numbers to Python's JSON reader, and to no other.
-const NOT_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
-
-/// Says what is wrong with a line that is no JSON object, by its field where a `NaN` spoils it.
-fn not_json(text: &str, error: &serde_json::Error) -> LineFault {
-    let at = error.column().saturating_sub(1).min(text.len());
-    for start in [at, at.saturating_sub(1)] {
-        let Some((before, rest)) = text.split_at_checked(start) else { continue };
-        if let Some(value) = NOT_FINITE.iter().find(|word| rest.starts_with(**word))
-            && let Some(field) = key_before(before)
-        {
-            return LineFault::NotFinite { field, value: (*value).to_owned() };
-        }
-    }
-    // serde_json counts lines of its own; a line here is always its line 1.
-    let reason = error.to_string();
-    let reason = reason.split(" at line ").next().unwrap_or_default();
-    if error.is_data() {
-        return LineFault::NotJson(reason.to_owned());
-    }
-    LineFault::NotJson(format!("{reason} at column {}", error.column()))
-}
-
-/// The key that `before` ends with, `"key":`.
-fn key_before(before: &str) -> Option<String> {
-    let before = before.trim_end().strip_suffix(':')?.trim_end().strip_suffix('"')?;
-    Some(before.rsplit('"').next()?.to_owned())
 }
 
 #[cfg(test)]
