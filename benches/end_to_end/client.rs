@@ -29,8 +29,8 @@ impl Client {
             fixed.split_whitespace().chain(flags.split_whitespace()).map(str::to_owned).collect();
         arguments.extend(["--url".to_owned(), mock.url.clone()]);
         arguments.extend(["--artifact-dir".to_owned(), results.to_string_lossy().into_owned()]);
-        if let Some(ca_file) = mock.ca_file() {
-            arguments.extend(["--ca-file".to_owned(), ca_file.to_string_lossy().into_owned()]);
+        if mock.tls {
+            arguments.push("--insecure".to_owned());
         }
         let job = Job {
             program: bench.loadgen.clone(),

@@ -17,17 +17,23 @@ pub(crate) struct Bench {
     pub(crate) repository: PathBuf,
     /// Whether cases run at their full size.
     pub(crate) full: bool,
+    /// Whether folders of results stay.
+    pub(crate) keep: bool,
 }
 
 impl Bench {
     /// A folder of its own for one run of a case.
     pub(crate) fn folder(&self) -> Result<Folder> {
-        let folder = tempfile::Builder::new().prefix("loadgen-bench-").tempdir();
-        Ok(Folder(folder.context("cannot make a folder for results")?))
+        let folder = tempfile::Builder::new().prefix("loadgen-bench-").disable_cleanup(self.keep).tempdir();
+        let folder = folder.context("cannot make a folder for results")?;
+        if self.keep {
+            eprint!("in {} ", folder.path().display());
+        }
+        Ok(Folder(folder))
     }
 }
 
-/// A folder that is gone when it is dropped.
+/// A folder that is gone when it is dropped, unless it is to be kept.
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {

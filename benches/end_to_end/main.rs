@@ -102,6 +102,7 @@ fn bench(options: &Options) -> Result<Bench> {
         aiperf,
         repository: env!("CARGO_MANIFEST_DIR").into(),
         full: options.full,
+        keep: options.keep,
     })
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Where the table goes as JSON and Markdown [default: target/bench]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+    /// Leave the folders of results where they are, and say where
+    #[arg(long)]
+    pub(crate) keep: bool,
     /// Given by `cargo bench`; without it nothing is run
     #[arg(long, hide = true)]
     pub(crate) bench: bool,

@@ -33,7 +33,8 @@ pub(crate) fn events() -> Vec<Vec<u8>> {
 
 /// The request numbered `number`, as a worker hands it over.
 pub(crate) fn raw(number: i64) -> RawRecord {
-    let RequestRecord { identity, instants, connection, status, outcome, stamps, chunks, .. } = counted(number);
+    let RequestRecord { identity, instants, connection, status, outcome, stamps, chunks, .. } =
+        counted(number);
     let ends: Vec<u32> = (1..=CHUNKS as u32).map(|count| count * WORD.len() as u32).collect();
     RawRecord {
         identity,

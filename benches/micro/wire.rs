@@ -17,9 +17,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
             let mut parser = SseParser::default();
             let mut bytes = 0;
             for event in &events {
-                parser
-                    .push(black_box(event), |event| bytes += event.data.len())
-                    .expect("events are short");
+                parser.push(black_box(event), |event| bytes += event.data.len()).expect("events are short");
             }
             bytes
         });

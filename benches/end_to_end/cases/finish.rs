@@ -1,11 +1,10 @@
 //! From the last response to the last file.
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 
 use super::{Case, Effort};
 use crate::client::Client;
 use crate::figure::{Figure, Samples, Unit};
-use crate::lab::Bench;
 use crate::mock::Mock;
 
 const MILLION: f64 = 1e6;

@@ -83,7 +83,10 @@ fn resident_with(bench: &Bench, streams: usize) -> Result<f64> {
     for record in ran.records()? {
         let record = record?;
         let start = record.instants.request_start.context("a request never began")?.0;
-        let hundredth = record.chunks.offset_ns.get(CHUNKS - 1).context("a stream broke off early")?;
+        let hundredth = record.chunks.offset_ns.get(CHUNKS - 1).with_context(|| {
+            let (outcome, error) = (record.outcome.name(), &record.error);
+            format!("a stream has {} chunks: {outcome} {error:?}", record.chunks.len())
+        })?;
         from = from.max(start + hundredth);
         until = until.min(record.instants.end.context("a request never ended")?.0);
     }

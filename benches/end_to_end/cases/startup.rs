@@ -1,12 +1,11 @@
 //! From the start of the process to work.
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 
 use super::{Case, Effort};
 use crate::aiperf;
 use crate::client::Client;
 use crate::figure::{Figure, Samples, Unit, Who};
-use crate::lab::Bench;
 use crate::mock::Mock;
 
 const PROFILE: &str = "fixed?ttft=0ms&itl=0ms&output=1";
