@@ -84,6 +84,7 @@ pub(crate) fn of_this_host(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

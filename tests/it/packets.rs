@@ -43,7 +43,7 @@ fn arrivals_are_right_though_read_late(server: &[&str]) {
     ));
     let held = Held::start(command);
     std::thread::sleep(Duration::from_millis(400));
-    held.hold(Duration::from_millis(1000));
+    held.hold(Duration::from_secs(1));
     held.finish().expect_code(0);
 
     let results = workspace.results("out");

@@ -128,6 +128,7 @@ pub(super) fn connector(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -221,7 +221,7 @@ fn drive(
     thread::scope(|scope| {
         let watching = thread::Builder::new()
             .name("progress".to_owned())
-            .spawn_scoped(scope, || watch.until(done))
+            .spawn_scoped(scope, move || watch.until(&done))
             .is_ok();
         let source = Arc::clone(&phases.source);
         let report =

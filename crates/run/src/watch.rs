@@ -27,7 +27,7 @@ pub(crate) struct Watch<'a> {
 impl Watch<'_> {
     /// Tells how the run stands until the other end of `done` is dropped. The phase that is under way
     /// is the last one that has begun.
-    pub(crate) fn until(self, done: Receiver<()>) {
+    pub(crate) fn until(self, done: &Receiver<()>) {
         let mut is_done = false;
         for (position, plan) in self.plans.iter().enumerate() {
             let outline = outline(plan);
