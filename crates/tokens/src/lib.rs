@@ -3,7 +3,7 @@
 //! * a [`Resolver`] turns what the user said into a [`TokenizerSource`], by a rule that never falls back
 //!   silently: a name that is not found is an error that names the way out;
 //! * [`Tokenizer`] loads a source and encodes, decodes and counts. The builtin one is `o200k_base`,
-//!   embedded in the binary, and is not initialised before it is first used.
+//!   embedded in the binary, where it is searched as it lies.
 //!
 //! Invariants: a special token's literal text counts as one token; nothing is ever added to a text;
 //! the same source counts the same on every host.

@@ -47,7 +47,7 @@ pub struct Entry {
 impl Dataset {
     /// Loads or makes up the conversations, and finds everything that is wrong with them.
     ///
-    /// `tokenizer` decides which words make exact lengths; the builtin one is not initialised for it.
+    /// `tokenizer` decides which words make exact lengths; the builtin one is not asked for it.
     /// `models` must not be empty.
     pub fn load(
         config: &WorkloadConfig,
