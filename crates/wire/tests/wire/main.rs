@@ -6,6 +6,7 @@ mod captures;
 mod client;
 mod failures;
 mod packet;
+mod protocol;
 mod redirects;
 mod requests;
 mod server;
