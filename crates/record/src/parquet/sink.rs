@@ -25,6 +25,9 @@ use crate::schema::{MetricColumn, SCHEMA_VERSION, check_metrics, is_own_column, 
 
 /// Row groups end at about this many encoded bytes.
 const ROW_GROUP_BYTES: usize = 16 << 20;
+/// A column whose dictionary outgrows this is written without one. Most columns have few values or a
+/// different one in every row; for the latter a dictionary costs time, and memory for each column.
+const DICTIONARY_BYTES: usize = 32 << 10;
 /// Rows are encoded once this many wait,
 const BATCH_ROWS: usize = 1024;
 /// or this many chunks in them: some 2 MiB.
@@ -85,6 +88,15 @@ impl ParquetSink {
         self.writer.write(&rows.0).map_err(RecordError::parquet("write", &path))
     }
 
+    /// Writes down all rows so far, so that they no longer take memory; for when no more come.
+    pub fn end_rows(&mut self) -> Result<(), RecordError> {
+        if self.rows.len() > 0 {
+            self.encode()?;
+        }
+        let path = self.path();
+        self.writer.flush().map_err(RecordError::parquet("write", &path))
+    }
+
     /// Puts a fact into the file's metadata, in place of what the key had; for what is known only at
     /// the end.
     pub fn add_metadata(&mut self, key: &str, value: String) {
@@ -94,9 +106,7 @@ impl ParquetSink {
 
     /// Completes the file and gives it its name.
     pub fn finish(mut self) -> Result<(), RecordError> {
-        if self.rows.len() > 0 {
-            self.encode()?;
-        }
+        self.end_rows()?;
         let path = self.path();
         for (key, value) in self.metadata {
             self.writer.append_key_value_metadata(KeyValue::new(key, value));
@@ -185,6 +195,7 @@ fn properties() -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_created_by(format!("loadgen {}", env!("CARGO_PKG_VERSION")));
     for column in COLUMNS {
         let path = leaf_path(column);

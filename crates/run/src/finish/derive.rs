@@ -67,8 +67,8 @@ impl Derive {
     fn push(&self, mut record: RequestRecord, derived: &mut Derived) {
         let metrics = request_metrics(&record, &self.config);
         record.good = self.good(&record, &metrics);
-        if let Some(line) = self.lines.as_ref().and_then(|lines| lines.line(&record, &metrics)) {
-            derived.lines.extend_from_slice(line.as_bytes());
+        if let Some(lines) = &self.lines {
+            lines.write(&record, &metrics, &mut derived.lines);
         }
         derived.records.push((record, metrics));
     }

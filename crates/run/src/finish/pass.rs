@@ -146,6 +146,9 @@ impl Pass {
     pub(super) fn end(mut self, reader: &JournalReader) -> Result<Done, RunError> {
         let lost = self.derive.records(reader.unfinished().into_iter().map(lost));
         self.push(&lost)?;
+        if let Some(parquet) = &mut self.parquet {
+            parquet.end_rows()?;
+        }
         let Collectors { aggregator, quality, timeline, jsonl, spans, mut damage, .. } = self.collectors;
         if let Some(jsonl) = jsonl {
             let written = jsonl.into_inner().map_err(std::io::IntoInnerError::into_error);
