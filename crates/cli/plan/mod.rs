@@ -212,7 +212,6 @@ fn tokenizer(
         model: args.endpoint.models.first().map_or("", String::as_str),
         mock,
         revision: &args.tokenizer.tokenizer_revision,
-        offline: resolver.offline,
     };
     let resolved = resolver.resolve(&request)?;
     notices.extend(resolved.notice.map(Notice::Info));

@@ -31,8 +31,6 @@ pub struct TokenizerRequest<'a> {
     pub mock: bool,
     /// `--tokenizer-revision`: the branch, tag or commit of a hub name.
     pub revision: &'a str,
-    /// Whether downloads are forbidden.
-    pub offline: bool,
 }
 
 /// A tokenizer that was found.
@@ -130,7 +128,7 @@ impl<'a> Resolver<'a> {
         if let Some(path) = self.cache.find(name, request.revision) {
             return Ok(found(path));
         }
-        let Some(download) = self.download.filter(|_| !self.offline && !request.offline) else {
+        let Some(download) = self.download.filter(|_| !self.offline) else {
             return Err(not_found(
                 "no tokenizer lies at that path, the hub cache does not hold it, and downloads are off",
             ));
@@ -241,7 +239,7 @@ mod tests {
     }
 
     fn request<'a>(requested: Option<&'a str>, model: &'a str) -> TokenizerRequest<'a> {
-        TokenizerRequest { requested, model, mock: false, revision: "main", offline: false }
+        TokenizerRequest { requested, model, mock: false, revision: "main" }
     }
 
     #[test]
@@ -308,8 +306,6 @@ mod tests {
         let asked = hub.0.borrow().len();
         let outside = TokenizerRequest { revision: "../main", ..request(None, "org/there") };
         says(&resolver, outside, "--tokenizer-revision names no revision");
-        let offline = TokenizerRequest { offline: true, ..request(None, "org/there") };
-        says(&resolver, offline, "downloads are off");
         says(
             &Resolver { offline: true, ..surroundings(folder.path(), &hub) },
             request(None, "x"),
