@@ -54,6 +54,11 @@ pub(super) struct Capture {
     last_drop_count: u32,
 }
 
+/// Message headers that were made and not used. Used ones are not used again: the kernel writes back how
+/// much of each it needed, and nothing sets that right for the next call.
+#[derive(Default)]
+pub(super) struct Spare(Option<MultiHeaders<()>>);
+
 /// What the kernel says beside a packet.
 #[derive(Debug, Clone, Copy, Default)]
 struct Beside {
@@ -102,9 +107,9 @@ impl Capture {
     }
 
     /// Reads the packets that wait, a batch at most. False: none is left.
-    pub(super) fn read(&mut self) -> io::Result<bool> {
+    pub(super) fn read(&mut self, spare: &mut Spare) -> io::Result<bool> {
         self.count = 0;
-        match self.receive() {
+        match self.receive(spare) {
             Ok(()) => Ok(self.count == BATCH),
             Err(Errno::EAGAIN) => Ok(false),
             Err(Errno::EINTR) => Ok(true),
@@ -121,15 +126,22 @@ impl Capture {
         })
     }
 
-    fn receive(&mut self) -> nix::Result<()> {
+    fn receive(&mut self, spare: &mut Spare) -> nix::Result<()> {
         let snap = self.snap;
         let mut parts = self.room.each_mut().map(|room| [IoSliceMut::new(&mut room[..snap])]);
-        // Made anew each time: the kernel writes back how much of it was used, and nothing sets it
-        // right again for the next call.
-        let mut headers = MultiHeaders::<()>::preallocate(BATCH, Some(cmsg_space!(TimeSpec, u32)));
+        let mut headers = spare
+            .0
+            .take()
+            .unwrap_or_else(|| MultiHeaders::preallocate(BATCH, Some(cmsg_space!(TimeSpec, u32))));
         // MSG_TRUNC: the length told is the packet's, however much of it was taken.
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-        let messages = recvmmsg(self.socket.as_raw_fd(), &mut headers, parts.iter_mut(), flags, None)?;
+        let messages = match recvmmsg(self.socket.as_raw_fd(), &mut headers, parts.iter_mut(), flags, None) {
+            Ok(messages) => messages,
+            Err(error) => {
+                *spare = Spare(Some(headers));
+                return Err(error);
+            }
+        };
         for (message, beside) in messages.zip(self.beside.iter_mut()) {
             *beside = Beside { bytes: message.bytes, wall_ns: None };
             for control in message.cmsgs()? {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use loadgen_core::{Clock, Nanos, SystemClock};
 
 use super::PacketStats;
-use super::capture::{Capture, Packet};
+use super::capture::{Capture, Packet, Spare};
 use super::header::{FlowKey, parse};
 use super::resolve::resolve;
 use super::sink::{Shared, Waiting};
@@ -23,7 +23,7 @@ use super::table::FlowTable;
 use crate::drift::WallDrift;
 
 /// The pause between two rounds when the kernel holds enough for many of them.
-const PAUSE: Duration = Duration::from_millis(15);
+const PAUSE: Duration = Duration::from_millis(25);
 /// The pause when it holds little, and before the last round.
 const SHORT_PAUSE: Duration = Duration::from_millis(2);
 /// A buffer of this many bytes is enough for many rounds.
@@ -68,6 +68,7 @@ impl Watch {
         let is_roomy = self.captures.iter().all(|capture| capture.buffer_bytes() >= LARGE_BUFFER_BYTES);
         let pause = if is_roomy { PAUSE } else { SHORT_PAUSE };
         let mut waiting: Vec<Waiting> = Vec::new();
+        let mut spare = Spare::default();
         let mut is_closing = false;
         loop {
             let is_last = is_closing;
@@ -77,7 +78,7 @@ impl Watch {
             let oldest_open = self.shared.oldest_open();
             let taken: Vec<Waiting> = self.queue.try_iter().collect();
             let oldest = taken.iter().filter_map(|waiting| waiting.record.instants.request_start).min();
-            self.drain(&mut known);
+            self.drain(&mut known, &mut spare);
             let mut due = std::mem::replace(&mut waiting, taken);
             if is_last {
                 // What was handed over after the close does not wait for a round that will not come.
@@ -106,12 +107,12 @@ impl Watch {
     }
 
     /// Takes every packet that had come when the drain began.
-    fn drain(&mut self, known: &mut Knowledge) {
+    fn drain(&mut self, known: &mut Knowledge, spare: &mut Spare) {
         let began = self.clock.now();
         for capture in &mut self.captures {
             loop {
                 // A socket that fails tells no more; what it did not tell, the readers' sockets do.
-                let is_more = capture.read().unwrap_or(false);
+                let is_more = capture.read(spare).unwrap_or(false);
                 let now = self.clock.now();
                 let mut latest = None;
                 for packet in capture.packets() {
