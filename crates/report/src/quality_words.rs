@@ -102,7 +102,9 @@ fn packets(quality: &Quality) -> Option<String> {
 
 fn rate(quality: &Quality) -> Option<String> {
     let sent = quality.achieved_rate?;
-    let due = quality.requested_rate.map_or_else(String::new, |due| format!(", {}/s due", brief(due)));
+    // A closed load asks for no rate.
+    let due = quality.requested_rate.filter(|_| !quality.schedule.waits_for_replies);
+    let due = due.map_or_else(String::new, |due| format!(", {}/s due", brief(due)));
     let chunks =
         quality.token_event_rate.map_or_else(String::new, |rate| format!("; {} chunks/s", brief(rate)));
     Some(format!("{} requests/s sent{due}{chunks}", brief(sent)))

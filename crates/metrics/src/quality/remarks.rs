@@ -70,23 +70,22 @@ fn user_stamps(quality: &Quality) -> Option<String> {
 
 fn missing_stamps(quality: &Quality) -> Option<String> {
     let missing = quality.host.missing_stamps;
-    (missing > 0).then(|| {
-        format!("{missing} reads came without the kernel's stamp and count from when they were read")
-    })
+    (missing > 0)
+        .then(|| format!("reads without the kernel's stamp, which count from when they were read: {missing}"))
 }
 
 fn packets_missed(quality: &Quality) -> Option<String> {
     let packets = quality.packets?;
     let missed = [
-        (packets.dropped_by_kernel, "packets were dropped by the kernel"),
-        (packets.unanchored_flows, "connections could not be placed"),
-        (packets.passed_by, "records came too fast"),
-        (packets.contradicted, "chunks disagreed with their packet"),
+        (packets.dropped_by_kernel, "packets dropped by the kernel"),
+        (packets.unanchored_flows, "connections that could not be placed"),
+        (packets.passed_by, "records that came too fast"),
+        (packets.contradicted, "chunks that disagreed with their packet"),
     ];
     let said: Vec<String> = missed
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .map(|(count, what)| format!("{what}: {count}"))
         .collect();
     (!said.is_empty()).then(|| {
         format!(
@@ -98,21 +97,20 @@ fn packets_missed(quality: &Quality) -> Option<String> {
 
 fn clock_steps(quality: &Quality) -> Option<String> {
     let steps = quality.host.clock_steps;
-    (steps > 0).then(|| {
-        format!("the wall clock was stepped {steps} times; the kernel's stamps were placed anew each time")
-    })
+    (steps > 0)
+        .then(|| format!("steps of the wall clock: {steps}; the kernel's stamps were placed anew after each"))
 }
 
 fn caught_up(quality: &Quality) -> Option<String> {
     let overdue = quality.schedule.caught_up;
     (overdue > 0).then(|| {
-        format!("{overdue} requests were overdue and left at once: the server saw bursts that the schedule did not ask for")
+        format!("requests that were overdue and left at once: {overdue}; the server saw bursts that the schedule did not ask for")
     })
 }
 
 fn governed(quality: &Quality) -> Option<String> {
     let held = quality.schedule.governed;
-    (held > 0).then(|| format!("{held} requests were held back by --max-request-rate, as asked"))
+    (held > 0).then(|| format!("requests held back by --max-request-rate, as asked: {held}"))
 }
 
 fn near_ceiling(quality: &Quality) -> Option<String> {

@@ -390,6 +390,15 @@ fn forced_asked_for_more_than_the_host_can_send() {
         "{message}"
     );
     assert_eq!(quality.remarks[0].code, "caught_up");
+
+    // A closed load asks for no rate.
+    let mut input = QualityInput::default();
+    for record in &records {
+        input.push(record);
+    }
+    let schedule = ScheduleFacts { waits_for_replies: true, ..ScheduleFacts::default() };
+    let quality = input.judge(RunFacts { schedule, ..RunFacts::default() }, &summary(&records));
+    assert!(quality.reasons[0].message.starts_with("one request in a hundred left"), "{:?}", quality.reasons);
 }
 
 #[test]
@@ -472,10 +481,10 @@ fn remarks_say_what_limits_nothing() {
     let facts = RunFacts { host, schedule, packets: Some(packets), ceiling: None };
     let quality = judge_all(&run(), facts);
     for (code, part) in [
-        ("missing_stamps", "3 reads"),
-        ("clock_steps", "stepped 2 times"),
-        ("governed", "7 requests"),
-        ("packets_missed", "(5 packets were dropped by the kernel, 1 records came too fast)"),
+        ("missing_stamps", "read: 3"),
+        ("clock_steps", "clock: 2;"),
+        ("governed", "as asked: 7"),
+        ("packets_missed", "(packets dropped by the kernel: 5, records that came too fast: 1)"),
     ] {
         assert!(says(&quality, code).unwrap().contains(part), "{code}");
     }

@@ -157,7 +157,8 @@ fn send_lag(quality: &Quality, summary: &Summary) -> Option<Found> {
     let limit = LAG_FLOOR_MS.max(SEND_LAG_OF_TTFT * latency.unwrap_or(0.0));
     above("send_lag", p99, limit, || {
         let rates = match (quality.requested_rate, quality.achieved_rate) {
-            (Some(asked), Some(sent)) if sent < SENT_SHARE * asked => {
+            // A closed load asks for no rate.
+            (Some(asked), Some(sent)) if sent < SENT_SHARE * asked && !quality.schedule.waits_for_replies => {
                 format!("asked for {asked:.1} requests/s the client sent {sent:.1}: ")
             }
             _ => String::new(),
