@@ -10,6 +10,11 @@
 //! * Rates with sessions, or with slots that skip: each arrival is a tick that carries a waiting turn
 //!   first, else a new session, else nothing.
 //! * Closed loop: exactly C slots, divided over the workers, take sessions in order.
+//! * Fallen behind: arrivals that are overdue because the client was held up leave at once, are left
+//!   out, or end the run, as [`CatchUp`] says; they are counted whichever it is. A ceiling of the
+//!   request rate ([`Policy::max_request_rate`]) makes arrivals wait and moves none.
+//! * Connections: any idle one, one a request, or one a session ([`ConnectionReuse`]); [`limits`] says
+//!   before a run whether the host has files and ports for them.
 //! * Planned cancellation: a share of a phase's requests, settled by the seed, is given up some time
 //!   after it was written in full, by closing its connection.
 //!

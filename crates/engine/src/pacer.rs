@@ -1,8 +1,9 @@
 //! Waits for an instant, as exactly as the system can.
 //!
-//! On Linux a worker sleeps on a timerfd of its own, armed with absolute monotonic time, and its
-//! thread's timer slack is 1 ns: measured 17 µs late in the median, where tokio's millisecond wheel
-//! is 1.3 ms late. Elsewhere tokio's timer has to do.
+//! On Linux a worker sleeps on a timerfd of its own, armed with absolute monotonic time: measured
+//! 17 µs late in the median, where tokio's millisecond wheel is 0.6 to 1.3 ms late, and a pacer thread
+//! that hands over takes 10 µs and half as much CPU more (`benches/pacing.rs`). A thread's timer slack
+//! does not delay a timerfd, so it is left alone. Elsewhere tokio's timer has to do.
 //!
 //! Invariant: never returns early by the run's clock. It does not know what it waits for.
 
@@ -17,17 +18,13 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// A pacer for the calling thread, whose timer slack it sets to the least.
+    /// A pacer for the calling thread.
     pub(crate) fn new(clock: SystemClock) -> std::io::Result<Self> {
-        #[cfg(target_os = "linux")]
-        {
-            // Without it the kernel may wake us up to 50 µs late on purpose. Sandboxes may forbid it;
-            // the run is then merely as late as the quality report will say.
-            let _ = nix::sys::prctl::set_timerslack(1);
-            Ok(Self { clock, timer: linux::Timer::new(&clock)? })
-        }
-        #[cfg(not(target_os = "linux"))]
-        Ok(Self { clock })
+        Ok(Self {
+            clock,
+            #[cfg(target_os = "linux")]
+            timer: linux::Timer::new(&clock)?,
+        })
     }
 
     /// Returns once the clock has reached `due`; never, without one.

@@ -11,6 +11,9 @@ use std::iter::Peekable;
 
 use loadgen_schedule::{Arrival, Arrivals};
 
+/// The most requests of one instant that are made ready before it: beyond that, memory counts for more.
+const MOST_SIMULTANEOUS: usize = 1024;
+
 /// The arrivals of one worker.
 struct Share {
     arrivals: Arrivals,
@@ -52,9 +55,12 @@ impl<T> Feed<T> {
         !self.ready.is_empty()
     }
 
-    /// Whether another request could be made ready.
+    /// Whether another request could be made ready. Those of one instant are made ready together, beyond
+    /// the usual depth, so that they can leave together.
     pub(super) fn has_room(&mut self) -> bool {
-        self.ready.len() < self.depth && self.rest.as_mut().is_some_and(|rest| rest.peek().is_some())
+        let Some(next) = self.rest.as_mut().and_then(Peekable::peek) else { return false };
+        let is_simultaneous = self.ready.back().is_some_and(|(last, _)| last.offset_ns == next.offset_ns);
+        self.ready.len() < if is_simultaneous { self.depth.max(MOST_SIMULTANEOUS) } else { self.depth }
     }
 
     /// Makes one more request ready. When `make` has nothing for an arrival, the feed ends there.
@@ -85,7 +91,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use loadgen_core::Seed;
-    use loadgen_schedule::{ArrivalProcess, Rate, Schedule, StopCondition};
+    use loadgen_schedule::{ArrivalProcess, FixedOffsets, Rate, Schedule, StopCondition};
     use proptest::prelude::*;
 
     fn arrivals(requests: u64) -> Arrivals {
@@ -119,6 +125,27 @@ mod tests {
         assert!(!feed.has_room());
         assert_eq!(std::iter::from_fn(|| feed.pop_bare(0)).count(), 2);
         assert!(feed.next_arrival().is_none());
+    }
+
+    #[test]
+    fn what_is_due_at_one_instant_is_made_ready_together() {
+        let offsets: Vec<i64> = [vec![5; 3_000], vec![9; 3]].concat();
+        let process = ArrivalProcess::FixedSchedule(FixedOffsets::new(offsets).unwrap());
+        let schedule = Schedule::new(process, StopCondition::default(), Seed(3));
+        let fill = |feed: &mut Feed<()>| {
+            while feed.has_room() {
+                feed.prepare(|_| Some(()));
+            }
+        };
+        let mut feed = Feed::new(schedule.arrivals(), 0, 30, 8);
+        fill(&mut feed);
+        let released = std::iter::from_fn(|| feed.pop_ready(5)).count();
+        assert_eq!(released, 100, "all of them, and not only the usual eight");
+        assert!(feed.has_ready() || feed.has_room(), "the next instant's are still to come");
+
+        let mut feed = Feed::new(schedule.arrivals(), 0, 1, 8);
+        fill(&mut feed);
+        assert_eq!(std::iter::from_fn(|| feed.pop_ready(5)).count(), MOST_SIMULTANEOUS);
     }
 
     proptest! {

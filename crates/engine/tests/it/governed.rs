@@ -9,8 +9,8 @@ use crate::fake::{Bench, Source, closed, constant, fixed, milliseconds};
 use crate::server::{Behaviour, Server};
 
 /// 200 a second: 5 ms apart, two at once at most.
-fn ceiling() -> Option<Rate> {
-    Some(Rate::new(200.0).unwrap())
+fn ceiling() -> Rate {
+    Rate::new(200.0).unwrap()
 }
 
 /// The least time between the first and the last of `passages`, ns.
@@ -37,7 +37,7 @@ fn no_load_goes_faster_than_the_ceiling() {
             bench.source = Source { turns, timing: TurnTiming::Immediately, ..Source::default() };
             // Waiting for the ceiling is not being late.
             bench.policy =
-                Policy { max_request_rate: ceiling(), catch_up: CatchUp::Burst, ..Policy::default() };
+                Policy { max_request_rate: Some(ceiling()), catch_up: CatchUp::Burst, ..Policy::default() };
             let done = bench.run();
             let phase = &done.report.phases[0];
             assert_eq!((phase.counts.scheduled, phase.counts.ok), (12, 12), "{load:?}");
@@ -54,7 +54,7 @@ fn no_load_goes_faster_than_the_ceiling() {
 fn what_waits_for_the_ceiling_keeps_its_intended_instant() {
     let server = Server::start(Behaviour::Answer);
     let mut bench = Bench::new(server.url(), constant(1_000.0, StopCondition::after_requests(10)));
-    bench.policy = Policy { max_request_rate: ceiling(), ..Policy::default() };
+    bench.policy = Policy { max_request_rate: Some(ceiling()), ..Policy::default() };
     let done = bench.run();
     let start = done.report.phases[0].start;
     for (record, number) in done.records.iter().zip(1..) {
@@ -67,7 +67,7 @@ fn what_still_waits_when_sending_ends_was_not_sent() {
     let server = Server::start(Behaviour::Answer);
     let stop = StopCondition::after_duration(milliseconds(20));
     let mut bench = Bench::new(server.url(), constant(2_000.0, stop));
-    bench.policy = Policy { max_request_rate: ceiling(), ..Policy::default() };
+    bench.policy = Policy { max_request_rate: Some(ceiling()), ..Policy::default() };
     let done = bench.run();
     let counts = done.report.phases[0].counts;
     assert!(counts.is_balanced(), "{counts:?}");
@@ -81,7 +81,7 @@ fn connections_are_opened_no_faster_than_their_ceiling() {
     let server = Server::start(Behaviour::Answer);
     let mut bench = Bench::new(server.url(), closed(4, StopCondition::after_requests(10)));
     bench.policy = Policy {
-        max_connection_rate: ceiling(),
+        max_connection_rate: Some(ceiling()),
         connection_reuse: ConnectionReuse::Never,
         ..Policy::default()
     };
