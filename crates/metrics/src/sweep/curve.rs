@@ -23,7 +23,7 @@ pub(super) struct Curve {
     so_far: i64,
     segments: Vec<(f64, i64)>,
     /// Widths by bin, an octave at a time; empty as long as segments are kept.
-    octaves: Vec<Option<Box<[i64; 1 << OCTAVE_BITS]>>>,
+    octaves: Vec<Option<Box<[i64]>>>,
     /// Total width, ns.
     width: i64,
     min: Option<f64>,
@@ -75,7 +75,7 @@ impl Curve {
     fn bin(&mut self, value: f64, width: i64) {
         let bin = bin_of(value);
         let octave = &mut self.octaves[bin >> OCTAVE_BITS];
-        let octave = octave.get_or_insert_with(|| Box::new([0; 1 << OCTAVE_BITS]));
+        let octave = octave.get_or_insert_with(|| vec![0; 1 << OCTAVE_BITS].into_boxed_slice());
         octave[bin & ((1 << OCTAVE_BITS) - 1)] += width;
     }
 

@@ -77,9 +77,10 @@ pub struct JournalLimits {
 }
 
 impl Default for JournalLimits {
-    /// Segments of 64 MiB; 32 MiB of waiting chunk data, some half a million tokens.
+    /// Segments of 64 MiB; 128 MiB of waiting chunk data, some two million tokens. That much waits only
+    /// when ten thousand streams end at once, whose chunks took that memory already.
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, buffer_bytes: 32 << 20 }
+        Self { segment_bytes: 64 << 20, buffer_bytes: 128 << 20 }
     }
 }
 

@@ -28,10 +28,10 @@ const POLL: Duration = Duration::from_millis(100);
 const WRITE_BYTES: usize = 256 << 10;
 /// Messages taken from one queue before the next has its turn.
 const HELPING: usize = 64;
-/// How much lower than the workers' the thread's priority is. The lowest, 19, would starve it on a
-/// machine whose cores are all busy, and degrade records; 10 leaves it about a tenth of a core.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+/// How much lower than the workers' the thread's priority is: on a machine whose cores are all busy it
+/// still gets a quarter of a core, enough for some million tokens a second. Much lower, and a burst of
+/// ends would fill the buffer.
+const NICENESS: i32 = 5;
 
 /// The thread's state.
 pub(crate) struct Writer {
@@ -54,7 +54,7 @@ impl Writer {
 
     /// Works until the journal is closed and nothing waits any more.
     pub(crate) fn run(mut self) -> Result<JournalStats, RecordError> {
-        lower_priority();
+        lower_priority(NICENESS);
         let mut written = Instant::now();
         loop {
             // Read before the queues are, so that everything handed over before closing is seen.
@@ -155,10 +155,12 @@ fn without_bulk(record: RawRecord) -> RawRecord {
     }
 }
 
-/// Lowers the priority of the calling thread to that of everything that must not disturb the workers.
-pub fn lower_priority() {
+/// Lowers the priority of the calling thread by `niceness`, so that it does not disturb the workers.
+pub fn lower_priority(niceness: i32) {
     // On Linux the priority of "this process" is that of the calling thread alone. A refusal is no
     // reason to stop: the thread then merely competes with the workers.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, NICENESS);
+    let _ = rustix::process::setpriority_process(None, niceness);
+    #[cfg(not(target_os = "linux"))]
+    let _ = niceness;
 }

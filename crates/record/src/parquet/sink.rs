@@ -23,8 +23,9 @@ use crate::error::RecordError;
 use crate::schema::columns::{COLUMNS, Column};
 use crate::schema::{MetricColumn, SCHEMA_VERSION, check_metrics, is_own_column, keys, record_schema};
 
-/// Row groups end at about this many encoded bytes.
-const ROW_GROUP_BYTES: usize = 16 << 20;
+/// Row groups end at about this many encoded bytes; while one is under way it takes up to three times
+/// as many in memory.
+const ROW_GROUP_BYTES: usize = 8 << 20;
 /// A column whose dictionary outgrows this is written without one. Most columns have few values or a
 /// different one in every row; for the latter a dictionary costs time, and memory for each column.
 const DICTIONARY_BYTES: usize = 32 << 10;

@@ -25,6 +25,10 @@ use crate::progress::Progress;
 /// How long the thread sleeps when nothing more has been written: as long as the journal's own.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How much lower than the workers' the thread's priority is: lower than the journal's, which must not
+/// fall behind, where this thread may.
+const NICENESS: i32 = 15;
+
 /// A pass in the background. Dropped before [`finish`](Live::finish), it stops and leaves no file.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -55,7 +59,7 @@ impl Live {
         let thread = std::thread::Builder::new()
             .name("finish".to_owned())
             .spawn(move || {
-                lower_priority();
+                lower_priority(NICENESS);
                 follow(&folder, written, load, &over)
             })
             .ok();

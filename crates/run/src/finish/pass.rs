@@ -30,7 +30,7 @@ use crate::plan::ReportPlan;
 
 /// Records worked out at a time: enough to make the hand-over cheap, few enough that some batches for
 /// each core take little memory.
-pub(super) const BATCH: BatchLimit = BatchLimit { records: 256, bytes: 512 << 10 };
+pub(super) const BATCH: BatchLimit = BatchLimit { records: 128, bytes: 256 << 10 };
 
 /// A pass that is done, and the Parquet file that still lacks its metadata.
 pub(super) struct Done {
