@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -25,8 +25,8 @@ impl MockChild {
     /// Starts one with this profile (`PROFILE[?key=value&…]`; empty for the default). What it did is in
     /// `truth_log`, if wanted, once it has stopped.
     pub(crate) fn start(profile: &str, seed: u64, truth_log: Option<&Path>) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program to start the mock server")?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(this_program()?);
+        command.arg0("loadgen");
         command.args(["mock-server", "--port", "0", "--until-stdin-closes", "--seed", &seed.to_string()]);
         if !profile.is_empty() {
             command.args(["--profile", profile]);
@@ -57,6 +57,15 @@ impl MockChild {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// This very program, on Linux also when its file has been replaced since it started: client and server
+/// are of one version.
+fn this_program() -> Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().context("cannot find this program to start the mock server")
 }
 
 impl Drop for MockChild {

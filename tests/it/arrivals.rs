@@ -117,7 +117,9 @@ fn more_than_the_client_can_send_is_said_by_count() {
         "--streaming --request-rate 1000000 --arrival-pattern constant --request-count 4000 --isl 5 --osl 1 \
          --catch-up skip --workers-max 1",
     );
-    workspace.profile(&mock, &arguments).expect_code(0);
+    // On a busy host it may be late for every single one.
+    let code = workspace.profile(&mock, &arguments).code();
+    assert!(matches!(code, 0 | 1), "{code}");
     let results = workspace.results("out");
     assert!(results.reasons().contains(&"schedule_not_sent".to_owned()), "{:?}", results.reasons());
     assert_eq!(results.json("provenance.json")["facts"]["run.workers"]["value"], 1);
