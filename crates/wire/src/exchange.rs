@@ -38,15 +38,14 @@ impl Connection {
     /// Redirects are followed, over a connection of their own where they lead elsewhere; their time
     /// is part of the request's. A connection that the server had given up is told apart by
     /// [`Observation::is_stale`].
-    pub async fn exchange(&mut self, request: Request, observation: &mut Observation) {
+    pub async fn exchange(&mut self, mut request: Request, observation: &mut Observation) {
         observation.connection.connection_id = Some(self.id());
         observation.connection.reused = self.is_used();
         observation.connection.request_bytes = request.body.len() as i64;
-        let mut request = request;
         // The connection to elsewhere, after a redirect.
-        let mut elsewhere: Option<Self> = None;
+        let mut elsewhere: Option<Box<Self>> = None;
         loop {
-            let here = elsewhere.as_mut().unwrap_or(self);
+            let here = elsewhere.as_deref_mut().unwrap_or(self);
             let Some(redirect) = here.exchange_once(&request, observation).await else { return };
             if observation.redirects == MOST_REDIRECTS {
                 let message = format!("gave up after {MOST_REDIRECTS} redirects");
@@ -58,8 +57,8 @@ impl Connection {
             request = redirected(request, redirect);
             if needs_connection {
                 let connector = self.connector.clone();
-                match connector.connect(&request.target, observation).await {
-                    Ok(connection) => elsewhere = Some(connection),
+                match Box::pin(connector.connect(&request.target, observation)).await {
+                    Ok(connection) => elsewhere = Some(Box::new(connection)),
                     Err(_) => return,
                 }
             }

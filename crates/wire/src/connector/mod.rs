@@ -203,11 +203,13 @@ impl Connector {
         target: &Target,
         observation: &mut Observation,
     ) -> Result<Connection, ConnectFailure> {
+        // Boxed, so that whoever holds this beside a response under way does not keep room for it.
+        let opening = Box::pin(self.open(target, observation));
         let opened = match self.0.config.connect_timeout_ns {
-            None => self.open(target, observation).await,
+            None => opening.await,
             Some(limit_ns) => {
                 let limit = Duration::from_nanos(u64::try_from(limit_ns).unwrap_or(0));
-                match tokio::time::timeout(limit, self.open(target, observation)).await {
+                match Box::pin(tokio::time::timeout(limit, opening)).await {
                     Ok(opened) => opened,
                     Err(_elapsed) => Err(connect_timeout(target, limit, observation)),
                 }

@@ -82,6 +82,10 @@ impl Outgoing {
         let of_head = count.min(self.head.len() - self.head_written);
         self.head_written += of_head;
         self.body.advance(count - of_head);
+        if self.is_done() {
+            // A stream may go on for minutes; nobody needs this while it does.
+            (self.head, self.head_written) = (Vec::new(), 0);
+        }
     }
 }
 
