@@ -4,7 +4,11 @@
 //! what is received and not what is sent, so on the loopback a segment shows once. A packet socket is
 //! served before the protocol is, so by the time a reader has bytes their packet waits here.
 //!
-//! What it does not do: keep anything. Packets are shown, with how many the kernel dropped.
+//! `SO_RXQ_OVFL`, which would tell dropped packets beside the next one, is not asked for: with hardened
+//! copying, Linux (6.18 and before) takes the count from memory that it does not let out of the kernel, and
+//! stops the thread with an oops. They are asked for at the end instead (`drops`).
+//!
+//! What it does not do: keep anything.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd as _;
@@ -49,9 +53,6 @@ pub(super) struct Capture {
     room: Box<[[u8; SNAP_BYTES]; BATCH]>,
     beside: Box<[Beside; BATCH]>,
     count: usize,
-    /// Packets that the kernel had no room for.
-    pub(super) dropped: u64,
-    last_drop_count: u32,
 }
 
 /// Message headers that were made and not used. Used ones are not used again: the kernel writes back how
@@ -85,7 +86,6 @@ impl Capture {
             .collect();
         socket.attach_filter(&program)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-        setsockopt(&socket, sockopt::RxqOvfl, &1)?;
         // Beyond the system's limit where we may (CAP_NET_ADMIN), up to it elsewhere.
         if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER_BYTES).is_err() {
             let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
@@ -96,9 +96,13 @@ impl Capture {
             room: Box::new([[0; SNAP_BYTES]; BATCH]),
             beside: Box::new([Beside::default(); BATCH]),
             count: 0,
-            dropped: 0,
-            last_drop_count: 0,
         })
+    }
+
+    /// Packets that the kernel had no room for; `None` where it does not say.
+    pub(super) fn dropped(&self) -> Option<u64> {
+        let inode = nix::sys::stat::fstat(&self.socket).ok()?.st_ino;
+        super::drops::of_socket(u32::try_from(inode).ok()?)
     }
 
     /// What the kernel may hold, in bytes as it counts them.
@@ -129,10 +133,8 @@ impl Capture {
     fn receive(&mut self, spare: &mut Spare) -> nix::Result<()> {
         let snap = self.snap;
         let mut parts = self.room.each_mut().map(|room| [IoSliceMut::new(&mut room[..snap])]);
-        let mut headers = spare
-            .0
-            .take()
-            .unwrap_or_else(|| MultiHeaders::preallocate(BATCH, Some(cmsg_space!(TimeSpec, u32))));
+        let mut headers =
+            spare.0.take().unwrap_or_else(|| MultiHeaders::preallocate(BATCH, Some(cmsg_space!(TimeSpec))));
         // MSG_TRUNC: the length told is the packet's, however much of it was taken.
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
         let messages = match recvmmsg(self.socket.as_raw_fd(), &mut headers, parts.iter_mut(), flags, None) {
@@ -145,16 +147,8 @@ impl Capture {
         for (message, beside) in messages.zip(self.beside.iter_mut()) {
             *beside = Beside { bytes: message.bytes, wall_ns: None };
             for control in message.cmsgs()? {
-                match control {
-                    ControlMessageOwned::ScmTimestampns(at) => {
-                        beside.wall_ns = Some(at.tv_sec() * 1_000_000_000 + at.tv_nsec());
-                    }
-                    ControlMessageOwned::RxqOvfl(drops) => {
-                        // The kernel's count wraps.
-                        self.dropped += u64::from(drops.wrapping_sub(self.last_drop_count));
-                        self.last_drop_count = drops;
-                    }
-                    _ => {}
+                if let ControlMessageOwned::ScmTimestampns(at) = control {
+                    beside.wall_ns = Some(at.tv_sec() * 1_000_000_000 + at.tv_nsec());
                 }
             }
             self.count += 1;

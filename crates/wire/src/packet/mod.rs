@@ -33,6 +33,8 @@ pub(crate) mod tls_records;
 #[cfg(target_os = "linux")]
 mod capture;
 #[cfg(target_os = "linux")]
+mod drops;
+#[cfg(target_os = "linux")]
 mod watch;
 
 use std::io;
@@ -91,8 +93,7 @@ pub enum PacketError {
 pub struct PacketStats {
     /// Packets from the watched ports that brought bytes, opened a connection or ended one.
     pub packets: u64,
-    /// Packets that the kernel dropped because its buffer was full, as far as it has told: it says so
-    /// beside the next packet that fits.
+    /// Packets that the kernel dropped because its buffer was full.
     pub dropped_by_kernel: u64,
     /// Content chunks whose arrival a packet told.
     pub stamped_by_packet: u64,

@@ -99,7 +99,7 @@ impl Watch {
             std::thread::park_timeout(pause);
         }
         PacketStats {
-            dropped_by_kernel: self.captures.iter().map(|capture| capture.dropped).sum(),
+            dropped_by_kernel: self.captures.iter().filter_map(Capture::dropped).sum(),
             flows: known.table.seen,
             passed_by: self.shared.passed_by(),
             ..known.stats
