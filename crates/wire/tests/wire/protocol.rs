@@ -1,6 +1,5 @@
 //! HTTP/1.1 at its corners: what a server may do beside answering a request in full and in order.
 
-use std::io::{Read as _, Write as _};
 use std::sync::mpsc::channel;
 
 use bytes::Bytes;
