@@ -14,6 +14,9 @@ use crate::metric::{Metric, MetricId};
 /// Every metric there is.
 pub static REGISTRY: &[Metric] = TABLE;
 
+/// How many there are.
+pub(crate) const METRICS: usize = TABLE.len();
+
 /// The [`MetricId`] of a tag, found at compile time: an unknown tag does not compile.
 macro_rules! id {
     ($tag:literal) => {

@@ -159,7 +159,9 @@ fn origins(report: &Report<'_>) -> String {
     out.push_str("</tr></thead><tbody>");
     for (origin, figures) in rows {
         let _ = write!(out, "<tr><th scope=\"row\">{origin}</th>");
-        figures.into_iter().for_each(|value| cell(&mut out, &figure(value)));
+        for value in figures {
+            cell(&mut out, &figure(value));
+        }
         out.push_str("</tr>");
     }
     out.push_str("</tbody></table></div>\n");
