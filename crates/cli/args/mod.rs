@@ -70,7 +70,11 @@ const PROFILE_EXAMPLES: &str = "Examples:
         --request-rate-sinusoid min=5,max=45,period=600 --benchmark-duration 600
 
   Closed loop, 32 requests in flight:
-    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 32 --request-count 1000";
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 32 --request-count 1000
+
+  Every segment's own arrival, and exit code 4 if this client was the limit:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --request-rate 20 \\
+        --benchmark-duration 60 --timestamps packet --fail-if-client-limited";
 
 const CALIBRATE_HELP: &str = "Runs on this host with this version of loadgen cite the result in measurement_quality.json, on the console
 and in their provenance; `profile --calibration none` leaves it out. Client and server share the host, so a
