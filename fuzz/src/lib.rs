@@ -8,8 +8,8 @@
 use loadgen_metrics::{MetricConfig, SloSet};
 use loadgen_schedule::{Rate, Sinusoid, Smoothness};
 use loadgen_wire::{
-    Appetite, Arrival, EndpointKind, Head, Observation, Part, ResponseDecoder, ResponseFault, ResponseReader, SseParser,
-    Target,
+    Appetite, Arrival, EndpointKind, Head, Observation, Part, ResponseDecoder, ResponseFault, ResponseReader,
+    SseParser, Target,
 };
 use loadgen_workload::trace::parse_line;
 use serde_json::value::RawValue;

@@ -70,7 +70,10 @@ fn http_response() {
 fn http_chunked() {
     smoke(
         loadgen_fuzz::http_chunked,
-        &[b"\x023;n=\"v\"\r\nabc\r\n00A \t\r\n0123456789\r\n0\r\nX: y\r\n\r\nrest", b"\x0a1\r\nx\r\n0\r\n\r\n"],
+        &[
+            b"\x023;n=\"v\"\r\nabc\r\n00A \t\r\n0123456789\r\n0\r\nX: y\r\n\r\nrest",
+            b"\x0a1\r\nx\r\n0\r\n\r\n",
+        ],
     );
 }
 
