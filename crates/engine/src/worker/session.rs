@@ -259,6 +259,6 @@ mod tests {
     #[test]
     fn the_task_of_a_request_stays_small() {
         let bytes = size_of_output(follow);
-        assert!(bytes < 6_144, "{bytes} bytes");
+        assert!(bytes < 4_608, "{bytes} bytes");
     }
 }
