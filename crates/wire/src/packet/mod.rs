@@ -93,7 +93,8 @@ pub enum PacketError {
 pub struct PacketStats {
     /// Packets from the watched ports that brought bytes, opened a connection or ended one.
     pub packets: u64,
-    /// Packets that the kernel dropped because its buffer was full.
+    /// Packets that the kernel dropped because its buffer was full: by its own count where it tells
+    /// (`CONFIG_PACKET_DIAG`), and no fewer than the content chunks whose packets were missed.
     pub dropped_by_kernel: u64,
     /// Content chunks whose arrival a packet told.
     pub stamped_by_packet: u64,

@@ -49,6 +49,8 @@ struct Knowledge {
     table: FlowTable,
     drift: WallDrift,
     stats: PacketStats,
+    /// Chunks of connections that were watched, whose packets were not seen.
+    missed: u64,
     /// Whatever comes came after this.
     drained_at: Nanos,
     swept_at: Nanos,
@@ -62,6 +64,7 @@ impl Watch {
             table: FlowTable::default(),
             drift: WallDrift::new(self.clock),
             stats: PacketStats::default(),
+            missed: 0,
             drained_at: self.since,
             swept_at: now,
         };
@@ -99,7 +102,12 @@ impl Watch {
             std::thread::park_timeout(pause);
         }
         PacketStats {
-            dropped_by_kernel: self.captures.iter().filter_map(Capture::dropped).sum(),
+            dropped_by_kernel: self
+                .captures
+                .iter()
+                .filter_map(Capture::dropped)
+                .sum::<u64>()
+                .max(known.missed),
             flows: known.table.seen,
             passed_by: self.shared.passed_by(),
             ..known.stats
@@ -148,6 +156,8 @@ impl Knowledge {
         let mut flow = self.table.flow(&key, seen_by);
         let was_missed = flow.as_ref().is_none_or(|flow| flow.is_missed);
         let resolved = resolve(record, trail, flow.as_deref_mut());
+        let is_told = !resolved.is_contradicted && flow.as_ref().is_some_and(|flow| flow.is_anchored());
+        self.missed += if is_told { resolved.by_socket } else { 0 };
         self.stats.unanchored_flows += u64::from(!was_missed && flow.is_some_and(|flow| flow.is_missed));
         self.stats.stamped_by_packet += resolved.by_packet;
         self.stats.stamped_by_socket += resolved.by_socket;
