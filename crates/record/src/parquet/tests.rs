@@ -181,7 +181,9 @@ fn rows_shaped_elsewhere_keep_their_order_among_those_pushed() {
             let borrowed = rows.iter().map(|(record, metrics)| (record, metrics.clone()));
             sink.write(&shaper.shape(borrowed).unwrap()).unwrap();
         } else {
-            rows.iter().for_each(|(record, metrics)| sink.push(record, metrics).unwrap());
+            for (record, metrics) in rows {
+                sink.push(record, metrics).unwrap();
+            }
         }
     }
     sink.finish().unwrap();

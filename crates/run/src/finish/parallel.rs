@@ -38,7 +38,9 @@ where
             firsts.push(first_results);
             seconds.push(second_results);
         }
-        let takers = [scope.spawn(|| collect(firsts, first)), scope.spawn(|| collect(seconds, second))];
+        // The queues go with the taker: when it is done, whoever still sends to it learns that.
+        let takers =
+            [scope.spawn(move || collect(&firsts, first)), scope.spawn(move || collect(&seconds, second))];
         for (queue, item) in queues.iter().cycle().zip(items) {
             // A worker ends early only where a taker has: its error is told below.
             if queue.send(item).is_err() {
@@ -66,7 +68,7 @@ fn work_through<T, A, B>(
 }
 
 /// Takes results in turn until the next one will never come.
-fn collect<A, E>(results: Vec<Receiver<A>>, mut take: impl FnMut(A) -> Result<(), E>) -> Result<(), E> {
+fn collect<A, E>(results: &[Receiver<A>], mut take: impl FnMut(A) -> Result<(), E>) -> Result<(), E> {
     results.iter().cycle().map_while(|results| results.recv().ok()).try_for_each(&mut take)
 }
 
@@ -87,8 +89,15 @@ mod tests {
             }
             (item * 2, item.to_string())
         };
-        let result: Result<(), ()> =
-            in_parallel(0..1000, work, |item| Ok(doubled.push(item)), |name| Ok(names.push(name)));
+        let keep_number = |item| -> Result<(), ()> {
+            doubled.push(item);
+            Ok(())
+        };
+        let keep_name = |name| {
+            names.push(name);
+            Ok(())
+        };
+        let result = in_parallel(0..1000, work, keep_number, keep_name);
         assert_eq!(result, Ok(()));
         assert_eq!(doubled, (0..1000).map(|item| item * 2).collect::<Vec<_>>());
         assert_eq!(names.len(), 1000);

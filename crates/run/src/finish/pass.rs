@@ -32,6 +32,9 @@ use crate::plan::ReportPlan;
 /// each core take little memory.
 pub(super) const BATCH: BatchLimit = BatchLimit { records: 128, bytes: 256 << 10 };
 
+/// Bytes of lines that are written at a time.
+const JSONL_BUFFER: usize = 256 << 10;
+
 /// A pass that is done, and the Parquet file that still lacks its metadata.
 pub(super) struct Done {
     pub(super) collected: Collected,
@@ -70,17 +73,16 @@ impl Pass {
         tokenizer: Option<Tokenizer>,
     ) -> Result<Self, RunError> {
         let config = plan.metric_config()?;
-        let jsonl = match plan.outputs.records {
-            true => {
-                Some(BufWriter::with_capacity(256 << 10, PartialFile::create(&artifacts.records_jsonl())?))
-            }
-            false => None,
+        let jsonl = if plan.outputs.records {
+            let file = PartialFile::create(&artifacts.records_jsonl())?;
+            Some(BufWriter::with_capacity(JSONL_BUFFER, file))
+        } else {
+            None
         };
-        let parquet = match plan.outputs.parquet {
-            true => {
-                Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
-            }
-            false => None,
+        let parquet = if plan.outputs.parquet {
+            Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
+        } else {
+            None
         };
         let lines = RecordLines::new(&plan.benchmark_id, i32::from(plan.has_warmup));
         let derive = Derive {
