@@ -265,6 +265,20 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_bound_to_a_worker_is_handed_to_it_while_it_is_there() {
+        let issuer = Plain::new(None, 0, 4, 2);
+        for turn in ["a", "b", "c"] {
+            issuer.park(Some(1), turn);
+        }
+        assert_eq!(issuer.tick(1, Nanos(5), || Some(())), Issue::Waiting("a", 0));
+        assert_eq!(issuer.tick(0, Nanos(6), || Some(())), Issue::Handed(1));
+        assert!(!issuer.leave(1), "it has something to send");
+        assert_eq!(issuer.take_handed(1), Some(Handed { waiting: "b", number: 1, due: Nanos(6) }));
+        assert!(issuer.leave(1));
+        assert_eq!(issuer.tick(0, Nanos(7), || Some(())), Issue::Waiting("c", 2));
+    }
+
+    #[test]
     fn a_lost_tick_offers_the_same_session_again() {
         let issuer = Plain::new(None, 0, 4, 2);
         assert_eq!(issuer.tick(0, Nanos(0), || None::<()>), Issue::NoSlot);
