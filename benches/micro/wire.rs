@@ -50,5 +50,6 @@ fn arrival(index: i64) -> Arrival {
         read: index.unsigned_abs() + 1,
         is_drained: true,
         not_before: Nanos(stamp.0 - 500_000),
+        ..Arrival::default()
     }
 }
