@@ -153,7 +153,9 @@ mod tests {
 
     fn column(samples: &[f64]) -> Column {
         let mut column = Column::default();
-        samples.iter().for_each(|sample| column.push(*sample));
+        for sample in samples {
+            column.push(*sample);
+        }
         column
     }
 
@@ -234,8 +236,10 @@ mod tests {
         #[test]
         fn the_sum_does_not_depend_on_the_order(samples in prop::collection::vec(-1e15..1e15_f64, 0..100)) {
             let (mut forth, mut back) = (Sum::default(), Sum::default());
-            samples.iter().for_each(|sample| forth.add(*sample));
-            samples.iter().rev().for_each(|sample| back.add(*sample));
+            for (first, last) in samples.iter().zip(samples.iter().rev()) {
+                forth.add(*first);
+                back.add(*last);
+            }
             let (forth, back) = (forth.total(), back.total());
             prop_assert!((forth - back).abs() <= 1e-3 * forth.abs().max(1.0).sqrt());
         }

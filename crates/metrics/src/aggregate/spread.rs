@@ -111,7 +111,9 @@ mod tests {
 
     fn column(samples: impl IntoIterator<Item = f64>) -> Column {
         let mut column = Column::default();
-        samples.into_iter().for_each(|sample| column.push(sample));
+        for sample in samples {
+            column.push(sample);
+        }
         column
     }
 

@@ -8,7 +8,9 @@ use super::*;
 fn spilled(samples: &[f64]) -> (Column, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut column = Column::new(Some(Arc::new(Scratch::new(folder.path()))));
-    samples.iter().for_each(|sample| column.push(*sample));
+    for sample in samples {
+        column.push(*sample);
+    }
     (column, folder)
 }
 
@@ -82,7 +84,9 @@ fn samples_come_back_at_any_place() {
 fn a_column_without_room_on_disk_keeps_its_samples() {
     let nowhere = Arc::new(Scratch::new(std::path::Path::new("/nowhere/at/all")));
     let mut column = Column::new(Some(nowhere));
-    (0..3 * BLOCK).for_each(|place| column.push(place as f64));
+    for place in 0..3 * BLOCK {
+        column.push(place as f64);
+    }
     assert_eq!(column.len(), 3 * BLOCK as u64);
     let middle = BLOCK as u64;
     assert_eq!(column.order(vec![middle]).unwrap().at(middle).unwrap().sample, middle as f64);
