@@ -83,6 +83,7 @@ fn seen(line: &Value) -> Option<Seen> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "a bench is built with cfg(test) and without its tests")]
 mod tests {
     use super::*;
 

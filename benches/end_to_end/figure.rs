@@ -141,7 +141,7 @@ impl Unit {
             Self::CpuMicros => write!(text, "{value:.2} µs"),
             Self::Seconds => write!(text, "{value:.3} s"),
             Self::Times => write!(text, "{value:.2} ×"),
-            Self::Percent if value > 99.0 || value < 1.0 => write!(text, "{value:.3} %"),
+            Self::Percent if !(1.0..=99.0).contains(&value) => write!(text, "{value:.3} %"),
             Self::Percent => write!(text, "{value:.1} %"),
             Self::MiB => write!(text, "{value:.1} MiB"),
             Self::KiB => write!(text, "{value:.1} KiB"),
@@ -296,6 +296,7 @@ fn median(values: &[f64]) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "a bench is built with cfg(test) and without its tests")]
 mod tests {
     use super::*;
 

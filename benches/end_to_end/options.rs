@@ -44,6 +44,7 @@ impl Options {
 }
 
 #[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "a bench is built with cfg(test) and without its tests")]
 mod tests {
     use super::*;
 

@@ -23,6 +23,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "a bench is built with cfg(test) and without its tests")]
 mod tests {
     use super::*;
 

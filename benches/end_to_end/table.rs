@@ -120,7 +120,7 @@ pub(crate) fn plain(setting: &Setting, sections: &[Section]) -> String {
 pub(crate) fn markdown(setting: &Setting, sections: &[Section]) -> String {
     let mut text = format!("{}\n\n", headline(setting));
     for (index, row) in cells(sections).iter().enumerate() {
-        text += &format!("| {} |\n", row.join(" | "));
+        text.extend(["| ", &row.join(" | "), " |\n"]);
         if index == 0 {
             text += "|---|---|--:|--:|--:|--:|:-:|--:|--:|\n";
         }
@@ -136,22 +136,23 @@ fn headline(setting: &Setting) -> String {
 
 /// What stands under the table: failures, and what the machine did.
 fn notes(sections: &[Section]) -> String {
-    let mut text = String::new();
+    let mut notes = Vec::new();
     for section in sections {
+        let case = section.case;
         if let Some(failure) = &section.failure {
-            text += &format!("{}: failed: {failure}\n", section.case);
+            notes.push(format!("{case}: failed: {failure}\n"));
         }
         if section.repeated > 0 {
-            text += &format!("{}: {} runs repeated for steal\n", section.case, section.repeated);
+            notes.push(format!("{case}: {} runs repeated for steal\n", section.repeated));
         }
         if section.steal > crate::STEAL_LIMIT_PERCENT {
-            text += &format!(
-                "{}: others took up to {:.1} % of the machine during runs that count: do not trust its times\n",
-                section.case, section.steal
-            );
+            notes.push(format!(
+                "{case}: others took up to {:.1} % of the machine during runs that count: do not trust its times\n",
+                section.steal
+            ));
         }
     }
-    text
+    notes.concat()
 }
 
 fn to_json(setting: &Setting, sections: &[Section]) -> Value {
@@ -189,6 +190,7 @@ pub(crate) fn keep(folder: &Path, setting: &Setting, sections: &[Section]) -> Re
 }
 
 #[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "a bench is built with cfg(test) and without its tests")]
 mod tests {
     use super::*;
     use crate::figure::{Figure, Samples, Unit, Who};

@@ -121,6 +121,7 @@ fn distance(instant: i64, (begin, end): (i64, i64)) -> i64 {
 }
 
 #[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "a bench is built with cfg(test) and without its tests")]
 mod tests {
     use super::*;
 

@@ -64,6 +64,7 @@ fn script_for(body: &str) -> Result<String> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "a bench is built with cfg(test) and without its tests")]
 mod tests {
     use super::*;
 

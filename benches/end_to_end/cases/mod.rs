@@ -62,13 +62,10 @@ pub(crate) const CASES: &[Case] = &[
 
 /// What `--list` prints.
 pub(crate) fn listing() -> String {
-    let mut text = String::new();
-    for case in CASES {
+    let case = |case: &Case| {
         let once = if case.effort == Effort::Heavy { " (heavy: once unless --full)" } else { "" };
-        text += &format!("{}: {}{once}\n", case.name, case.about);
-        for figure in case.figures {
-            text += &format!("    {}\n", figure.label);
-        }
-    }
-    text
+        let figures = case.figures.iter().map(|figure| format!("    {}\n", figure.label));
+        format!("{}: {}{once}\n{}", case.name, case.about, figures.collect::<String>())
+    };
+    CASES.iter().map(case).collect()
 }
