@@ -9,6 +9,13 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Less CPU a token than the system's (`docs/performance.md`), and the same on every libc: musl's would
+/// be slow.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     loadgen::main(std::env::args_os()).into()
 }

@@ -36,7 +36,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["clap*"], &["loadgen"]),
     (&["anyhow"], &["loadgen"]),
-    (&["hyper*", "http-body-util"], &["loadgen-wire", "loadgen-mock"]),
+    (&["hyper*", "http-body-util"], &["loadgen-mock"]),
     (&["rustls*", "tokio-rustls"], &["loadgen-wire", "loadgen-mock"]),
     (&["arrow*", "parquet"], &["loadgen-record", "loadgen-workload", "loadgen-run"]),
     (&["tokenizers"], &["loadgen-tokens"]),
