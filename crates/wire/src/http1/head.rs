@@ -44,8 +44,8 @@ pub enum HeadFault {
     /// A status that is none.
     #[error("its status {0} is none")]
     Status(u16),
-    /// It never ends.
-    #[error("its head has more than {MOST_HEAD_BYTES} bytes")]
+    /// It never ends, or it is announced for ever.
+    #[error("its head, with what announces it, has more than {MOST_HEAD_BYTES} bytes")]
     TooLong,
     /// A length that is none, or several.
     #[error("its content-length is not a number, or not one number")]
@@ -63,6 +63,8 @@ impl Head {
         let mut response = httparse::Response::new(&mut lines);
         let mut parser = httparse::ParserConfig::default();
         parser.ignore_invalid_headers_in_responses(true);
+        // A length before whose colon a blank stands is still meant; left out, it would cost the framing.
+        parser.allow_spaces_after_header_name_in_responses(true);
         let length = match parser.parse_response(&mut response, bytes)? {
             httparse::Status::Complete(length) => length,
             httparse::Status::Partial => return Ok(None),
@@ -170,6 +172,12 @@ mod tests {
         assert_eq!(Head::parse(b"HTTP/1.1 200 OK\r\nA: "), Ok(None));
         assert!(matches!(Head::parse(b"SSH-2.0-x\r\n"), Err(HeadFault::Malformed(_))));
         assert_eq!(Head::parse(b"HTTP/1.1 099 x\r\n\r\n"), Err(HeadFault::Status(99)));
+    }
+
+    #[test]
+    fn a_blank_before_the_colon_costs_no_length() {
+        assert_eq!(framing("Content-Length : 5\r\n"), Ok(Framing::Length(5)));
+        assert_eq!(framing("Transfer-Encoding\t: chunked\r\n"), Ok(Framing::Chunked));
     }
 
     #[test]

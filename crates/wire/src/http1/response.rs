@@ -8,6 +8,9 @@ use thiserror::Error;
 use super::chunked::{ChunkFault, ChunkedDecoder, Step};
 use super::head::{Framing, Head, HeadFault, MOST_HEAD_BYTES};
 
+/// A head that is longer is parsed again only once a line of it has ended.
+const DRIP_BYTES: usize = 4096;
+
 /// Reads one response.
 #[derive(Debug)]
 pub struct ResponseReader {
@@ -19,7 +22,7 @@ pub struct ResponseReader {
 #[derive(Debug)]
 enum State {
     /// In the head, of which this much came before.
-    Head(Vec<u8>),
+    Head(PartialHead),
     /// In a body of which so many bytes are to come.
     Length(u64),
     /// In a chunked body.
@@ -28,6 +31,14 @@ enum State {
     UntilClose,
     /// The end was handed over.
     Done,
+}
+
+/// A head while it is incomplete.
+#[derive(Debug, Default)]
+struct PartialHead {
+    bytes: Vec<u8>,
+    /// Bytes of the interim heads before it.
+    interim: usize,
 }
 
 /// A part of a response.
@@ -60,7 +71,7 @@ pub struct Incomplete;
 impl ResponseReader {
     /// A reader of the response to a request, which was a HEAD or not.
     pub fn new(answers_head: bool) -> Self {
-        Self { state: State::Head(Vec::new()), answers_head, keeps_alive: false }
+        Self { state: State::Head(PartialHead::default()), answers_head, keeps_alive: false }
     }
 
     /// Takes the next part off the front of `bytes`; `None` when all are taken, or the response is over.
@@ -115,7 +126,7 @@ impl ResponseReader {
     }
 
     fn next_head(&mut self, bytes: &mut &[u8]) -> Result<Option<Box<Head>>, HeadFault> {
-        let State::Head(partial) = &mut self.state else { return Ok(None) };
+        let State::Head(PartialHead { bytes: partial, interim }) = &mut self.state else { return Ok(None) };
         // Interim heads come one after the other, maybe in one piece.
         while !bytes.is_empty() {
             let before = partial.len();
@@ -123,18 +134,26 @@ impl ResponseReader {
                 Head::parse(bytes)?
             } else {
                 partial.extend_from_slice(bytes);
-                Head::parse(partial)?
+                // Only a line's end completes a head. To parse a long one again for each byte of a server
+                // that drips would cost seconds.
+                let may_be_told = before < DRIP_BYTES || memchr::memchr(b'\n', bytes).is_some();
+                if may_be_told { Head::parse(partial)? } else { None }
             };
             let Some((head, length)) = parsed else {
                 if before == 0 {
                     partial.extend_from_slice(bytes);
                 }
                 *bytes = &[];
-                return if partial.len() > MOST_HEAD_BYTES { Err(HeadFault::TooLong) } else { Ok(None) };
+                let is_too_long = *interim + partial.len() > MOST_HEAD_BYTES;
+                return if is_too_long { Err(HeadFault::TooLong) } else { Ok(None) };
             };
             *bytes = &bytes[length - before..];
             *partial = Vec::new();
             if head.is_interim() {
+                *interim += length;
+                if *interim > MOST_HEAD_BYTES {
+                    return Err(HeadFault::TooLong);
+                }
                 continue;
             }
             let framing = head.framing(self.answers_head)?;
@@ -240,6 +259,21 @@ mod tests {
         let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(MOST_HEAD_BYTES));
         let seen = read(endless.as_bytes().chunks(1000));
         assert_eq!(seen.fault, Some(ResponseFault::Head(HeadFault::TooLong)));
+    }
+
+    #[test]
+    fn interim_answers_without_end_are_refused() {
+        let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+        let seen = read(std::iter::repeat_n(interim.as_bytes(), 1 + MOST_HEAD_BYTES / interim.len()));
+        assert_eq!(seen.fault, Some(ResponseFault::Head(HeadFault::TooLong)));
+    }
+
+    #[test]
+    fn a_long_head_that_drips_is_complete_with_its_last_byte() {
+        let text =
+            format!("HTTP/1.1 200 OK\r\nA: {}\r\nContent-Length: 1\r\n\r\nx", "x".repeat(2 * DRIP_BYTES));
+        assert_eq!(read(text.as_bytes().chunks(1)), whole(&text));
+        assert!(whole(&text).ended);
     }
 
     fn responses() -> impl Strategy<Value = String> {
