@@ -1,13 +1,15 @@
 //! The chunked transfer coding, taken apart as its bytes come (RFC 9112, 7.1).
 //!
-//! Lines end with CRLF and nothing else; extensions and trailers are skipped, and limited in length.
+//! Lines end with CRLF and nothing else; extensions, padding and trailers are skipped, and limited in length.
 
 use std::num::NonZero;
 
 use thiserror::Error;
 
-/// The most bytes that the extensions of all chunks, and the trailers, may have together.
+/// The most bytes that padding, extensions and trailers may have together, beyond what each chunk may have.
 const MOST_EXTRA_BYTES: usize = 16 * 1024;
+/// What each chunk may have of them: a long stream of chunks that are padded or signed is no attack.
+const EXTRA_BYTES_A_CHUNK: usize = 128;
 
 /// Where in the coding the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +138,10 @@ impl ChunkedDecoder {
             (State::SizeStart | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 if self.state == State::SizeStart {
                     self.size = 0;
+                    self.extra = self.extra.saturating_sub(EXTRA_BYTES_A_CHUNK);
+                } else if self.size == 0 {
+                    // Zeros in front of a size could go on for ever.
+                    self.extra(State::Size)?;
                 }
                 let digit = match byte {
                     b'0'..=b'9' => byte - b'0',
@@ -236,8 +242,20 @@ mod tests {
         ] {
             assert_eq!(whole(bytes), Err(fault), "{:?}", String::from_utf8_lossy(bytes));
         }
-        let endless = [b"1;", "x".repeat(MOST_EXTRA_BYTES).as_bytes()].concat();
-        assert_eq!(whole(&endless), Err(ChunkFault::TooMuchExtra));
+        for begins in ["1;", "1 ", "0\r\nX", "0"] {
+            let fill = if begins == "1 " { " " } else { "0" };
+            let endless = format!("{begins}{}", fill.repeat(MOST_EXTRA_BYTES + 1));
+            assert_eq!(whole(endless.as_bytes()), Err(ChunkFault::TooMuchExtra), "{begins:?}");
+        }
+        let fat = format!("1;{}\r\nx\r\n", "x".repeat(2 * EXTRA_BYTES_A_CHUNK)).repeat(1000);
+        assert_eq!(whole(fat.as_bytes()), Err(ChunkFault::TooMuchExtra), "more than a stream needs");
+    }
+
+    #[test]
+    fn a_long_stream_of_padded_and_signed_chunks_is_none_the_worse() {
+        let chunk = format!("00000001  ;signature={}\r\nx\r\n", "f".repeat(64));
+        let stream = format!("{}0\r\n\r\n", chunk.repeat(20_000));
+        assert_eq!(whole(stream.as_bytes()), Ok(("x".repeat(20_000).into_bytes(), Some(0))));
     }
 
     proptest! {
