@@ -6,7 +6,7 @@
 use std::io::IoSlice;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::request::{BodyCursor, Request};
 use crate::target::Target;
@@ -39,8 +39,7 @@ impl Outgoing {
         head.extend_from_slice(b" HTTP/1.1\r\n");
         for (name, value) in &request.headers {
             // How long a body is, is not the caller's to say.
-            let is_ours = *name == header::CONTENT_LENGTH && !request.body.is_empty();
-            if !is_ours && *name != header::TRANSFER_ENCODING {
+            if *name != header::CONTENT_LENGTH && *name != header::TRANSFER_ENCODING {
                 push_line(&mut head, name, value);
             }
         }
@@ -48,7 +47,9 @@ impl Outgoing {
         if let Some(basic) = basic {
             push_line(&mut head, &header::PROXY_AUTHORIZATION, &basic);
         }
-        if !request.body.is_empty() {
+        // Where a body is usual, its absence is said (RFC 9110, 8.6): some servers ask for a length else.
+        let is_told = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
+        if is_told || !request.body.is_empty() {
             push_line(&mut head, &header::CONTENT_LENGTH, &HeaderValue::from(request.body.len()));
         }
         head.extend_from_slice(b"\r\n");
@@ -110,7 +111,6 @@ fn push_line(head: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use bytes::Bytes;
-    use http::Method;
     use proptest::prelude::*;
 
     use super::*;
@@ -148,14 +148,19 @@ mod tests {
         let empty = request("/", &[("connection", "Close")], &[]);
         let outgoing = Outgoing::new(&empty, None).unwrap();
         assert!(!outgoing.keeps_alive());
-        assert_eq!(written(outgoing, 1), "POST / HTTP/1.1\r\nConnection: Close\r\n\r\n");
+        assert_eq!(written(outgoing, 1), "POST / HTTP/1.1\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n");
+        let get = Request { method: Method::GET, ..request("/", &[("content-length", "7")], &[]) };
+        assert_eq!(written(Outgoing::new(&get, None).unwrap(), 1000), "GET / HTTP/1.1\r\n\r\n");
     }
 
     #[test]
     fn a_proxy_is_told_the_whole_url_and_who_asks() {
         let proxy = Target::parse("http://u:p@proxy").unwrap();
         let text = written(Outgoing::new(&request("/a", &[], &[]), Some(&proxy)).unwrap(), 1000);
-        assert_eq!(text, "POST http://h:81/a HTTP/1.1\r\nProxy-Authorization: Basic dTpw\r\n\r\n");
+        assert_eq!(
+            text,
+            "POST http://h:81/a HTTP/1.1\r\nProxy-Authorization: Basic dTpw\r\nContent-Length: 0\r\n\r\n"
+        );
     }
 
     #[test]
