@@ -78,6 +78,8 @@ impl Arrivals {
         let read_at = self.clock.now();
         let not_before = self.empty_at.max(asked_at.unwrap_or_default());
         let possible_from = if self.only_answers { not_before } else { self.empty_at };
+        // Within what the two clocks' distance is known to, a stamp may still come out too early.
+        let earliest = asked_at.filter(|_| self.only_answers).unwrap_or_default();
         let placed = wall_ns.and_then(|wall_ns| self.drift.place(wall_ns, possible_from, read_at));
         self.counts.unstamped += u32::from(placed.is_none() && self.wants_stamps);
         self.counts.clock_steps += u32::from(placed.is_some_and(|placed| placed.saw_step));
@@ -88,7 +90,7 @@ impl Arrivals {
             self.anchor = wall_ns.map(|wall_ns| (self.position, wall_ns)).or(self.anchor);
         }
         self.last = Arrival {
-            stamp: placed.map_or(read_at, |placed| placed.at).max(self.last.stamp).min(read_at),
+            stamp: placed.map_or(read_at, |placed| placed.at.max(earliest)).max(self.last.stamp).min(read_at),
             source: if placed.is_some() { StampSource::Kernel } else { StampSource::User },
             read_at,
             read: self.last.read + 1,
@@ -176,6 +178,20 @@ mod tests {
             let at = arrivals.note(read(&clock, true, Some(came)), Some(asked_at));
             assert_eq!((at.not_before, arrivals.counts().unstamped), (asked_at, unstamped));
         }
+    }
+
+    #[test]
+    fn an_answer_never_comes_before_its_request_left() {
+        let clock = SystemClock::start();
+        let mut arrivals = arrivals(clock);
+        let wall = wall_now(&clock);
+        let asked_at = clock.now() + 100_000;
+        let mut received = read(&clock, true, Some(wall));
+        while received.began < asked_at {
+            received = read(&clock, true, Some(wall));
+        }
+        let at = arrivals.note(received, Some(asked_at));
+        assert_eq!((at.stamp, at.source, at.width_ns()), (asked_at, StampSource::Kernel, 1));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::error::{detail, detail_of};
 use crate::http1::{Head, Part};
 use crate::link::Writes;
 use crate::observation::Observation;
+use crate::redact::is_secret_name;
 use crate::request::{Body, Request};
 use crate::target::Target;
 
@@ -271,8 +272,10 @@ fn redirected(mut request: Request, redirect: Redirect) -> Request {
         request.body = Body::default();
     }
     if !request.target.has_origin_of(&redirect.target) {
-        request.headers.remove(header::AUTHORIZATION);
-        request.headers.remove(header::COOKIE);
+        let names = request.headers.keys().filter(|name| is_secret_name(name.as_str()));
+        for name in names.cloned().collect::<Vec<_>>() {
+            request.headers.remove(name);
+        }
     }
     if let Ok(host) = redirect.target.authority().parse() {
         request.headers.insert(header::HOST, host);

@@ -70,6 +70,10 @@ impl TlsSession {
             }
             if completes {
                 is_over = self.take_record(&mut readable)?;
+                if is_over {
+                    // What stands behind the other side's goodbye is nobody's.
+                    break;
+                }
             }
         }
         Ok(is_over)
