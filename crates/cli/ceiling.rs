@@ -34,16 +34,39 @@ pub(crate) fn read(path: &Path) -> std::io::Result<Calibration> {
     serde_json::from_slice(&text).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
 }
 
-/// Writes a calibration, whole or not at all.
-pub(crate) fn write(path: &Path, calibration: &Calibration) -> Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
+/// Whether a calibration can be kept there: asked before minutes are spent on making one. Leaves nothing
+/// behind but the folder.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    anyhow::ensure!(!path.is_dir(), "--output: {} is a folder: give a file", path.display());
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(cannot)?;
+        std::fs::create_dir_all(folder).with_context(|| cannot_keep(path))?;
     }
+    let partial = partial(path);
+    std::fs::write(&partial, "").with_context(|| cannot_keep(path))?;
+    std::fs::remove_file(&partial).with_context(|| cannot_keep(path))
+}
+
+/// Writes a calibration, whole or not at all, into a folder that [`check_writable`] found.
+pub(crate) fn write(path: &Path, calibration: &Calibration) -> Result<()> {
+    let partial = partial(path);
+    let text = serde_json::to_string_pretty(calibration)? + "\n";
+    let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
+    if written.is_err() {
+        // Half a file is of no use; that it cannot be removed either adds nothing to the error below.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written.with_context(|| cannot_keep(path))
+}
+
+/// Where a calibration is written before it takes its name.
+fn partial(path: &Path) -> PathBuf {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    std::fs::write(&partial, serde_json::to_string_pretty(calibration)? + "\n").with_context(cannot)?;
-    std::fs::rename(&partial, path).with_context(cannot)
+    partial.into()
+}
+
+fn cannot_keep(path: &Path) -> String {
+    format!("cannot write {}: give another file with --output", path.display())
 }
 
 /// The calibration that a run on this host cites. `given` is what the user said, if anything: a file, or
@@ -95,6 +118,20 @@ mod tests {
         assert_eq!(path(Some("c"), Some("/h")), Some("/h/.cache/loadgen/calibration.json".into()));
         assert_eq!(path(None, Some("")), None);
         assert_eq!(path(None, None), None);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_said_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new").join("calibration.json");
+        check_writable(&file).unwrap();
+        assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 0, "nothing is left behind");
+
+        let refused = check_writable(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("is a folder"), "{refused}");
+        std::fs::write(&file, "").unwrap();
+        let refused = check_writable(&file.join("below")).unwrap_err().to_string();
+        assert!(refused.contains("--output"), "{refused}");
     }
 
     #[test]

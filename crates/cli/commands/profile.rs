@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use loadgen_engine::StopSignal;
 use loadgen_run::{Level, Progress, RunResult};
 
@@ -129,11 +130,42 @@ fn start_servers(args: &ProfileArgs) -> Result<(Servers, Vec<MockChild>)> {
     Ok((Servers { urls, mock: asks_for_mock(args) }, children))
 }
 
+/// Signals this close together are one: `timeout` and some supervisors send theirs to the process and
+/// again to its group.
+const ONE_PRESS: Duration = Duration::from_millis(250);
+
+/// The presses of Ctrl-C among the signals that come.
+#[derive(Debug, Default)]
+struct Presses {
+    first: Option<Instant>,
+}
+
+impl Presses {
+    /// Which press a signal at this instant is: the first or a second one, or `None` for an echo of the
+    /// first.
+    fn press(&mut self, at: Instant) -> Option<Press> {
+        let Some(first) = self.first else {
+            self.first = Some(at);
+            return Some(Press::First);
+        };
+        (at.saturating_duration_since(first) >= ONE_PRESS).then_some(Press::Second)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Press {
+    First,
+    Second,
+}
+
 /// The first Ctrl-C ends the run in order; the second leaves at once.
 pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Result<()> {
     let stop = stop.clone();
     let progress = Arc::clone(progress);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot listen for Ctrl-C; if open files are too few, raise their limit with `ulimit -n`")?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
@@ -145,20 +177,39 @@ pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progre
                 progress.note(Level::Warning, "cannot listen for Ctrl-C: it will end the run at once");
                 return;
             };
-            for press in 0_u32.. {
+            let mut presses = Presses::default();
+            loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                     _ = hangup.recv() => {}
                 }
-                if press > 0 {
+                match presses.press(Instant::now()) {
+                    Some(Press::First) => {
+                        progress.note(Level::Warning, "interrupted: stopping; once more to leave at once");
+                        stop.interrupt();
+                    }
                     // What is in the journal stays: `loadgen report` makes the rest of it.
-                    std::process::exit(INTERRUPTED);
+                    Some(Press::Second) => std::process::exit(INTERRUPTED),
+                    None => {}
                 }
-                progress.note(Level::Warning, "interrupted: stopping; once more to leave at once");
-                stop.interrupt();
             }
         });
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_comes_twice_at_once_is_one_press() {
+        let start = Instant::now();
+        let mut presses = Presses::default();
+        assert_eq!(presses.press(start), Some(Press::First));
+        assert_eq!(presses.press(start), None, "sent to the process and to its group");
+        assert_eq!(presses.press(start + ONE_PRESS / 2), None);
+        assert_eq!(presses.press(start + ONE_PRESS), Some(Press::Second));
+    }
 }

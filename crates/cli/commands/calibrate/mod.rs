@@ -26,6 +26,7 @@ use bench::Bench;
 /// Runs it.
 pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitStatus> {
     let path = destination(args)?;
+    ceiling::check_writable(&path)?;
     let stop = StopSignal::new();
     let progress: Arc<dyn Progress> = Ui::None.progress(false);
     super::profile::listen_for_interrupts(&stop, &progress)?;
@@ -41,7 +42,11 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitStatus> {
     let calibration = calibrate(&mut bench, circumstances, |axis| bounds(axis, args.quick, &host))?;
     ceiling::write(&path, &calibration)?;
     super::print(&table::render(&calibration))?;
-    say!("kept in {}: runs on this host cite it", path.display());
+    if ceiling::default_path().as_ref() == Some(&path) {
+        say!("kept in {}: runs on this host cite it", path.display());
+    } else {
+        say!("kept in {0}: runs cite it with --calibration {0}", path.display());
+    }
     Ok(ExitStatus::Success)
 }
 
