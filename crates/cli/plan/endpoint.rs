@@ -57,6 +57,23 @@ pub(super) fn targets(servers: &Servers, faults: &mut Faults) -> Vec<Target> {
     servers.urls.iter().filter_map(|url| faults.take("--url", Target::parse(url))).collect()
 }
 
+/// Whether some source address can reach each server: a server of the other IP version would quietly be
+/// reached from an address that nobody chose. A name may turn out as either.
+pub(super) fn check_source_addresses(targets: &[Target], sources: &[IpAddr], faults: &mut Faults) {
+    let Some(first) = sources.first() else { return };
+    for target in targets {
+        let host = target.host().trim_matches(['[', ']']);
+        let Ok(server) = host.parse::<IpAddr>() else { continue };
+        if sources.iter().all(|source| source.is_ipv4() != server.is_ipv4()) {
+            let version = if server.is_ipv4() { "IPv4" } else { "IPv6" };
+            faults.add(
+                "--source-addresses",
+                format!("{first} cannot reach {server}: give an {version} address of this host"),
+            );
+        }
+    }
+}
+
 /// The addresses that connections leave from; each must be one of this host's.
 fn source_addresses(args: &ProfileArgs, faults: &mut Faults) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
@@ -130,6 +147,24 @@ pub(super) fn connector(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_source_address_reaches_servers_of_its_own_ip_version() {
+        let faults = |urls: &[&str], sources: &[&str]| {
+            let targets: Vec<_> = urls.iter().map(|url| Target::parse(url).unwrap()).collect();
+            let sources: Vec<IpAddr> = sources.iter().map(|source| source.parse().unwrap()).collect();
+            let mut faults = Faults::default();
+            check_source_addresses(&targets, &sources, &mut faults);
+            faults.into_result(()).map_err(|faults| faults.to_string())
+        };
+        assert_eq!(faults(&["http://127.0.0.1:1"], &[]), Ok(()));
+        assert_eq!(faults(&["http://127.0.0.1:1", "http://[::1]:1"], &["::1", "127.0.0.2"]), Ok(()));
+        assert_eq!(faults(&["http://localhost:1"], &["::1"]), Ok(()), "a name may be either");
+        let refused = faults(&["http://127.0.0.1:1"], &["::1"]).unwrap_err();
+        assert!(refused.contains("--source-addresses: ::1 cannot reach 127.0.0.1"), "{refused}");
+        let refused = faults(&["http://[::1]:1"], &["127.0.0.2"]).unwrap_err();
+        assert!(refused.contains("give an IPv6 address"), "{refused}");
+    }
 
     #[test]
     fn a_source_address_is_one_of_this_hosts() {

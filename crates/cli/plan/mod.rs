@@ -86,6 +86,8 @@ pub(crate) fn resolve(
     let endpoint = endpoint::endpoint(args, &mut faults);
     let targets = endpoint::targets(servers, &mut faults);
     let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
+    let sources = connector.as_ref().map_or(&[][..], |connector| &connector.source_addresses);
+    endpoint::check_source_addresses(&targets, sources, &mut faults);
     let load = load::load(args, &mut faults);
     let policy = policy::policy(args, &load, &mut faults);
     let workload = workload::workload(args, &load, &mut faults);

@@ -23,6 +23,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The result folder cannot be made.
+    #[error("cannot make the result folder {path}: give another with --artifact-dir")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file cannot be read.
     #[error("cannot read {path}")]
     Read {

@@ -163,7 +163,8 @@ fn prepare(
 /// Makes the folder, and takes away what an earlier run of the same name left there.
 fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
     let artifacts = &plan.report.artifacts;
-    fs::create_dir_all(&artifacts.dir).map_err(RunError::write(&artifacts.dir))?;
+    fs::create_dir_all(&artifacts.dir)
+        .map_err(|source| RunError::Folder { path: artifacts.dir.clone(), source })?;
     for path in [
         artifacts.ready_marker(),
         artifacts.summary_json(),
