@@ -23,9 +23,15 @@ use crate::error::RecordError;
 use crate::schema::columns::{COLUMNS, Column};
 use crate::schema::{MetricColumn, SCHEMA_VERSION, check_metrics, is_own_column, keys, record_schema};
 
-/// Row groups end at about this many encoded bytes; while one is under way it takes up to three times
-/// as many in memory.
+/// Row groups end at about this many encoded bytes, beside which the pages under way are in memory.
 const ROW_GROUP_BYTES: usize = 8 << 20;
+/// Pages end at so many rows: until then a column keeps 8 bytes a row.
+const PAGE_ROWS: usize = 4096;
+/// Pages of chunk lists end at about this many encoded bytes,
+const LIST_PAGE_BYTES: usize = 128 << 10;
+/// and those of names at so many rows: until then every chunk takes 8 bytes, of which its page gets a
+/// bit at most, so that no size would ever end it.
+const NAME_LIST_PAGE_ROWS: usize = 128;
 /// A column whose dictionary outgrows this is written without one. Most columns have few values or a
 /// different one in every row; for the latter a dictionary costs time, and memory for each column.
 const DICTIONARY_BYTES: usize = 32 << 10;
@@ -197,6 +203,7 @@ fn properties() -> WriterProperties {
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_created_by(format!("loadgen {}", env!("CARGO_PKG_VERSION")));
     for column in COLUMNS {
         let path = leaf_path(column);
@@ -206,7 +213,12 @@ fn properties() -> WriterProperties {
                 .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
         }
         if matches!(column.access.data_type(), DataType::List(_)) {
-            builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
+            builder = builder
+                .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
+                .set_column_data_page_size_limit(path.clone(), LIST_PAGE_BYTES);
+            if !is_packed(column) {
+                builder = builder.set_column_data_page_row_count_limit(path, NAME_LIST_PAGE_ROWS);
+            }
         }
     }
     builder.build()
