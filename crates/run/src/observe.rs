@@ -7,7 +7,7 @@ use loadgen_core::{Clock, RequestSource, SystemClock};
 use loadgen_engine::EngineReport;
 use loadgen_telemetry::{ServerFacts, observe_servers};
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{Endpoint, REDACTED, Timestamps, is_secret_name};
+use loadgen_wire::{ApiKey, Endpoint, REDACTED, Timestamps, is_secret_name, redact};
 use loadgen_workload::Dataset;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -126,8 +126,12 @@ pub(crate) fn servers(provenance: &mut Provenance, plan: &RunPlan, facts: &[Serv
         urls().zip(facts).filter_map(|(url, facts)| Some((url, facts.round_trip_ns? as f64 / 1e6))).collect();
     provenance.observe("network.round_trip_ms", (!round_trips.is_empty()).then(|| json!(round_trips)));
     let mut told = |name: &str, of: fn(&ServerFacts) -> Option<Value>| {
-        let told: BTreeMap<String, Value> =
-            urls().zip(facts).filter_map(|(url, facts)| Some((url, of(facts)?))).collect();
+        let told: BTreeMap<String, Value> = urls()
+            .zip(facts)
+            .filter_map(|(url, facts)| {
+                Some((url, without_secrets_told(of(facts)?, plan.endpoint.api_key.as_ref())))
+            })
+            .collect();
         provenance.observe(name, (!told.is_empty()).then(|| json!(told)));
     };
     told("network.http_version", |facts| facts.http_version.clone().map(Value::from));
@@ -135,6 +139,25 @@ pub(crate) fn servers(provenance: &mut Provenance, plan: &RunPlan, facts: &[Serv
     told("server.header", |facts| facts.server_header.clone().map(Value::from));
     told("server.version", |facts| facts.version.clone());
     told("server.models", |facts| facts.models.clone());
+}
+
+/// What a server told, less what it repeated of the secrets that it was sent: the API key as it is, and
+/// whatever looks like a key.
+fn without_secrets_told(told: Value, key: Option<&ApiKey>) -> Value {
+    match told {
+        Value::String(text) => {
+            let text = match key.map(ApiKey::expose).filter(|key| !key.is_empty()) {
+                Some(key) => text.replace(key, REDACTED),
+                None => text,
+            };
+            Value::from(redact(&text).into_owned())
+        }
+        Value::Array(items) => items.into_iter().map(|item| without_secrets_told(item, key)).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, without_secrets_told(value, key))).collect()
+        }
+        other => other,
+    }
 }
 
 /// Copies attached files beside the results, secrets removed, and notes their hashes.
@@ -167,4 +190,21 @@ pub(crate) fn bodies_hash(source: &dyn RequestSource, endpoint: &Endpoint, sessi
         body.pieces().iter().for_each(|piece| hash.update(piece));
     }
     Some(format!("{:x}", hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_key_that_a_server_repeats_is_not_kept() {
+        let key = ApiKey::find(Some("hunter2")).unwrap();
+        let told = json!({ "version": "1 (hunter2)", "ids": ["demo", "Bearer abcdef123456"], "build": 7 });
+        let kept = without_secrets_told(told, key.as_ref());
+        assert_eq!(kept["version"], format!("1 ({REDACTED})"));
+        assert!(!kept.to_string().contains("abcdef123456"), "{kept}");
+        assert_eq!((&kept["ids"][0], &kept["build"]), (&json!("demo"), &json!(7)));
+        assert_eq!(without_secrets_told(json!("vllm"), None), "vllm");
+    }
 }
