@@ -8,14 +8,14 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::task::{Context, Poll, ready};
 
 use loadgen_core::{Clock as _, Nanos, SystemClock};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::Interest;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 /// A connected TCP socket.
 #[derive(Debug)]
@@ -50,11 +50,34 @@ pub(crate) enum Waiting {
 
 /// Asks the kernel to stamp what arrives. Where it cannot, reads come without a stamp and are
 /// counted as such, so there is nothing to report here.
-pub(crate) fn ask_for_stamps(socket: &TcpSocket) {
+pub(crate) fn ask_for_stamps(socket: &impl AsFd) {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::ReceiveTimestampns, &true);
     #[cfg(not(target_os = "linux"))]
     let _ = socket;
+}
+
+/// Keeps the host stamping from now on, as long as it lives.
+///
+/// The kernel stamps packets while any socket wants stamps. It begins some time after the first one said
+/// so, and stops with the last; so without this, the first reads of the first connection, and of each that
+/// is opened while no other is, may come without a stamp.
+#[derive(Debug)]
+pub(crate) struct StampingOn {
+    /// Only to be there.
+    #[allow(dead_code)]
+    held: Option<socket2::Socket>,
+}
+
+impl StampingOn {
+    pub(crate) fn begin() -> Self {
+        // Bound to nothing, it receives nothing. Where it cannot be had, reads without a stamp are counted.
+        let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).ok();
+        if let Some(socket) = &held {
+            ask_for_stamps(socket);
+        }
+        Self { held }
+    }
 }
 
 impl Socket {
@@ -171,4 +194,19 @@ fn receive(socket: &TcpStream, room: &mut [u8]) -> io::Result<(usize, Option<i64
 #[cfg(not(target_os = "linux"))]
 fn receive(socket: &TcpStream, room: &mut [u8]) -> io::Result<(usize, Option<i64>)> {
     Ok((recv(socket.as_raw_fd(), room, MsgFlags::empty())?, None))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use nix::sys::socket::{getsockopt, sockopt};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_wants_stamps_isheld_before_any_connection_does() {
+        let stamping = StampingOn::begin();
+        let held = stamping.held.as_ref().unwrap();
+        assert!(getsockopt(held, sockopt::ReceiveTimestampns).unwrap());
+    }
 }

@@ -24,7 +24,7 @@ use crate::connection::Connection;
 use crate::error::{detail, detail_of};
 use crate::link::Link;
 use crate::observation::Observation;
-use crate::socket::{Socket, ask_for_stamps};
+use crate::socket::{Socket, StampingOn, ask_for_stamps};
 use crate::target::Target;
 use dns::Resolver;
 use proxy::{Proxies, Route};
@@ -146,6 +146,8 @@ struct Shared {
     resolver: Resolver,
     proxies: Proxies,
     tls: Tls,
+    /// Where the kernel is to stamp: so that it does before the first connection is open.
+    _stamping: Option<StampingOn>,
     /// How many connections have been given a source address.
     sources_taken: AtomicUsize,
 }
@@ -182,7 +184,16 @@ impl Connector {
         let tls = Tls::new(config.verify_tls, config.ca_file.as_deref())?;
         let resolver = Resolver::new(config.ip_version);
         let sources_taken = AtomicUsize::new(0);
-        Ok(Self(Arc::new(Shared { config, clock, resolver, proxies, tls, sources_taken })))
+        let stamping = config.timestamps.are_the_kernels().then(StampingOn::begin);
+        Ok(Self(Arc::new(Shared {
+            config,
+            clock,
+            resolver,
+            proxies,
+            tls,
+            _stamping: stamping,
+            sources_taken,
+        })))
     }
 
     /// Loads what the first connection to `target` would have to load (the system's certificates, for
