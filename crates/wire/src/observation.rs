@@ -87,7 +87,7 @@ impl Observation {
         }
     }
 
-    /// Notes an event without content. If it shares the read of the latest chunk, and the read was
+    /// Notes an event without content, or the beginning of one. If it shares the read of the latest chunk, and the read was
     /// late, then the chunk may have come well before the stamp, which is the event's. A prompt read
     /// proves that the server sent both together, as servers do with the last chunk and the end.
     pub(crate) fn note_contentless(&mut self, at: &Arrival) {

@@ -123,6 +123,11 @@ impl SseParser {
         self.check(self.event.wire_bytes)
     }
 
+    /// Whether bytes of an event came that is not complete.
+    pub fn is_within_event(&self) -> bool {
+        self.event.wire_bytes > 0
+    }
+
     /// The end of the stream: hands over what came without its blank line.
     pub fn finish(&mut self, mut on_event: impl FnMut(Event<'_>)) {
         let whole = std::mem::take(&mut self.line);

@@ -34,6 +34,12 @@ use template::{Plain, Slot, Template};
 
 /// The most bytes of a body that is not a stream.
 const MOST_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// The most bytes of text that a stream's chunks may have together, and the most chunks: a thousand times
+/// what any model writes, and still what a run can hold.
+const MOST_TEXT_BYTES: usize = 64 * 1024 * 1024;
+const MOST_CHUNKS: usize = 4 * 1024 * 1024;
+/// The most bytes of an error's type, or of a reason to stop, that are kept.
+const MOST_NAME_BYTES: usize = 256;
 /// The most bytes of an error's body that are kept as its message.
 const MOST_MESSAGE_BYTES: usize = 16 * 1024;
 /// The most characters that are quoted of a body that should not have come.
@@ -154,7 +160,7 @@ impl ResponseDecoder {
         observation.status = i16::try_from(status).ok();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         self.mode = if !(200..300).contains(&status) {
-            Mode::Error { status, reason: reason.to_owned(), text: Vec::new() }
+            Mode::Error { status, reason: short(reason).to_owned(), text: Vec::new() }
         } else if media_type.eq_ignore_ascii_case("text/event-stream") {
             Mode::Events { parser: SseParser::default(), template: Template::default() }
         } else {
@@ -203,6 +209,18 @@ impl ResponseDecoder {
                     observation
                         .fail(FailureKind::StreamError, detail("SSEResponseError", &too_long.to_string()));
                     return Appetite::Enough;
+                }
+                let chunks = &observation.chunks;
+                if chunks.len() > MOST_CHUNKS
+                    || chunks.output.len() + chunks.reasoning.len() > MOST_TEXT_BYTES
+                {
+                    let message = "the server sent a stream of more text than any model writes";
+                    observation.fail(FailureKind::StreamError, detail("SSEResponseError", message));
+                    return Appetite::Enough;
+                }
+                if parser.is_within_event() {
+                    // The read's last bytes, and so its stamp, are those of the event under way.
+                    observation.note_contentless(at);
                 }
                 appetite
             }
@@ -344,7 +362,7 @@ fn take_frame<'a>(
             "the server reported an error inside the response: {}",
             String::from_utf8_lossy(clipped(error.message.as_bytes()))
         );
-        let error_type = error.error_type.as_deref().unwrap_or("SSEResponseError");
+        let error_type = short(error.error_type.as_deref().unwrap_or("SSEResponseError"));
         observation
             .fail(FailureKind::StreamError, ErrorDetail { code: error.code, ..detail(error_type, &message) });
     }
@@ -382,7 +400,7 @@ fn take_frame<'a>(
         _ => return None,
     }
     if let Some(reason) = choice.finish_reason.and_then(plain_text_of) {
-        observation.finish_reason = Some(reason.into_owned());
+        observation.finish_reason = Some(short(&reason).to_owned());
         says_more = true;
     }
 
@@ -414,6 +432,11 @@ fn beginning_of(body: &[u8]) -> String {
         quoted.push('…');
     }
     quoted
+}
+
+/// As much of a server's name for something as is kept.
+fn short(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MOST_NAME_BYTES)]
 }
 
 fn clipped(bytes: &[u8]) -> &[u8] {

@@ -108,8 +108,12 @@ fn chunks_that_share_a_read_are_never_exact() {
 
 #[test]
 fn a_late_read_that_ends_with_another_event_leaves_its_chunk_uncertain() {
-    let piece = [&delta(r#""content":"a""#), "data: [DONE]\n\n"].concat();
-    for (lag_ns, uncertainty_ns) in [(2, 0), (5_000_000, 5)] {
+    // What follows is whole, or has only begun.
+    let behind = ["data: [DONE]\n\n", &delta(r#""content":"b""#)[..30], "d"];
+    for (behind, (lag_ns, uncertainty_ns)) in
+        behind.into_iter().flat_map(|behind| [(2, 0), (5_000_000, 5)].map(|expected| (behind, expected)))
+    {
+        let piece = [&delta(r#""content":"a""#), behind].concat();
         let mut decoder = ResponseDecoder::new(EndpointKind::Chat);
         let mut seen = Observation::starting_at(Nanos(0));
         let _ = decoder.head(200, "OK", "text/event-stream", "", &mut seen);
@@ -145,6 +149,33 @@ fn an_error_event_ends_the_stream() {
     assert_eq!((error.code, error.error_type.as_str()), (Some(502), "SSEResponseError"));
     assert!(error.message.contains("out of memory"));
     assert_eq!(seen.chunks.len(), 1);
+}
+
+#[test]
+fn a_stream_that_never_ends_is_given_up() {
+    let piece = delta(&format!(r#""content":"{}""#, "x".repeat(1 << 20)));
+    let pieces: Vec<&str> = std::iter::repeat_n(&piece[..], 100).collect();
+    let seen = chat(&pieces);
+    assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::StreamError)));
+    assert_eq!(seen.chunks.len(), (MOST_TEXT_BYTES >> 20) + 1);
+}
+
+#[test]
+fn names_that_a_server_makes_up_are_kept_short_and_without_secrets() {
+    let long = "é".repeat(MOST_NAME_BYTES);
+    let seen = chat(&[
+        &format!(
+            "data: {{\"object\":\"chat.completion.chunk\",\"choices\":[{{\"delta\":{{\"content\":\"a\"}},\"finish_reason\":\"{long}\"}}]}}\n\n"
+        ),
+        &format!("data: {{\"error\":{{\"message\":\"m\",\"type\":\"{long}\"}}}}\n\n"),
+    ]);
+    assert_eq!(seen.finish_reason.unwrap().len(), MOST_NAME_BYTES);
+    assert_eq!(seen.error.unwrap().error_type.len(), MOST_NAME_BYTES);
+    let mut seen = Observation::default();
+    let mut decoder = ResponseDecoder::new(EndpointKind::Chat);
+    let _ = decoder.head(401, "Bad key sk-abcdefghijklmnop", "", "", &mut seen);
+    decoder.finish(&at(1, 1), &mut seen);
+    assert_eq!(seen.error.unwrap().error_type, "Bad key <redacted>");
 }
 
 #[test]
