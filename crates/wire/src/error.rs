@@ -10,7 +10,7 @@ use crate::redact::redact;
 pub(crate) fn detail(error_type: &str, message: &str) -> ErrorDetail {
     ErrorDetail {
         code: None,
-        error_type: error_type.to_owned(),
+        error_type: redact(error_type).into_owned(),
         message: redact(message).into_owned(),
         cause: None,
         cause_chain: Vec::new(),

@@ -63,8 +63,11 @@ const TEXT_SECRETS: [&str; 11] = [
     "private_key",
 ];
 
+/// Those whose secret goes on to the end of the line, or of the quotes: several words, or pairs.
+const LINE_SECRETS: [&str; 2] = ["authorization", "cookie"];
+
 /// How keys of well-known providers begin.
-const KEY_PREFIXES: [&str; 3] = ["sk-", "nvapi-", "hf_"];
+const KEY_PREFIXES: [&str; 6] = ["sk-", "nvapi-", "hf_", "gsk_", "xai-", "AIza"];
 /// Shorter words are no keys, whatever they begin with.
 const SHORTEST_KEY: usize = 12;
 
@@ -85,7 +88,9 @@ pub fn redact_url(url: &str) -> Cow<'_, str> {
     let authority_start = before_query.find("://").map_or(0, |at| at + 3);
     let authority_end =
         before_query[authority_start..].find('/').map_or(before_query.len(), |at| authority_start + at);
-    let user_end = before_query[authority_start..authority_end].rfind('@');
+    let user_end = before_query[authority_start..authority_end]
+        .rfind('@')
+        .or_else(|| user_end_behind_slash(&before_query[authority_start..]));
     let hides_query = query.is_some_and(|query| {
         query.split('&').any(|pair| is_secret_parameter(pair.split('=').next().unwrap_or_default()))
     });
@@ -115,6 +120,15 @@ pub fn redact_url(url: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Where the user part ends if its password has a slash that should have been escaped: what such a URL
+/// has for a port is no number.
+fn user_end_behind_slash(behind_scheme: &str) -> Option<usize> {
+    let (authority, _) = behind_scheme.split_once('/')?;
+    let (_, port) = authority.rsplit_once(':')?;
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) || port.ends_with(']');
+    if is_port { None } else { behind_scheme.rfind('@') }
+}
+
 /// `text` with what looks like credentials replaced: the user parts and secret parameters of URLs,
 /// `Authorization`-like values (`Bearer …`, `Basic …`), and `api_key=…` or `"api_key": "…"` pairs.
 pub fn redact(text: &str) -> Cow<'_, str> {
@@ -128,14 +142,15 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         rest = after;
         if word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("basic") {
             shown.push_str(word);
-            rest = hide_value(rest, " ", &mut shown);
+            rest = hide_value(rest, " ", false, &mut shown);
         } else if word.contains("://") {
             shown.push_str(&redact_url(word));
         } else if looks_like_a_key(word) {
             shown.push_str(REDACTED);
         } else if is_assigned_a_secret(word) {
             shown.push_str(word);
-            rest = hide_value(rest, "\"'=: ", &mut shown);
+            let takes_line = ends_with_any(word, &LINE_SECRETS);
+            rest = hide_value(rest, "\\\"'=: ", takes_line, &mut shown);
         } else {
             shown.push_str(word);
         }
@@ -147,8 +162,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 /// Whether what is assigned to `word` in free text is a secret. Stricter than for headers: texts
 /// speak of `max_tokens` and sessions all the time.
 fn is_assigned_a_secret(word: &str) -> bool {
+    ends_with_any(word, &TEXT_SECRETS)
+}
+
+fn ends_with_any(word: &str, endings: &[&str]) -> bool {
     let word = word.to_ascii_lowercase();
-    TEXT_SECRETS.iter().any(|secret| word.ends_with(secret))
+    endings.iter().any(|ending| word.ends_with(ending))
 }
 
 /// Whether `word` is a key by the way providers begin theirs.
@@ -159,7 +178,8 @@ fn looks_like_a_key(word: &str) -> bool {
 fn looks_suspicious(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let marks = ["://", "bearer ", "basic "];
-    marks.iter().chain(&TEXT_SECRETS).chain(&KEY_PREFIXES).any(|mark| lower.contains(mark))
+    marks.iter().chain(&TEXT_SECRETS).any(|mark| lower.contains(mark))
+        || KEY_PREFIXES.iter().any(|prefix| text.contains(prefix))
 }
 
 /// The next word of `text`: what stands before it, itself, and what follows. A URL is one word.
@@ -179,7 +199,10 @@ fn next_word(text: &str) -> Option<(&str, &str, &str)> {
 
 /// Copies the separators at the head of `rest`, then [`REDACTED`] for the value after them; gives
 /// what follows the value. Where an assignment is expected and there is none, hides nothing.
-fn hide_value<'a>(rest: &'a str, separators: &str, shown: &mut String) -> &'a str {
+///
+/// The value is a word; one that `takes_line` goes to the end of the line or of its quotes, unless it
+/// begins with a scheme behind which a single word stands.
+fn hide_value<'a>(rest: &'a str, separators: &str, takes_line: bool, shown: &mut String) -> &'a str {
     let value_start = rest.find(|c: char| !separators.contains(c)).unwrap_or(rest.len());
     let (separator, value) = rest.split_at(value_start);
     let assigns = separators == " " || separator.contains(['=', ':']);
@@ -191,11 +214,12 @@ fn hide_value<'a>(rest: &'a str, separators: &str, shown: &mut String) -> &'a st
     let scheme = ["bearer ", "basic "]
         .into_iter()
         .find(|scheme| value.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
+    let takes_line = takes_line && scheme.is_none();
     let (scheme, value) = value.split_at(scheme.map_or(0, str::len));
     shown.push_str(scheme);
-    let end = value
-        .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '&' | ';' | '}' | ')' | ']'))
-        .unwrap_or(value.len());
+    let ends_word = |c: char| c.is_whitespace() || matches!(c, ',' | '&' | ';' | '}' | ')' | ']');
+    let ends = |c: char| matches!(c, '"' | '\'' | '\\' | '\n' | '\r') || (!takes_line && ends_word(c));
+    let end = value.find(ends).unwrap_or(value.len());
     if end > 0 {
         shown.push_str(REDACTED);
     }
@@ -224,6 +248,8 @@ mod tests {
         );
         assert_eq!(redact_url("http://host/v1?a=b"), "http://host/v1?a=b");
         assert_eq!(redact_url("u:p@host/x"), "<redacted>@host/x");
+        assert_eq!(redact_url("http://u:p/w@host/x"), "http://<redacted>@host/x");
+        assert_eq!(redact_url("http://host:80/v1/@model"), "http://host:80/v1/@model");
     }
 
     #[test]
@@ -241,6 +267,13 @@ mod tests {
             ),
             ("Incorrect API key: sk-abcdefghijkl.", "Incorrect API key: <redacted>."),
             ("the token expired", "the token expired"),
+            ("Authorization: Token abc def\nHost: h", "Authorization: <redacted>\nHost: h"),
+            (r#"{"Cookie": "a=1; b=2", "x": 1}"#, r#"{"Cookie": "<redacted>", "x": 1}"#),
+            (
+                r#"{"e": "{\"api_key\": \"abc\", \"a\": 1}"}"#,
+                r#"{"e": "{\"api_key\": \"<redacted>\", \"a\": 1}"}"#,
+            ),
+            ("no such key: AIzaSyA-1234567", "no such key: <redacted>"),
             ("x-auth-token: abc", "x-auth-token: <redacted>"),
             (
                 "This model's maximum context length is 8 tokens",
