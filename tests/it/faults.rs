@@ -97,7 +97,10 @@ fn a_server_that_is_not_there_fails_every_request_and_the_run() {
         let load = &loads(&workspace)[load];
         let output = workspace.profiling(&url).arg("--streaming").args(load).output().unwrap();
         let finished = Finished(output).expect_code(1);
-        assert!(finished.stderr().contains("no successful responses"), "{}", finished.stderr());
+        let stderr = finished.stderr();
+        assert!(stderr.contains("no successful responses"), "{stderr}");
+        let cause = format!("most frequent error, {REQUESTS} of {REQUESTS}: cannot connect to 127.0.0.1");
+        assert!(stderr.contains(&cause), "{stderr}");
         let rows = workspace.results("out").rows();
         assert_eq!(rows.len(), REQUESTS);
         assert!(rows.iter().all(|row| row.outcome.name() == "connect_error"));

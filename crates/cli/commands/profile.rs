@@ -66,6 +66,9 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
             counts.errors(),
             counts.aborted + counts.not_sent
         );
+        if let Some((error, times)) = result.summary.error_summary.first() {
+            say!("most frequent error, {times} of {}: {}", counts.errors(), error.message);
+        }
     }
     if result.too_many_failed() {
         say!("error: more requests failed than --failed-request-threshold allows");
