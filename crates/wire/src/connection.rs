@@ -12,8 +12,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method};
+use http::Method;
 use loadgen_core::{ErrorDetail, Nanos};
 use thiserror::Error;
 
@@ -21,7 +20,7 @@ use crate::arrivals::ReadCounts;
 use crate::connector::Connector;
 use crate::decode::{Appetite, Arrival};
 use crate::error::{detail, detail_of};
-use crate::http1::{Head, Incomplete, Outgoing, Part, ResponseFault, ResponseReader};
+use crate::http1::{Incomplete, Outgoing, Part, ResponseFault, ResponseReader};
 use crate::link::{Link, ReadOutcome, Writes};
 use crate::request::Request;
 use crate::target::Target;
@@ -48,19 +47,6 @@ pub struct Connection {
     /// A response is under way, or left the connection of no further use; it stays so when an exchange
     /// is dropped.
     is_busy: bool,
-}
-
-/// A whole response, for requests outside the measured path.
-#[derive(Debug, Clone)]
-pub struct Fetched {
-    /// The HTTP status.
-    pub status: u16,
-    /// The HTTP version of the response, such as `HTTP/1.1`.
-    pub http_version: String,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, content encodings not removed.
-    pub body: Bytes,
 }
 
 /// Whoever looks on while a request and its response go over a connection.
@@ -206,36 +192,9 @@ impl Connection {
     /// EPIPE in the failed read or write; after the peer's end of stream, as the socket's pending error.
     /// Bytes that were taken leave an end of stream alone.
     pub(crate) fn was_given_up(&self, error: &Broken) -> bool {
-        let refused_by_host = |error: &io::Error| {
-            matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-        };
         self.link.writes().start.is_none()
-            || error.io_error().is_some_and(refused_by_host)
-            || self.link.pending_error().as_ref().is_some_and(refused_by_host)
-    }
-
-    /// Sends a request and gives the whole response, up to `limit` bytes of it: for readiness,
-    /// control calls and scrapes. Redirects are not followed.
-    pub async fn fetch(&mut self, request: Request, limit: usize) -> Result<Fetched, ErrorDetail> {
-        let mut page = Page { head: None, body: BytesMut::new(), limit };
-        let carried = self.carry(&request, &mut page).await;
-        if page.body.len() > limit {
-            return Err(detail("ClientError", &format!("the response has more than {limit} bytes")));
-        }
-        let head = match (carried, page.head) {
-            (Ok(()), Some(head)) => head,
-            (Err(broken), None) => return Err(broken.into_detail("the request")),
-            (Err(broken), Some(_)) => {
-                return Err(detail_of("ClientError", "the server gave no whole response", &broken));
-            }
-            (Ok(()), None) => unreachable!("a whole response has a head"),
-        };
-        Ok(Fetched {
-            status: head.status.as_u16(),
-            http_version: format!("{:?}", head.version),
-            headers: head.headers,
-            body: page.body.freeze(),
-        })
+            || error.io_error().is_some_and(is_given_up)
+            || self.link.pending_error().as_ref().is_some_and(is_given_up)
     }
 
     /// Writes a request and takes its response, until it is whole or the witness has enough.
@@ -303,6 +262,12 @@ impl Connection {
             match (read, under_way.write_error.take()) {
                 (Poll::Ready(Ok(ReadOutcome::More)), write_error) => under_way.write_error = write_error,
                 (Poll::Pending, None) => return Poll::Pending,
+                // What was answered before the end may be in the socket though the runtime was not told yet,
+                // and the end will be told too.
+                (Poll::Pending, Some(error)) if is_given_up(&error) => {
+                    under_way.write_error = Some(error);
+                    return Poll::Pending;
+                }
                 (Poll::Ready(Err(error)), None) | (_, Some(error)) => return Poll::Ready(Err(error.into())),
                 (Poll::Ready(Ok(ReadOutcome::End)), None) => {
                     let closed = under_way.reader.close();
@@ -338,6 +303,11 @@ impl UnderWay {
     fn leaves_connection(&self) -> bool {
         self.is_written && self.reader.keeps_alive() && self.outgoing.keeps_alive()
     }
+}
+
+/// Whether the other host has given the connection up, in both directions.
+fn is_given_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 /// Hands over every part that `bytes` complete.
@@ -376,29 +346,5 @@ impl Broken {
             Self::Url(_) => detail("InvalidURL", &self.to_string()),
             _ => detail_of("ClientError", &format!("{what} got no response"), &self),
         }
-    }
-}
-
-/// A response that is kept whole.
-struct Page {
-    head: Option<Head>,
-    body: BytesMut,
-    limit: usize,
-}
-
-impl Witness for Page {
-    fn wrote(&mut self, _writes: Writes) {}
-
-    fn came(&mut self, _at: &Arrival) {}
-
-    fn counted(&mut self, _counts: ReadCounts, _anchor: Option<(u64, i64)>) {}
-
-    fn part(&mut self, part: Part<'_>, _at: &Arrival) -> Appetite {
-        match part {
-            Part::Head(head) => self.head = Some(*head),
-            Part::Body(data) => self.body.extend_from_slice(data),
-            Part::End => {}
-        }
-        if self.body.len() > self.limit { Appetite::Enough } else { Appetite::More }
     }
 }

@@ -5,6 +5,7 @@
 mod captures;
 mod client;
 mod failures;
+mod hostile;
 mod packet;
 mod protocol;
 mod redirects;
