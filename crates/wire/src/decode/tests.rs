@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::io::Write as _;
 
+use loadgen_core::{Nanos, StampSource};
 use proptest::prelude::*;
 
 use super::*;
