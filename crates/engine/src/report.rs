@@ -32,7 +32,7 @@ pub struct PhaseReport {
     /// From when on nothing more was sent: the deadline or the interrupt, else the release of the
     /// last request.
     pub sending_end: Nanos,
-    /// When the last request had returned, never before `sending_end`.
+    /// When the last request that was sent had returned, never before `sending_end`.
     pub end: Nanos,
     /// Why sending ended.
     pub ended_by: EndReason,

@@ -329,7 +329,11 @@ impl PhaseRun {
         observation: Observation,
         cancelled_at: Option<Nanos>,
     ) {
-        self.shared.last_return.offer(self.worker.now().0);
+        // What never left did not return either: recording it may take long after the phase is over.
+        if observation.outcome != Some(Outcome::NotSent) {
+            let returned = observation.instants.end.unwrap_or_else(|| self.worker.now());
+            self.shared.last_return.offer(returned.0);
+        }
         let (outcome, error) = match observation.outcome {
             Some(outcome) => (outcome, observation.error),
             None => (

@@ -17,8 +17,11 @@ fn check_identity(done: &Done) {
     for (position, phase) in done.report.phases.iter().enumerate() {
         let counts = phase.counts;
         assert!(counts.is_balanced(), "{counts:?}");
-        let records = done.records.iter().filter(|record| record.identity.phase_index == phase.index);
-        assert_eq!(records.count() as u64, counts.scheduled, "phase {position}");
+        let records = || done.records.iter().filter(|record| record.identity.phase_index == phase.index);
+        assert_eq!(records().count() as u64, counts.scheduled, "phase {position}");
+        // Recording what was not sent takes time, which is not the phase's.
+        let last_return = records().filter_map(|record| record.instants.end).max();
+        assert_eq!(phase.end, last_return.unwrap_or(phase.start).max(phase.sending_end), "phase {position}");
     }
     let counted: u64 = done.report.phases.iter().map(|phase| phase.counts.not_sent).sum();
     assert_eq!(count(done, Outcome::NotSent) as u64, counted);
