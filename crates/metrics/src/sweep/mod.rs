@@ -12,6 +12,7 @@ mod lives;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::column::{Column, Lookup, SpillError};
 use crate::metric::{MetricId, Unit};
@@ -23,19 +24,34 @@ pub(crate) use lives::{Life, Lives};
 
 /// Gaps that a cursor reads at a time.
 const GAPS_READ: usize = 64;
+/// Segments handed from the walk to the curves at a time: 56 KiB,
+const HANDED_OVER: usize = 1024;
+/// and how many times that may wait.
+const QUEUED: usize = 4;
 
 /// The figures of the walk, in no particular order.
 pub(crate) type Figures = Vec<(MetricId, Stats)>;
 
-/// Walks all lives within the window. `gaps_ns` holds the gaps of all requests.
+/// Walks all lives within the window. `gaps_ns` holds the gaps of all requests. The curves are summed up
+/// beside the walk, which takes about as long.
 pub(crate) fn sweep(lives: Lives, gaps_ns: &Column, window: Window) -> Result<Figures, SpillError> {
     if window.nanoseconds() == 0 {
         return Ok(Vec::new());
     }
+    std::thread::scope(|scope| {
+        let (queue, segments) = sync_channel(QUEUED);
+        let summing = scope.spawn(move || Curves::of(&segments).figures());
+        // The queue goes with the walk, whatever becomes of it: its end is the end of the curves.
+        let walked = walk(lives, gaps_ns, window, Segments { queue, some: Vec::with_capacity(HANDED_OVER) });
+        let figures = summing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        walked.map(|()| figures)
+    })
+}
+
+fn walk(lives: Lives, gaps_ns: &Column, window: Window, mut segments: Segments) -> Result<(), SpillError> {
     let mut arrivals = lives.in_order()?;
     let mut under_way = UnderWay::over(gaps_ns);
     let mut levels = Levels::default();
-    let mut curves = Curves::default();
     let mut from = window.start.0;
     let upto = window.end.0;
 
@@ -47,7 +63,7 @@ pub(crate) fn sweep(lives: Lives, gaps_ns: &Column, window: Window) -> Result<Fi
         let next = if start_comes_first { starts } else { due };
         let Some(at) = next else { break };
         let at = at.clamp(from, upto.max(from));
-        curves.add(&levels, at - from);
+        segments.push(&levels, at - from);
         from = at;
         if !start_comes_first {
             under_way.step(&mut levels)?;
@@ -55,8 +71,33 @@ pub(crate) fn sweep(lives: Lives, gaps_ns: &Column, window: Window) -> Result<Fi
             under_way.admit(life, &mut levels);
         }
     }
-    curves.add(&levels, upto - from);
-    Ok(curves.figures())
+    segments.push(&levels, upto - from);
+    segments.hand_over();
+    Ok(())
+}
+
+/// Segments of the window on their way to the curves: the levels on each, and its width in ns.
+struct Segments {
+    queue: SyncSender<Vec<(Levels, i64)>>,
+    some: Vec<(Levels, i64)>,
+}
+
+impl Segments {
+    fn push(&mut self, levels: &Levels, width: i64) {
+        if width <= 0 {
+            return;
+        }
+        self.some.push((*levels, width));
+        if self.some.len() == HANDED_OVER {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let some = std::mem::replace(&mut self.some, Vec::with_capacity(HANDED_OVER));
+        // Only a panic ends the other side early, and the join tells it.
+        let _ = self.queue.send(some);
+    }
 }
 
 /// The requests in flight, by the instant of their next step.
@@ -287,11 +328,17 @@ struct Curves {
 }
 
 impl Curves {
+    /// The curves of all segments that come.
+    fn of(segments: &Receiver<Vec<(Levels, i64)>>) -> Self {
+        let mut curves = Self::default();
+        for (levels, width) in segments.iter().flatten() {
+            curves.add(&levels, width);
+        }
+        curves
+    }
+
     /// Adds a segment of `width` ns on which every curve is constant.
     fn add(&mut self, levels: &Levels, width: i64) {
-        if width <= 0 {
-            return;
-        }
         let (decode, prefill, total) =
             (levels.decode.max(0.0), levels.prefill.max(0.0), levels.total.max(0.0));
         let decode_per_user = per_user(decode, levels.decoding);
