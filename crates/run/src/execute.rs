@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use loadgen_core::{RecordSink, SystemClock};
+use loadgen_core::{Clock, RecordSink, SystemClock};
 use loadgen_engine::{EngineConfig, EngineReport, RunStats, StopSignal, default_workers, limits};
 use loadgen_metrics::{HostFacts, PacketFacts};
 use loadgen_record::{Journal, JournalHeader};
@@ -76,18 +76,21 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
             None => sink,
         }
     });
-    let before = CpuTimes::read();
+    let before = (CpuTimes::read(), clock.now());
     let unfinished =
         |source| RunError::Unfinished { dir: plan.report.artifacts.dir.clone(), source: Box::new(source) };
     let driven = drive(config, &phases, sinks.collect(), clock, stop, &journal, progress);
     // Whatever the tap still holds reaches the journal before it is closed, also when the engine failed.
     let packets = tap.map(|tap| packet_facts(&tap.close()));
     let report = driven.map_err(unfinished)?;
-    let cpu = (before, CpuTimes::read());
+    // The CPU that was used is set against the time in which it was used: recording what was left unsent
+    // may take longer than the phases.
+    let wall_ns = clock.now().since(before.1);
+    let cpu = (before.0, CpuTimes::read());
 
     observe::after(&mut provenance, &phases, &endpoint, &tokenizer, &report, clock);
     journal.note(PROVENANCE, &provenance.render());
-    let ended = Ended { host: host_facts(&report, workers.get(), &cpu), packets, engine: report };
+    let ended = Ended { host: host_facts(&report, workers.get(), &cpu, wall_ns), packets, engine: report };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
     let kept = journal.close();
     if let Ok(stats) = &kept
@@ -236,10 +239,12 @@ fn drive(
 }
 
 /// How the host was during the run.
-fn host_facts(report: &EngineReport, workers: usize, (before, after): &(CpuTimes, CpuTimes)) -> HostFacts {
-    let start = report.phases.first().map(|phase| phase.start);
-    let end = report.phases.last().map(|phase| phase.end);
-    let wall_ns = start.zip(end).map_or(0, |(start, end)| end.since(start));
+fn host_facts(
+    report: &EngineReport,
+    workers: usize,
+    (before, after): &(CpuTimes, CpuTimes),
+    wall_ns: i64,
+) -> HostFacts {
     let machine = after.machine_since(before);
     HostFacts {
         wall_seconds: wall_ns as f64 / 1e9,
