@@ -2,9 +2,9 @@
 //!
 //! The way of the data: [`request_metrics`] turns a record into its values ([`RequestMetrics`]);
 //! an [`Aggregator`] takes records with their values and gives the [`Summary`]; beside it a
-//! [`Timeline`] collects what plots need, a [`Preview`] what a live view needs, and a
-//! [`QualityInput`] what the verdict on the client needs ([`Quality`]). What a metric is called,
-//! which unit it has and where it is shown stands in one table, [`REGISTRY`].
+//! [`Timeline`] collects what plots need, and a [`QualityInput`] what the verdict on the client needs
+//! ([`Quality`]). What a metric is called, which unit it has and where it is shown stands in one
+//! table, [`REGISTRY`].
 //!
 //! What this crate does not know: where records came from, how numbers are rendered, clocks, files.
 
@@ -14,7 +14,6 @@ mod config;
 #[cfg(test)]
 mod fixture;
 mod metric;
-mod preview;
 mod quality;
 mod registry;
 mod request;
@@ -29,7 +28,6 @@ pub use aggregate::Aggregator;
 pub use column::SpillError;
 pub use config::MetricConfig;
 pub use metric::{ConsoleGroup, Kind, Metric, MetricId, Unit};
-pub use preview::{Preview, PreviewQuantiles};
 pub use quality::{
     Ceiling, CeilingCited, HostFacts, LagStats, PacketFacts, Quality, QualityInput, Reason, Remark, RunFacts,
     ScheduleFacts, Stamps, Starved, TimestampSource, UncertainChunks,

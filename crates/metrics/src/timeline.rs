@@ -6,7 +6,6 @@ use loadgen_core::{Nanos, Outcome, Phase, RequestRecord};
 use tdigest::TDigest;
 
 use crate::metric::{Metric, MetricId};
-use crate::preview::median_and_p99;
 use crate::registry::id;
 use crate::request::request_end;
 use crate::value::RequestMetrics;
@@ -249,6 +248,11 @@ fn merged(mut left: TDigest, mut right: TDigest) -> TDigest {
     left.flush();
     right.flush();
     TDigest::merge_digests(vec![left, right])
+}
+
+fn median_and_p99(digest: &mut TDigest) -> Option<(f64, f64)> {
+    digest.flush();
+    Some((digest.estimate_quantile(0.5)?, digest.estimate_quantile(0.99)?))
 }
 
 #[cfg(test)]
