@@ -12,7 +12,7 @@ use rustls::{ServerConnection, StreamOwned};
 
 use crate::client::{Client, output_of, run, send_to, turn_of};
 use crate::server::{LAST_CHUNK, STREAM_HEAD, Script, Server, chunk, event, read_request, stream};
-use crate::tls::certified;
+use crate::tls::{certified, serve_on};
 
 /// More than the buffers of two sockets hold.
 const MUCH: usize = 32 << 20;
@@ -23,9 +23,10 @@ fn large(client: &Client) -> Request {
 }
 
 /// Sends a large request, and says whether its connection may be kept.
-fn send_large(server: &Server) -> (Observation, bool) {
+fn send_large(url: &str) -> (Observation, bool) {
     run(async {
-        let client = Client::new(&server.url());
+        let connector = ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() };
+        let client = Client::with(url, EndpointConfig::new(EndpointKind::Chat, true), connector);
         let mut connection = client.connect().await;
         let mut seen = client.observation();
         connection.exchange(large(&client), &mut seen).await;
@@ -44,19 +45,25 @@ fn raw(serve: impl FnOnce(TcpStream) + Send + 'static) -> Server {
 
 #[test]
 fn a_server_that_answers_at_length_before_it_reads_blocks_nobody() {
-    let script: Script = Box::new(|wire| {
-        let events = chunk(&event("x")).repeat(1000);
-        wire.write_all(STREAM_HEAD.as_bytes()).unwrap();
-        for _ in 0..MUCH / events.len() {
-            wire.write_all(events.as_bytes()).unwrap();
-        }
-        read_request(wire);
-        wire.write_all(LAST_CHUNK.as_bytes()).unwrap();
-    });
-    let server = Server::plain(vec![script]);
-    let (seen, is_kept) = send_large(&server);
-    assert_eq!((seen.outcome, is_kept), (Some(Outcome::Ok), true), "{:?}", seen.error);
-    assert!(seen.instants.send_end.is_some());
+    let script = || -> Script {
+        Box::new(|wire| {
+            let events = chunk(&event("x")).repeat(1000);
+            wire.write_all(STREAM_HEAD.as_bytes()).unwrap();
+            for _ in 0..MUCH / events.len() {
+                wire.write_all(events.as_bytes()).unwrap();
+            }
+            read_request(wire);
+            wire.write_all(LAST_CHUNK.as_bytes()).unwrap();
+        })
+    };
+    let certified = certified("127.0.0.1");
+    let plain = Server::plain(vec![script()]);
+    let tls = serve_on("127.0.0.1".parse().unwrap(), &certified.server, vec![script()]).unwrap();
+    for url in [plain.url(), format!("https://{}", tls.addr)] {
+        let (seen, _) = send_large(&url);
+        assert_eq!(seen.outcome, Some(Outcome::Ok), "{url}: {:?}", seen.error);
+        assert!(seen.instants.send_end.is_some());
+    }
 }
 
 #[test]
@@ -68,7 +75,7 @@ fn an_answer_in_front_of_a_reset_is_taken() {
         wire.write_all(b"HTTP/1.1 429 Slow Down\r\nContent-Length: 4\r\n\r\nless").unwrap();
     });
     let server = Server::plain(vec![script]);
-    let (seen, is_kept) = send_large(&server);
+    let (seen, is_kept) = send_large(&server.url());
     assert_eq!((seen.outcome, is_kept), (Some(Outcome::Failed(FailureKind::HttpError)), false), "{seen:?}");
     assert_eq!(seen.error.unwrap().message, "less");
 }
