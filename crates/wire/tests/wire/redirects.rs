@@ -1,7 +1,8 @@
 //! Redirects, as AIPerf's HTTP library follows them.
 
+use http::Method;
 use loadgen_core::{FailureKind, Outcome};
-use loadgen_wire::{ApiKey, ConnectorConfig, EndpointConfig, EndpointKind};
+use loadgen_wire::{ApiKey, Body, ConnectorConfig, EndpointConfig, EndpointKind, Request};
 
 use crate::client::{Client, output_of, run};
 use crate::server::{Script, Server, read_request, stream};
@@ -38,7 +39,16 @@ fn temporary_ones_send_the_request_again_over_the_same_connection() {
 fn a_found_page_is_fetched_without_body_and_without_credentials_elsewhere() {
     let elsewhere = Server::answering(vec![stream(&["hi"])]);
     let here = Server::answering(vec![redirect(302, &format!("{}/page", elsewhere.url()))]);
-    let seen = run(async { with_key(&here.url()).send().await });
+    let seen = run(async {
+        let client = with_key(&here.url());
+        let mut headers = client.request().headers().clone();
+        headers.insert("x-api-key", "sk-1-too".parse().unwrap());
+        let path = client.request().path().to_owned();
+        let request = Request::plain(Method::POST, &client.target, &path, headers, Body::default());
+        let mut seen = client.observation();
+        client.connect().await.exchange(request, &mut seen).await;
+        seen
+    });
     assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "hi"));
     let written = String::from_utf8(elsewhere.requests.recv().unwrap()).unwrap();
     assert!(written.starts_with("GET /page HTTP/1.1\r\n"), "{written}");
