@@ -4,7 +4,7 @@ use std::error::Error;
 
 use loadgen_core::ErrorDetail;
 
-use crate::redact::redact;
+use crate::redact::{REDACTED, redact};
 
 /// A detail without a code.
 pub(crate) fn detail(error_type: &str, message: &str) -> ErrorDetail {
@@ -26,4 +26,55 @@ pub(crate) fn detail_of(error_type: &str, message: &str, error: &(dyn Error + 's
         next = error.source();
     }
     ErrorDetail { cause: chain.last().cloned(), cause_chain: chain, ..detail(error_type, message) }
+}
+
+/// The shortest credential that is looked for: a shorter one would tear words apart, and guards nothing.
+const SHORTEST_CREDENTIAL: usize = 4;
+
+/// Takes the parts of a credential, as a header carries it, out of a detail, whatever they look like.
+pub(crate) fn hide(detail: &mut ErrorDetail, credential: &str) {
+    for part in parts(credential) {
+        let texts = [&mut detail.error_type, &mut detail.message];
+        let texts = texts.into_iter().chain(&mut detail.cause).chain(&mut detail.cause_chain);
+        texts.filter(|text| text.contains(part)).for_each(|text| *text = text.replace(part, REDACTED));
+    }
+}
+
+/// What is secret in a header's value: of `Bearer KEY` the key, of `a=1; b=2` what stands behind each
+/// name; the longest first, for one may hold another.
+fn parts(credential: &str) -> Vec<&str> {
+    let words: Vec<&str> = credential.split([' ', '\t', ';', ',']).filter(|word| !word.is_empty()).collect();
+    let is_scheme = |position: usize, word: &str| position == 0 && words.len() > 1 && !word.contains('=');
+    let values = words.iter().enumerate().filter(|(position, word)| !is_scheme(*position, word));
+    let mut parts: Vec<&str> = values
+        .flat_map(|(_, word)| [*word, word.split_once('=').map_or("", |(_, value)| value)])
+        .filter(|part| part.len() >= SHORTEST_CREDENTIAL)
+        .collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_hidden_whatever_it_looks_like() {
+        let mut told =
+            detail("AuthenticationError", "no key hunter2plain, nor hunter2 (Bearer hunter2plain)");
+        told.cause = Some("hunter2plain".to_owned());
+        hide(&mut told, "Bearer hunter2plain");
+        assert_eq!(told.message, "no key <redacted>, nor hunter2 (Bearer <redacted>)");
+        assert_eq!(told.cause.as_deref(), Some("<redacted>"));
+        assert_eq!(told.error_type, "AuthenticationError");
+    }
+
+    #[test]
+    fn the_parts_of_a_credential_are_its_secrets() {
+        assert_eq!(parts("Bearer abcd"), ["abcd"]);
+        assert_eq!(parts("plainkey"), ["plainkey"]);
+        assert_eq!(parts("Basic dXNlcg=="), ["dXNlcg=="]);
+        assert_eq!(parts("id=12345; theme=x"), ["id=12345", "theme=x", "12345"]);
+        assert!(parts("abc").is_empty() && parts("").is_empty());
+    }
 }

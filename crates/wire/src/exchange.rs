@@ -12,7 +12,7 @@ use crate::arrivals::ReadCounts;
 use crate::connection::{Broken, Connection, Witness};
 use crate::decode::{Appetite, Arrival, Place, ResponseDecoder};
 use crate::endpoint::EndpointKind;
-use crate::error::{detail, detail_of};
+use crate::error::{detail, detail_of, hide};
 use crate::http1::{Head, Part};
 use crate::link::Writes;
 use crate::observation::Observation;
@@ -82,6 +82,7 @@ impl Connection {
             observation.is_stale = was_used && !has_come && self.was_given_up(&broken);
             fail_without_head(broken, has_come, request, observation);
         }
+        hide_credentials(request, observation);
         // A redirect is followed though its body broke off.
         redirect
     }
@@ -192,7 +193,7 @@ impl Witness for Watcher<'_> {
     }
 
     fn part(&mut self, part: Part<'_>, at: &Arrival) -> Appetite {
-        match part {
+        let appetite = match part {
             Part::Head(head) => self.head(&head, at),
             Part::Body(bytes) => self.body(bytes, at),
             Part::End => {
@@ -204,7 +205,9 @@ impl Witness for Watcher<'_> {
                 }
                 Appetite::More
             }
-        }
+        };
+        hide_credentials(self.request, self.observation);
+        appetite
     }
 }
 
@@ -252,6 +255,13 @@ fn fail_without_head(broken: Broken, has_answered: bool, request: &Request, obse
         ),
     };
     observation.fail(kind, detail_of(error_type, &message, &broken));
+}
+
+/// Takes the credentials that were sent out of what is told of a failure: servers like to repeat them.
+fn hide_credentials(request: &Request, observation: &mut Observation) {
+    let Some(error) = &mut observation.error else { return };
+    let sent = request.headers.values().filter(|value| value.is_sensitive());
+    sent.filter_map(|value| value.to_str().ok()).for_each(|value| hide(error, value));
 }
 
 fn redirect_of(head: &Head, request: &Request) -> Option<Redirect> {

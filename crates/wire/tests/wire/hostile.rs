@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use loadgen_core::{FailureKind, Message, Outcome, Prompt, Role};
-use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Observation, Request};
+use loadgen_wire::{ApiKey, ConnectorConfig, EndpointConfig, EndpointKind, Observation, Request};
 use rustls::{ServerConnection, StreamOwned};
 
 use crate::client::{Client, output_of, run, send_to, turn_of};
@@ -203,5 +203,28 @@ fn heads_and_chunks_without_end_are_given_up() {
         });
         let seen = send_to(&server.url());
         assert!(matches!(seen.outcome, Some(Outcome::Failed(_))), "{begins:?} {goes_on:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_server_that_repeats_the_key_does_not_get_it_told() {
+    let body = "no such key: hunter2plain";
+    let answers = [
+        format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+        format!("{STREAM_HEAD}{}", chunk(&format!("data: {{\"error\":{{\"message\":\"{body}\"}}}}\n\n"))),
+    ];
+    for answer in answers {
+        let server = Server::answering(vec![answer.into_bytes()]);
+        let mut endpoint = EndpointConfig::new(EndpointKind::Chat, true);
+        endpoint.api_key = ApiKey::find(Some("hunter2plain")).unwrap();
+        let seen = run(async {
+            let client = Client::with(&server.url(), endpoint, ConnectorConfig::default());
+            let mut connection = client.connect().await;
+            let mut seen = client.observation();
+            connection.exchange(client.request(), &mut seen).await;
+            seen
+        });
+        let told = format!("{:?}", seen.error.unwrap());
+        assert!(told.contains("no such key: <redacted>") && !told.contains("hunter2"), "{told}");
     }
 }
