@@ -17,7 +17,7 @@ pub(crate) fn headline(quality: &Quality) -> &'static str {
         return "CLIENT LIMITED: the figures above say as much about the client as about the server";
     }
     if is_unmeasured(quality) {
-        return "no request was sent, so there was nothing to measure";
+        return "no response was received, so there was nothing to measure";
     }
     "the client kept up"
 }

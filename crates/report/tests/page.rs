@@ -114,7 +114,7 @@ fn a_run_that_ended_before_any_request_did_claims_nothing() {
     let page = html::page(&sample.report());
     let console = console::render(&sample.report(), console::Options::file(false));
     for text in [&page, &console] {
-        assert!(text.contains("o request was sent, so there was nothing to measure"), "{text}");
+        assert!(text.contains("o response was received, so there was nothing to measure"), "{text}");
         assert!(text.contains("no request came to an end, so none met"), "{text}");
         assert!(!text.contains("kept up") && !text.contains("Measured well"), "{text}");
         assert!(!text.contains("Error Summary") && !text.contains("<h2>Errors"), "{text}");
