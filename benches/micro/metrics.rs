@@ -1,9 +1,11 @@
-//! Numbers of one record, and statistics over many.
+//! What follows from one record (its metrics, its line, what it says about the client), and statistics over
+//! many.
 
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use loadgen_metrics::{Aggregator, MetricConfig, Window, Windows, request_metrics};
+use loadgen_metrics::{Aggregator, MetricConfig, QualityInput, Window, Windows, request_metrics};
+use loadgen_report::RecordLines;
 
 use crate::samples::{self, CHUNKS};
 
@@ -22,6 +24,24 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         bencher.iter(|| request_metrics(black_box(&records[7]), &config));
     });
     group.throughput(Throughput::Elements((RECORDS * CHUNKS) as u64));
+    group.bench_function("columns", |bencher| {
+        bencher.iter(|| metrics.iter().for_each(|metrics| drop(black_box(black_box(metrics).columns()))));
+    });
+    group.bench_function("lines of the per-request file", |bencher| {
+        let lines = RecordLines::new("3fbf379833fd", 0);
+        let mut out = Vec::new();
+        bencher.iter(|| {
+            out.clear();
+            for (record, metrics) in records.iter().zip(&metrics) {
+                lines.write(black_box(record), metrics, &mut out);
+            }
+            out.len()
+        });
+    });
+    group.bench_function("what records say about the client", |bencher| {
+        let mut input = QualityInput::new(false);
+        bencher.iter(|| records.iter().for_each(|record| input.push(black_box(record))));
+    });
     let filled = || {
         let mut aggregator = Aggregator::new(config.clone());
         records.iter().zip(&metrics).for_each(|(record, metrics)| aggregator.push(record, metrics));
