@@ -64,6 +64,11 @@ impl Usage {
         (self.user_ns + self.system_ns) as f64
     }
 
+    /// Its share of each of `count` things, µs.
+    pub(crate) fn cpu_us_each(&self, count: f64) -> f64 {
+        self.cpu_ns() / count / 1e3
+    }
+
     /// From start to end, s.
     pub(crate) fn wall_seconds(&self) -> f64 {
         (self.ended_ns - self.started_ns) as f64 / 1e9

@@ -40,7 +40,7 @@ fn streams(bench: &Bench) -> Result<Samples> {
     let ran = Client::new(bench, &folder, &mock, "streams", STREAM_LOAD).run()?;
     let events = mock.truth()?.tokens as f64;
     ensure!(events > 0.0, "the server wrote nothing");
-    let (whole, loading) = (ran.usage.cpu_ns() / events / 1e3, ran.cpu_while_loading_ns()? / events / 1e3);
+    let (whole, loading) = (ran.usage.cpu_us_each(events), ran.cpu_while_loading_ns()? / events / 1e3);
     samples.put("event", whole);
     samples.put("loading_event", loading);
 
@@ -50,7 +50,7 @@ fn streams(bench: &Bench) -> Result<Samples> {
     if let Some(usage) = wrk.run(bench, &folder, &mock)? {
         let events = mock.truth()?.tokens as f64;
         ensure!(events > 0.0, "wrk got no tokens");
-        let peer = usage.cpu_ns() / events / 1e3;
+        let peer = usage.cpu_us_each(events);
         samples.put_peer("event", Who::Wrk, peer);
         samples.put_peer("loading_event", Who::Wrk, peer);
         samples.put("ratio", whole / peer);
@@ -59,7 +59,7 @@ fn streams(bench: &Bench) -> Result<Samples> {
     let mock = Mock::logging(bench, &folder, STREAM_PROFILE)?;
     if let Some(peer) = aiperf::run(bench, &folder, &mock, STREAM_LOAD)? {
         let events = mock.truth()?.tokens as f64;
-        samples.put_peer("event", Who::Aiperf, peer.usage.cpu_ns() / events / 1e3);
+        samples.put_peer("event", Who::Aiperf, peer.usage.cpu_us_each(events));
     }
     Ok(samples)
 }
@@ -83,7 +83,7 @@ pub(super) const PACKET: Case = Case {
                  --timestamps {source}"
             );
             let ran = Client::new(bench, &folder, &mock, source, &load).run()?;
-            *cpu = ran.usage.cpu_ns() / ran.token_events()? / 1e3;
+            *cpu = ran.usage.cpu_us_each(ran.token_events()?);
         }
         let [socket, packet] = each;
         let mut samples = Samples::default();
@@ -116,7 +116,7 @@ fn requests(bench: &Bench) -> Result<Samples> {
     let load = format!("--concurrency 64 --request-count {COUNT} --isl 64 --num-dataset-entries 16");
     let mock = Mock::silent(bench, &folder, SHORT_PROFILE)?;
     let ran = Client::new(bench, &folder, &mock, "requests", &load).run()?;
-    let whole = ran.usage.cpu_ns() / COUNT / 1e3;
+    let whole = ran.usage.cpu_us_each(COUNT);
     samples.put("request", whole);
     samples.put("loading_request", ran.cpu_while_loading_ns()? / COUNT / 1e3);
     samples.put("rate", COUNT / loading_seconds(&ran)?);
@@ -127,7 +127,7 @@ fn requests(bench: &Bench) -> Result<Samples> {
     if let Some(usage) = wrk.run(bench, &folder, &mock)? {
         let truth = mock.truth()?;
         ensure!(truth.complete > 0, "wrk got no answers");
-        let peer = usage.cpu_ns() / truth.complete as f64 / 1e3;
+        let peer = usage.cpu_us_each(truth.complete as f64);
         samples.put_peer("request", Who::Wrk, peer);
         samples.put_peer("loading_request", Who::Wrk, peer);
         samples.put("ratio", whole / peer);
@@ -154,7 +154,7 @@ pub(super) const SATURATION: Case = Case {
         let events = ran.token_events()?;
         let mut samples = Samples::default();
         samples.put("rate", events / loading_seconds(&ran)?);
-        samples.put("event", ran.usage.cpu_ns() / events / 1e3);
+        samples.put("event", ran.usage.cpu_us_each(events));
         Ok(samples)
     },
 };

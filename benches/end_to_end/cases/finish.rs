@@ -39,7 +39,7 @@ pub(super) const FINISH: Case = Case {
         let mut samples = Samples::default();
         samples.put("wall", wall);
         samples.put("million", wall * MILLION / f64::from(requests));
-        samples.put("event", ran.usage.cpu_ns() / (f64::from(requests) * 64.0) / 1e3);
+        samples.put("event", ran.usage.cpu_us_each(f64::from(requests) * 64.0));
         samples.put("peak", ran.usage.peak_bytes as f64 / f64::from(1 << 20));
         Ok(samples)
     },
