@@ -217,13 +217,8 @@ fn a_server_that_repeats_the_key_does_not_get_it_told() {
         let server = Server::answering(vec![answer.into_bytes()]);
         let mut endpoint = EndpointConfig::new(EndpointKind::Chat, true);
         endpoint.api_key = ApiKey::find(Some("hunter2plain")).unwrap();
-        let seen = run(async {
-            let client = Client::with(&server.url(), endpoint, ConnectorConfig::default());
-            let mut connection = client.connect().await;
-            let mut seen = client.observation();
-            connection.exchange(client.request(), &mut seen).await;
-            seen
-        });
+        let seen =
+            run(async { Client::with(&server.url(), endpoint, ConnectorConfig::default()).send().await });
         let told = format!("{:?}", seen.error.unwrap());
         assert!(told.contains("no such key: <redacted>") && !told.contains("hunter2"), "{told}");
     }
