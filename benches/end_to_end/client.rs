@@ -50,6 +50,12 @@ impl Client {
         self
     }
 
+    /// For at most so many seconds.
+    pub(crate) fn at_most_seconds(mut self, seconds: u64) -> Self {
+        self.job.limit_seconds = seconds;
+        self
+    }
+
     /// On these cores alone.
     pub(crate) fn cores(mut self, cores: &[usize]) -> Self {
         self.job.cores = cores.to_vec();

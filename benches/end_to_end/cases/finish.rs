@@ -10,6 +10,8 @@ use crate::mock::Mock;
 const MILLION: f64 = 1e6;
 /// The size that is run without --full.
 const SMALL: u32 = 100_000;
+/// What the load itself may take: the full size needs ten minutes on two cores.
+const LIMIT_SECONDS: u64 = 1_800;
 
 pub(super) const FINISH: Case = Case {
     name: "finish",
@@ -28,7 +30,7 @@ pub(super) const FINISH: Case = Case {
         let load = format!(
             "--streaming --concurrency 64 --request-count {requests} --isl 64 --num-dataset-entries 16"
         );
-        let ran = Client::new(bench, &folder, &mock, "finish", &load).run()?;
+        let ran = Client::new(bench, &folder, &mock, "finish", &load).at_most_seconds(LIMIT_SECONDS).run()?;
         let mut last = None;
         for record in ran.records()? {
             last = last.max(record?.instants.end.map(|at| at.0));
