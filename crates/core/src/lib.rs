@@ -31,5 +31,5 @@ pub use rope::Rope;
 pub use seed::Seed;
 pub use source::{CountTokens, RecordSink, Reply, RequestSource, Session, Started};
 pub use time::{Clock, ManualClock, Nanos, SystemClock};
-pub use turn::{Message, Prompt, Role, Turn, TurnTiming};
+pub use turn::{Media, Message, Part, Prompt, Role, Turn, TurnTiming};
 pub use usage::Usage;

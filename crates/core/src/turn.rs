@@ -37,10 +37,10 @@ pub struct Turn {
     pub labels: Labels,
 }
 
-/// What the model is asked, in one of three forms.
+/// What the model is asked.
 #[derive(Debug, Clone)]
 pub enum Prompt {
-    /// Messages of plain text, in order, history included.
+    /// Messages, in order, history included.
     Messages(Vec<Message>),
     /// A ready JSON array of messages, and of tools.
     RawMessages {
@@ -49,17 +49,60 @@ pub enum Prompt {
         /// The tools array, as JSON.
         tools: Option<Bytes>,
     },
+    /// A query, and the passages to rank for it.
+    Ranking {
+        /// What is looked for.
+        query: Rope,
+        /// What is ranked.
+        passages: Vec<Rope>,
+    },
     /// A ready request body, sent as it stands.
     Payload(Bytes),
 }
 
-/// One message of plain text.
+/// One message: text, and whatever comes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// What is said; all there is of a plain message. Empty where there are parts without a text.
     pub text: Rope,
+    /// What follows the text: further texts, then images, audio and video.
+    pub parts: Vec<Part>,
+}
+
+impl Message {
+    /// A message of plain text.
+    pub fn new(role: Role, text: Rope) -> Self {
+        Self { role, text, parts: Vec::new() }
+    }
+}
+
+/// A part of a message beside its first text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A further text.
+    Text(Rope),
+    /// An image.
+    Image(Media),
+    /// A sound.
+    Audio(Media),
+    /// A film.
+    Video(Media),
+}
+
+/// An image, a sound or a film. Copies share the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// Where it is: a URL (of data as well), JSON-escaped, sent as it stands.
+    Url(Bytes),
+    /// The thing itself.
+    Encoded {
+        /// What it is in: `png`, `jpeg`, `wav`, `mp3`.
+        format: Arc<str>,
+        /// Its bytes in base64.
+        base64: Bytes,
+    },
 }
 
 /// Who speaks in a message.

@@ -91,7 +91,7 @@ fn main() {
         (in_flight.parse().unwrap(), requests.parse().unwrap(), tokens.parse().unwrap());
     let text = Rope::from(Bytes::from_static(b"the quick brown fox jumps over it"));
     let source = Source {
-        prompt: Prompt::Messages(vec![Message { role: Role::User, text }]),
+        prompt: Prompt::Messages(vec![Message::new(Role::User, text)]),
         model: "mock-model".into(),
         tokens,
     };

@@ -137,10 +137,10 @@ fn cpu_us() -> Result<(i64, i64), nix::Error> {
 
 fn turn() -> Turn {
     Turn {
-        prompt: Prompt::Messages(vec![Message {
-            role: Role::User,
-            text: Bytes::from_static(b"Say something.").into(),
-        }]),
+        prompt: Prompt::Messages(vec![Message::new(
+            Role::User,
+            Bytes::from_static(b"Say something.").into(),
+        )]),
         input_tokens: InputTokens::Unknown,
         max_output_tokens: Some(128),
         model: "mock".into(),

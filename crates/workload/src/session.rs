@@ -42,13 +42,9 @@ impl Conversation {
                 let exact = tokens
                     .filter(|_| history.is_empty())
                     .map(|tokens| tokens.saturating_add(system.as_ref().map_or(0, |(_, tokens)| *tokens)));
-                let system = system.map(|(text, _)| Message { role: Role::System, text });
-                let messages: Vec<Message> = history
-                    .iter()
-                    .cloned()
-                    .chain(system)
-                    .chain([Message { role: Role::User, text }])
-                    .collect();
+                let system = system.map(|(text, _)| Message::new(Role::System, text));
+                let messages: Vec<Message> =
+                    history.iter().cloned().chain(system).chain([Message::new(Role::User, text)]).collect();
                 let tokens = match exact {
                     Some(tokens) => InputTokens::Exact(tokens),
                     None => InputTokens::Count(messages.iter().map(|message| message.text.clone()).collect()),
@@ -68,7 +64,7 @@ impl Session for Conversation {
         let turn = self.next;
         self.next += 1;
         if let Some(reply) = reply.filter(|reply| !reply.text.is_empty() && !self.history.is_empty()) {
-            self.history.push(Message { role: Role::Assistant, text: Rope::from(reply.text.clone()) });
+            self.history.push(Message::new(Role::Assistant, Rope::from(reply.text.clone())));
         }
         let part = self.library.part(self.number, turn);
         let prompt = Self::assemble(&self.history, part);

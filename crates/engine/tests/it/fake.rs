@@ -60,7 +60,7 @@ impl Session for Conversation {
         let mut text = format!("{}/{}/{turn_index} after {heard}", self.source.seed, self.ordinal);
         text.push_str(&"x".repeat(self.source.padding));
         Some(Turn {
-            prompt: Prompt::Messages(vec![Message { role: Role::User, text: Rope::from(Bytes::from(text)) }]),
+            prompt: Prompt::Messages(vec![Message::new(Role::User, Rope::from(Bytes::from(text)))]),
             input_tokens: InputTokens::Exact(3),
             max_output_tokens: Some(2),
             model: "model".into(),

@@ -56,7 +56,7 @@ impl BodyPlan {
         let tools = match &turn.prompt {
             Prompt::Payload(payload) => return Ok(Body::new(vec![payload.clone()])),
             Prompt::RawMessages { tools, .. } => tools.as_ref(),
-            Prompt::Messages(_) => None,
+            Prompt::Messages(_) | Prompt::Ranking { .. } => None,
         };
         let turn_extras = turn_extras(turn)?;
 
@@ -156,6 +156,9 @@ impl BodyPlan {
             }
             (EndpointKind::Completions, Prompt::RawMessages { .. }) => {
                 Err(EndpointError::NotOnePrompt { found: "a ready messages array".to_owned() })
+            }
+            (_, Prompt::Ranking { .. }) => {
+                Err(EndpointError::NotOnePrompt { found: "a query and passages to rank".to_owned() })
             }
             (_, Prompt::Payload(_)) => unreachable!("a ready body has no fields"),
         }
@@ -271,7 +274,7 @@ mod tests {
 
     fn says(role: Role, pieces: &[&'static str]) -> Message {
         let text = pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect();
-        Message { role, text }
+        Message::new(role, text)
     }
 
     fn hello() -> Prompt {
@@ -361,7 +364,7 @@ mod tests {
     fn long_pieces_are_shared_and_not_copied() {
         let block = Bytes::from(vec![b'x'; 4096]);
         let text: Rope = [block.clone(), block.clone()].into_iter().collect();
-        let prompt = Prompt::Messages(vec![Message { role: Role::User, text }]);
+        let prompt = Prompt::Messages(vec![Message::new(Role::User, text)]);
         let plan = BodyPlan::new(&EndpointConfig::new(EndpointKind::Chat, true));
         let body = plan.render(&turn(prompt, None, None)).unwrap();
         assert_eq!(body.pieces().iter().filter(|piece| piece.as_ptr() == block.as_ptr()).count(), 2);

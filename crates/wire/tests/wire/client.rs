@@ -75,10 +75,7 @@ pub(crate) fn send_to(url: &str) -> Observation {
 }
 
 pub(crate) fn turn(text: &'static str) -> Turn {
-    turn_of(Prompt::Messages(vec![Message {
-        role: Role::User,
-        text: Bytes::from_static(text.as_bytes()).into(),
-    }]))
+    turn_of(Prompt::Messages(vec![Message::new(Role::User, Bytes::from_static(text.as_bytes()).into())]))
 }
 
 pub(crate) fn turn_of(prompt: Prompt) -> Turn {

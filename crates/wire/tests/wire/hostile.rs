@@ -19,7 +19,7 @@ const MUCH: usize = 32 << 20;
 
 fn large(client: &Client) -> Request {
     let text = std::iter::repeat_n(Bytes::from(vec![b'x'; 1 << 20]), MUCH >> 20).collect();
-    client.request_of(&turn_of(Prompt::Messages(vec![Message { role: Role::User, text }])))
+    client.request_of(&turn_of(Prompt::Messages(vec![Message::new(Role::User, text)])))
 }
 
 /// Sends a large request, and says whether its connection may be kept.

@@ -51,7 +51,7 @@ fn an_answer_that_does_not_wait_for_the_body_is_taken_and_ends_the_connection() 
         let client = Client::new(&server.url());
         // More than the two sockets' buffers hold.
         let text = std::iter::repeat_n(Bytes::from(vec![b'x'; 1 << 20]), 64).collect();
-        let request = client.request_of(&turn_of(Prompt::Messages(vec![Message { role: Role::User, text }])));
+        let request = client.request_of(&turn_of(Prompt::Messages(vec![Message::new(Role::User, text)])));
         let mut connection = client.connect().await;
         let mut seen = client.observation();
         connection.exchange(request, &mut seen).await;

@@ -114,7 +114,7 @@ fn a_large_rope_arrives_whole() {
     let server = Server::answering(vec![stream(&["hi"])]);
     let seen = run(async {
         let client = Client::new(&server.url());
-        let request = client.request_of(&turn_of(Prompt::Messages(vec![Message { role: Role::User, text }])));
+        let request = client.request_of(&turn_of(Prompt::Messages(vec![Message::new(Role::User, text)])));
         let expected = request.body().to_bytes();
         let mut seen = client.observation();
         client.connect().await.exchange(request, &mut seen).await;
@@ -129,7 +129,7 @@ fn a_large_rope_arrives_whole() {
 /// More than the two sockets' buffers hold, so that it is written whole only if the server reads.
 fn a_request_too_large_for_the_buffers(client: &Client) -> Request {
     let text = std::iter::repeat_n(Bytes::from(vec![b'x'; 1 << 20]), 64).collect();
-    client.request_of(&turn_of(Prompt::Messages(vec![Message { role: Role::User, text }])))
+    client.request_of(&turn_of(Prompt::Messages(vec![Message::new(Role::User, text)])))
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn a_large_rope_goes_through_tls_whole() {
     });
     let server = serve(&certified.server, vec![script]);
     let text = std::iter::repeat_n(bytes::Bytes::from(vec![b'x'; 50_000]), 40).collect();
-    let prompt = Prompt::Messages(vec![Message { role: Role::User, text }]);
+    let prompt = Prompt::Messages(vec![Message::new(Role::User, text)]);
     run(async {
         let config = ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() };
         let url = format!("https://{}", server.addr);
