@@ -23,6 +23,9 @@ const KNOWN_SUFFIXES: [&str; 14] = [
     ".csv",
 ];
 
+/// The formats in which the servers' metrics are written.
+const SERVER_METRICS_FORMATS: [&str; 4] = ["json", "csv", "jsonl", "parquet"];
+
 /// Where a run's files are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifacts {
@@ -49,30 +52,88 @@ impl Artifacts {
 
     /// The summary, as JSON.
     pub fn summary_json(&self) -> PathBuf {
-        self.named("profile_export_aiperf", ".json")
+        self.suffixed("profile_export_aiperf", ".json")
     }
 
     /// The summary, as CSV.
     pub fn summary_csv(&self) -> PathBuf {
-        self.named("profile_export_aiperf", ".csv")
+        self.suffixed("profile_export_aiperf", ".csv")
     }
 
     /// The records, a line each.
     pub fn records_jsonl(&self) -> PathBuf {
-        self.named("profile_export", ".jsonl")
+        self.suffixed("profile_export", ".jsonl")
     }
 
     /// The records with every chunk.
     pub fn parquet(&self) -> PathBuf {
-        self.named("profile_export", ".parquet")
+        self.suffixed("profile_export", ".parquet")
     }
 
     /// The console's tables.
     pub fn console_txt(&self) -> PathBuf {
+        self.suffixed("profile_export", "_console.txt")
+    }
+
+    /// What went over the wire, a line a request.
+    pub fn raw_jsonl(&self) -> PathBuf {
+        self.suffixed("profile_export", "_raw.jsonl")
+    }
+
+    /// The metrics of each slice of time, as JSON.
+    pub fn timeslices_json(&self) -> PathBuf {
+        self.suffixed("profile_export_aiperf", "_timeslices.json")
+    }
+
+    /// The metrics of each slice of time, as CSV.
+    pub fn timeslices_csv(&self) -> PathBuf {
+        self.suffixed("profile_export_aiperf", "_timeslices.csv")
+    }
+
+    /// The round trips that were measured to tell the network's share.
+    pub fn network_latency_jsonl(&self) -> PathBuf {
+        self.suffixed("profile_export", "_network_latency.jsonl")
+    }
+
+    /// What the graphics cards said.
+    pub fn gpu_telemetry_jsonl(&self) -> PathBuf {
         match &self.prefix {
-            Some(prefix) => self.dir.join(format!("{prefix}_console.txt")),
-            None => self.dir.join("profile_export_console.txt"),
+            Some(prefix) => self.dir.join(format!("{prefix}_gpu_telemetry.jsonl")),
+            None => self.dir.join("gpu_telemetry_export.jsonl"),
         }
+    }
+
+    /// What the servers' metrics were; `extension` without its dot: `json`, `csv`, `jsonl`, `parquet`.
+    pub fn server_metrics(&self, extension: &str) -> PathBuf {
+        match &self.prefix {
+            Some(prefix) => self.dir.join(format!("{prefix}_server_metrics.{extension}")),
+            None => self.dir.join(format!("server_metrics_export.{extension}")),
+        }
+    }
+
+    /// What the server answered, request by request. No prefix changes its name.
+    pub fn outputs_json(&self) -> PathBuf {
+        self.dir.join("outputs.json")
+    }
+
+    /// What the phases were, where there is more than one.
+    pub fn phase_manifest(&self) -> PathBuf {
+        self.dir.join("phase_manifest.json")
+    }
+
+    /// The folder of the phases' own summaries.
+    pub fn phases(&self) -> PathBuf {
+        self.dir.join("phases")
+    }
+
+    /// The summaries of one phase: the same file names in a folder of its own.
+    pub fn of_phase(&self, name: &str) -> Self {
+        Self { dir: self.phases().join(name), prefix: self.prefix.clone() }
+    }
+
+    /// What happened, line by line.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("logs").join("aiperf.log")
     }
 
     /// The dataset's request bodies.
@@ -110,7 +171,36 @@ impl Artifacts {
         self.dir.join(".aiperf_results_ready.json")
     }
 
-    fn named(&self, default: &str, suffix: &str) -> PathBuf {
+    /// All files that a run may leave, whichever it is asked for: what an earlier run of the same name
+    /// left of them would be taken for this one's. The journal's and attached files are not among them;
+    /// nor is what several runs share.
+    pub fn all_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![
+            // First: whoever waits for it must not find it once anything else is gone.
+            self.ready_marker(),
+            self.summary_json(),
+            self.summary_csv(),
+            self.records_jsonl(),
+            self.raw_jsonl(),
+            self.parquet(),
+            self.console_txt(),
+            self.timeslices_json(),
+            self.timeslices_csv(),
+            self.network_latency_jsonl(),
+            self.gpu_telemetry_jsonl(),
+            self.outputs_json(),
+            self.phase_manifest(),
+            self.inputs_json(),
+            self.measurement_quality(),
+            self.provenance(),
+            self.html(),
+            self.log(),
+        ];
+        files.extend(SERVER_METRICS_FORMATS.map(|format| self.server_metrics(format)));
+        files
+    }
+
+    fn suffixed(&self, default: &str, suffix: &str) -> PathBuf {
         let base = self.prefix.as_deref().unwrap_or(default);
         self.dir.join(format!("{base}{suffix}"))
     }
@@ -145,6 +235,40 @@ mod tests {
         let artifacts = Artifacts::new("out".into(), None);
         assert_eq!(artifacts.summary_json(), Path::new("out/profile_export_aiperf.json"));
         assert_eq!(artifacts.parquet(), Path::new("out/profile_export.parquet"));
+    }
+
+    #[test]
+    fn a_prefix_takes_the_place_of_every_name_that_aiperf_lets_it_replace() {
+        let named = |artifacts: &Artifacts| -> Vec<String> {
+            let files = artifacts.all_files().into_iter();
+            files.map(|path| path.strip_prefix("o").unwrap_or(&path).display().to_string()).collect()
+        };
+        let prefixed = named(&Artifacts::new("o".into(), Some("p_raw.jsonl")));
+        for name in [
+            "p_raw.jsonl",
+            "p_timeslices.csv",
+            "p_gpu_telemetry.jsonl",
+            "p_server_metrics.parquet",
+            "p_network_latency.jsonl",
+            "outputs.json",
+            "phase_manifest.json",
+            "logs/aiperf.log",
+        ] {
+            assert!(prefixed.iter().any(|path| path == name), "{name}: {prefixed:?}");
+        }
+        let plain = named(&Artifacts::new("o".into(), None));
+        for name in [
+            "profile_export_raw.jsonl",
+            "profile_export_aiperf_timeslices.json",
+            "gpu_telemetry_export.jsonl",
+            "server_metrics_export.csv",
+            "profile_export_network_latency.jsonl",
+            ".aiperf_results_ready.json",
+        ] {
+            assert!(plain.iter().any(|path| path == name), "{name}: {plain:?}");
+        }
+        let warmup = Artifacts::new("o".into(), Some("p")).of_phase("warmup");
+        assert_eq!(warmup.summary_csv(), Path::new("o/phases/warmup/p.csv"));
     }
 
     #[test]

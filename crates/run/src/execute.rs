@@ -168,18 +168,7 @@ fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
     let artifacts = &plan.report.artifacts;
     fs::create_dir_all(&artifacts.dir)
         .map_err(|source| RunError::Folder { path: artifacts.dir.clone(), source })?;
-    for path in [
-        artifacts.ready_marker(),
-        artifacts.summary_json(),
-        artifacts.summary_csv(),
-        artifacts.records_jsonl(),
-        artifacts.parquet(),
-        artifacts.console_txt(),
-        artifacts.inputs_json(),
-        artifacts.measurement_quality(),
-        artifacts.provenance(),
-        artifacts.html(),
-    ] {
+    for path in artifacts.all_files() {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(RunError::write(&path)(error));
@@ -187,7 +176,12 @@ fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
             _ => {}
         }
     }
-    Ok(())
+    match fs::remove_dir_all(artifacts.phases()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(RunError::write(artifacts.phases())(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The request bodies of a made-up dataset, as they would be sent, without history.
