@@ -2,7 +2,7 @@
 
 use loadgen_core::{Nanos, Outcome, Phase, RequestRecord};
 
-use super::lag::Lags;
+use super::lag::{Lags, Tail};
 use super::{
     Ceiling, CeilingCited, Quality, RunFacts, ScheduleFacts, Stamps, Starved, TimestampSource,
     UncertainChunks, remarks, verdict,
@@ -33,7 +33,9 @@ pub struct QualityInput {
     degraded: u64,
     starved: Starved,
     has_later_turns: bool,
+    /// When requests were due that were let go, and when those that never were.
     due: Span,
+    due_unsent: Span,
     sent: Span,
     arrived: Span,
 }
@@ -56,11 +58,13 @@ struct Span {
     last: Option<Nanos>,
 }
 
-/// What the verdict is given of the reads.
+/// What the verdict is given of the lags.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reads {
-    /// Read lag p99 of the chunks whose arrival a late read can bend, ms.
-    pub(super) socket_p99_ms: Option<f64>,
+pub(super) struct Tails {
+    pub(super) send: Option<Tail>,
+    /// Read lag of the chunks whose arrival a late read can bend.
+    pub(super) socket_read: Option<Tail>,
+    pub(super) reply: Option<Tail>,
     /// Whether requests waited for replies.
     pub(super) replies_awaited: bool,
 }
@@ -105,13 +109,16 @@ impl QualityInput {
         self.starved.merge(other.starved);
         self.has_later_turns |= other.has_later_turns;
         self.due.merge(other.due);
+        self.due_unsent.merge(other.due_unsent);
         self.sent.merge(other.sent);
         self.arrived.merge(other.arrived);
     }
 
     fn push_instants(&mut self, record: &RequestRecord) {
         let instants = &record.instants;
-        if record.outcome != Outcome::NotSent {
+        if record.outcome == Outcome::NotSent {
+            self.due_unsent.push(instants.scheduled);
+        } else {
             self.due.push(instants.scheduled);
             self.sent.push(instants.send_start);
         }
@@ -163,11 +170,17 @@ impl QualityInput {
             .filter(|_| host.wall_seconds > 0.0)
             .map(|seconds| seconds / host.wall_seconds);
         let replies_awaited = self.has_later_turns || schedule.waits_for_replies;
-        let socket_p99_ms = self.socket_read_lag.clone().stats().map(|lag| lag.p99_ms);
+        let tails = Tails {
+            send: self.send_lag.tail(),
+            socket_read: self.socket_read_lag.tail(),
+            reply: self.reply_lag.tail(),
+            replies_awaited,
+        };
         let mut read_lag = std::mem::take(&mut self.socket_read_lag);
         read_lag.merge(&self.packet_read_lag);
+        let due = self.all_due(&schedule);
         let unsent_by_client = schedule.unsent_by_client + self.starved.total();
-        let (achieved_rate, token_event_rate) = (self.sent.rate(), self.token_event_rate());
+        let (achieved_rate, token_event_rate) = (self.sent.rate_of(due), self.token_event_rate());
         let mut quality = Quality {
             schema_version: SCHEMA_VERSION.to_owned(),
             client_limited: false,
@@ -183,7 +196,7 @@ impl QualityInput {
             requests: self.counts,
             schedule: ScheduleFacts { unsent_by_client, ..schedule },
             starved: self.starved,
-            requested_rate: self.due.rate(),
+            requested_rate: due.rate(),
             achieved_rate,
             token_event_rate,
             host,
@@ -192,10 +205,22 @@ impl QualityInput {
             packets,
             ceiling: ceiling.map(|cited| measured_against(cited, achieved_rate, token_event_rate, summary)),
         };
-        quality.reasons = verdict::reasons(&quality, Reads { socket_p99_ms, replies_awaited }, summary);
+        quality.reasons = verdict::reasons(&quality, tails, summary);
         quality.client_limited = !quality.reasons.is_empty();
-        quality.remarks = remarks::remarks(&quality);
+        quality.remarks = remarks::remarks(&quality, summary);
         quality
+    }
+
+    /// What was due while requests were sent. Those that the client left out were due as well; those that an
+    /// interrupt left over lie behind the end of sending.
+    fn all_due(&self, schedule: &ScheduleFacts) -> Span {
+        let mut due = self.due;
+        if schedule.unsent_by_client == self.due_unsent.count {
+            due.merge(self.due_unsent);
+        } else if due.count > 0 {
+            due.count += schedule.unsent_by_client;
+        }
+        due
     }
 
     fn uncertain_chunks(&mut self) -> UncertainChunks {
@@ -291,5 +316,15 @@ impl Span {
     fn rate(self) -> Option<f64> {
         let seconds = self.seconds()?;
         Some((self.count - 1) as f64 / seconds)
+    }
+
+    /// Events a second of this span, each of them one of the events of `due`. Both count over one window, as
+    /// long as the longer of the two: whoever stops early was not faster for it.
+    fn rate_of(self, due: Self) -> Option<f64> {
+        if due.count == 0 {
+            return self.rate();
+        }
+        let seconds = self.seconds().into_iter().chain(due.seconds()).reduce(f64::max)?;
+        Some((due.count - 1) as f64 / seconds * (self.count as f64 / due.count as f64))
     }
 }

@@ -13,6 +13,42 @@ const MANTISSA: u32 = 10;
 /// Lags above this, 52 days, share the last bucket.
 const GREATEST: i64 = (1 << 52) - 1;
 
+/// What a verdict goes by: more than one sample in a hundred was late, and at least three were.
+///
+/// The 99th percentile of twenty samples is the greatest of them, which a single hiccup of the host sets;
+/// it tells nothing of one in a hundred. So up to two hundred samples the third greatest counts, which at
+/// two hundred is the 99th percentile. Of fewer than three, all must be late.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tail {
+    /// So late, or later, was one in a hundred, or three of fewer than two hundred.
+    pub(super) lag_ms: f64,
+    /// Of how many.
+    pub(super) samples: u64,
+}
+
+impl Tail {
+    /// Fewer late ones limit nothing.
+    pub(super) const LEAST_LATE: u64 = 3;
+    /// As many samples a verdict by the 99th percentile needs: from here on three of them lie at it or above.
+    pub(super) const PERCENTILE_NEEDS: u64 = 200;
+
+    /// The subject of a sentence on the late ones: `one request in a hundred`, `3 of 20 requests`.
+    pub(super) fn subject(&self, one: &str) -> String {
+        let many = one.strip_suffix('y').map_or_else(|| format!("{one}s"), |stem| format!("{stem}ies"));
+        match self.samples {
+            1 => format!("the only {one}"),
+            2 => format!("both {many}"),
+            few if few < Self::PERCENTILE_NEEDS => format!("{} of {few} {many}", Self::LEAST_LATE),
+            _ => format!("one {one} in a hundred"),
+        }
+    }
+
+    /// The word that agrees with the subject.
+    pub(super) fn number<'a>(&self, singular: &'a str, plural: &'a str) -> &'a str {
+        if (2..Self::PERCENTILE_NEEDS).contains(&self.samples) { plural } else { singular }
+    }
+}
+
 /// A distribution of lags in ns.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lags {
@@ -93,6 +129,20 @@ impl Lags {
         })
     }
 
+    /// What a verdict goes by; `None` without samples.
+    pub(super) fn tail(&self) -> Option<Tail> {
+        let mut sorted = self.clone();
+        sorted.samples.sort_unstable();
+        let lag_ns = match self.count {
+            0 => return None,
+            few if few < Tail::PERCENTILE_NEEDS => {
+                sorted.samples[few.saturating_sub(Tail::LEAST_LATE) as usize]
+            }
+            _ => sorted.quantile(990),
+        };
+        Some(Tail { lag_ms: lag_ns as f64 / 1e6, samples: self.count })
+    }
+
     /// The least sample that at least `per_mille` of all are not above.
     fn quantile(&self, per_mille: u64) -> i64 {
         let rank = (u128::from(self.count) * u128::from(per_mille)).div_ceil(1000).max(1) as u64;
@@ -157,6 +207,21 @@ mod tests {
         assert!(stats.p99_ms >= exact && stats.p99_ms <= exact * (1.0 + stats.percentile_error), "{stats:?}");
         assert_eq!(stats.max_ms, (samples * 137) as f64 / 1e6);
         assert_eq!(stats.avg_ms, (samples + 1) as f64 / 2.0 * 137.0 / 1e6);
+    }
+
+    #[test]
+    fn a_verdict_goes_by_the_99th_percentile_or_by_the_third_greatest_of_few() {
+        let tail = |samples: i64| of((1..=samples).map(|lag| lag * 1_000_000)).tail().map(|tail| tail.lag_ms);
+        assert_eq!((tail(0), tail(1), tail(2), tail(3)), (None, Some(1.0), Some(1.0), Some(1.0)));
+        assert_eq!((tail(20), tail(150)), (Some(18.0), Some(148.0)));
+        // No jump where the one gives way to the other.
+        assert_eq!((tail(199), tail(200), tail(201)), (Some(197.0), Some(198.0), Some(199.0)));
+        assert_eq!(tail(1000), Some(990.0));
+        let subject = |samples| Tail { lag_ms: 1.0, samples }.subject("request");
+        assert_eq!((subject(1), subject(2)), ("the only request".to_owned(), "both requests".to_owned()));
+        assert_eq!(subject(199), "3 of 199 requests");
+        assert_eq!(Tail { lag_ms: 1.0, samples: 9 }.subject("reply"), "3 of 9 replies");
+        assert_eq!(subject(200), "one request in a hundred");
     }
 
     #[test]

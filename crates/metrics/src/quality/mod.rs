@@ -57,9 +57,11 @@ pub struct Quality {
     pub schedule: ScheduleFacts,
     /// Requests for which this host had no resources left.
     pub starved: Starved,
-    /// Requests a second that were due, between the first and the last intended instant.
+    /// Requests a second that were due, between the first and the last intended instant: those that the
+    /// client left out counted, those that an interrupt left over not.
     pub requested_rate: Option<f64>,
-    /// Requests a second that were sent, between the first and the last first byte written.
+    /// Requests a second that were sent: over the span in which they were due, or over that in which they
+    /// were sent where that is longer.
     pub achieved_rate: Option<f64>,
     /// Content chunks a second, between the first and the last arrival.
     pub token_event_rate: Option<f64>,
@@ -85,7 +87,8 @@ pub struct Reason {
     pub message: String,
     /// What would help.
     pub remedy: String,
-    /// The measured figure.
+    /// The measured figure: of a lag the 99th percentile, or of fewer than 200 samples the third
+    /// greatest.
     pub measured: f64,
     /// The greatest figure that would have passed (for `schedule_not_sent` the least).
     pub threshold: f64,

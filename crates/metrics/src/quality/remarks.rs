@@ -1,6 +1,8 @@
 //! What a reader should know of a run beside what limits it.
 
-use super::{Quality, Remark};
+use super::lag::Tail;
+use super::{LagStats, Quality, Remark, verdict};
+use crate::summary::Summary;
 
 /// Above this share of uncertain chunks it is worth saying why, and what would make them certain.
 const MANY_UNCERTAIN: f64 = 0.01;
@@ -10,9 +12,11 @@ const NEAR_CEILING: f64 = 0.80;
 const MACHINE_BUSY: f64 = 0.95;
 
 /// Every remark that applies: first whose doing a limited run is, then how exact arrivals are.
-pub(super) fn remarks(quality: &Quality) -> Vec<Remark> {
+pub(super) fn remarks(quality: &Quality, summary: &Summary) -> Vec<Remark> {
     let found = [
         ("machine_busy", machine_busy(quality)),
+        ("few_left_late", few_left_late(quality, summary)),
+        ("few_read_late", few_read_late(quality, summary)),
         ("uncertain_chunks", uncertain_chunks(quality)),
         ("user_stamps", user_stamps(quality)),
         ("missing_stamps", missing_stamps(quality)),
@@ -37,6 +41,35 @@ fn machine_busy(quality: &Quality) -> Option<String> {
             "the machine was {:.0} % busy, and this client had {own:.2} of its {cores} cores: the rest went to others",
             busy * 100.0
         )
+    })
+}
+
+fn few_left_late(quality: &Quality, summary: &Summary) -> Option<String> {
+    let limit = verdict::send_lag_limit_ms(summary);
+    few_late(
+        quality,
+        "send_lag",
+        quality.send_lag?,
+        limit,
+        "of {} requests the latest left {} ms after it was due",
+    )
+}
+
+fn few_read_late(quality: &Quality, summary: &Summary) -> Option<String> {
+    // Stamps of packets do not mind a late reader.
+    let lag = quality.read_lag.filter(|_| quality.stamps.packet == 0)?;
+    let limit = verdict::read_lag_limit_ms(summary);
+    few_late(quality, "read_lag", lag, limit, "of {} chunks the latest was read {} ms after it arrived")
+}
+
+/// Late ones where there are too few, of too few, to tell anything of one in a hundred.
+fn few_late(quality: &Quality, code: &str, lag: LagStats, limit_ms: f64, what: &str) -> Option<String> {
+    let is_few = lag.count < Tail::PERCENTILE_NEEDS && lag.max_ms > limit_ms;
+    let has_reason = quality.reasons.iter().any(|reason| reason.code == code);
+    (is_few && !has_reason).then(|| {
+        let what =
+            what.replacen("{}", &lag.count.to_string(), 1).replacen("{}", &format!("{:.3}", lag.max_ms), 1);
+        format!("{what}: fewer than {} so late ones limit nothing", Tail::LEAST_LATE)
     })
 }
 

@@ -67,10 +67,12 @@ fn a_calm_run_is_believed() {
 #[test]
 fn each_threshold_is_a_reason_of_its_own() {
     let mut uncertain = run();
-    uncertain[3].chunks.uncertainty_ns[1] = 400_000;
-    uncertain[3].chunks.read_lag_ns[1] = 1_000_001;
+    for record in &mut uncertain[3..6] {
+        record.chunks.uncertainty_ns[1] = 400_000;
+        record.chunks.read_lag_ns[1] = 1_000_001;
+    }
     let quality = judge(&uncertain, calm(), ScheduleFacts::default());
-    // One late chunk of 33 is also their p99.
+    // Three late chunks of 33 are enough for both.
     assert_eq!(codes(&quality), ["uncertain_chunks", "read_lag"]);
     assert_eq!(quality.uncertain_chunks.width.unwrap().max_ms, 0.4);
 
@@ -78,14 +80,17 @@ fn each_threshold_is_a_reason_of_its_own() {
     let late = |ms: f64| {
         let mut records = run();
         let lag = ms * 1e6;
-        records[5].instants.scheduled = records[5].instants.request_start.map(|start| start - lag as i64);
+        for record in &mut records[5..8] {
+            record.instants.scheduled = record.instants.request_start.map(|start| start - lag as i64);
+        }
         judge(&records, calm(), ScheduleFacts::default())
     };
     assert_eq!(codes(&late(2.0)), [""; 0]);
     assert_eq!(codes(&late(2.1)), ["send_lag"]);
+    assert!(late(2.1).reasons[0].message.starts_with("3 of 11 requests left 2.100 ms or more after they"));
 
     let mut slow = run();
-    slow[0].chunks.read_lag_ns[0] = 1_100_000;
+    slow[0].chunks.read_lag_ns.fill(1_100_000);
     assert_eq!(codes(&judge(&slow, calm(), ScheduleFacts::default())), ["read_lag"]);
 
     let unsent = |unsent_by_client| ScheduleFacts { due: 1000, unsent_by_client, ..ScheduleFacts::default() };
@@ -119,13 +124,13 @@ fn a_server_that_writes_several_chunks_at_once_is_not_the_clients_fault() {
     assert_eq!((chunks.chunks, chunks.uncertain, chunks.share), (33, 33, 1.0));
     assert_eq!((chunks.late, chunks.late_share), (0, 0.0));
 
-    // One of 99 late: 1.01 %. It is among the uncertain, so it counts as the client's.
-    let mut records: Vec<_> = (0..33).map(|n| shifted(fixture::ok(&[40, 52, 62]), n * 100)).collect();
-    records[0].chunks.read_lag_ns[2] = 1_000_001;
+    // Three of 102 late. They are among the uncertain, so they count as the client's.
+    let mut records: Vec<_> = (0..34).map(|n| shifted(fixture::ok(&[40, 52, 62]), n * 100)).collect();
+    records[0].chunks.read_lag_ns.fill(1_000_001);
     assert_eq!(judge(&records, calm(), ScheduleFacts::default()).uncertain_chunks.late, 0, "known exactly");
-    records[0].chunks.uncertainty_ns[2] = 1;
+    records[0].chunks.uncertainty_ns.fill(1);
     let quality = judge(&records, calm(), ScheduleFacts::default());
-    assert_eq!((quality.uncertain_chunks.late, quality.uncertain_chunks.late_share), (1, 1.0 / 99.0));
+    assert_eq!((quality.uncertain_chunks.late, quality.uncertain_chunks.late_share), (3, 3.0 / 102.0));
     assert_eq!(quality.reasons[0].code, "uncertain_chunks");
 }
 
@@ -213,6 +218,86 @@ fn the_never_sent_do_not_thin_out_the_requested_rate() {
 }
 
 #[test]
+fn one_hiccup_among_few_samples_is_a_remark() {
+    let mut records = run();
+    records[5].instants.scheduled = records[5].instants.request_start.map(|start| start - 300_000_000);
+    records[3].chunks.read_lag_ns[1..].fill(40_000_000);
+    records[3].chunks.uncertainty_ns[1..].fill(12_000_000);
+    let quality = judge(&records, calm(), ScheduleFacts::default());
+    assert_eq!(codes(&quality), [""; 0]);
+    let says = |code: &str| &quality.remarks.iter().find(|remark| remark.code == code).unwrap().message;
+    assert_eq!(
+        says("few_left_late"),
+        "of 11 requests the latest left 300.000 ms after it was due: fewer than 3 so late ones limit nothing"
+    );
+    assert!(says("few_read_late").starts_with("of 33 chunks the latest was read 40.000 ms after it arrived"));
+    assert_eq!((quality.send_lag.unwrap().p99_ms, quality.uncertain_chunks.late), (300.0, 2));
+
+    // Of 210 requests two are not one in a hundred; three are.
+    let mut many: Vec<_> = (0..210).map(|number| shifted(fixture::ok(&[40, 62]), number * 10)).collect();
+    let mut delay = |upto: usize| {
+        for record in &mut many[..upto] {
+            record.instants.scheduled = record.instants.request_start.map(|start| start - 300_000_000);
+        }
+        judge(&many, calm(), ScheduleFacts::default())
+    };
+    assert_eq!(codes(&delay(2)), [""; 0]);
+    let quality = delay(3);
+    assert_eq!(codes(&quality), ["send_lag"]);
+    assert!(quality.reasons[0].message.starts_with("one request in a hundred left 300.000 ms or more"));
+}
+
+#[test]
+fn what_was_due_and_what_was_sent_are_counted_over_one_span() {
+    // Ten a second were due for two seconds; the client sent those of the first, and skipped the others.
+    let mut records: Vec<_> = (0..20).map(|n| shifted(fixture::ok(&[40, 62]), n * 100)).collect();
+    for record in &mut records[10..] {
+        record.outcome = Outcome::NotSent;
+        (record.instants.send_start, record.instants.request_start) = (None, None);
+    }
+    let rates = |records: &[RequestRecord], schedule| {
+        let quality = judge(records, calm(), schedule);
+        (quality.requested_rate.unwrap(), quality.achieved_rate.unwrap())
+    };
+    let skipped =
+        ScheduleFacts { due: 20, unsent_by_client: 10, skipped_late: 10, ..ScheduleFacts::default() };
+    assert_eq!(rates(&records, skipped), (10.0, 5.0));
+    // An interrupt leaves over what was not due yet.
+    let interrupted = ScheduleFacts { due: 10, ..ScheduleFacts::default() };
+    assert_eq!(rates(&records, interrupted), (10.0, 10.0));
+    // A run that was killed never wrote what was in flight.
+    for record in &mut records[10..] {
+        record.outcome = Outcome::Aborted;
+    }
+    assert_eq!(rates(&records, ScheduleFacts::default()), (10.0, 5.0));
+    // Where sending took longer than the schedule, that is the span.
+    for (number, record) in records.iter_mut().enumerate() {
+        record.outcome = Outcome::Ok;
+        record.instants.send_start = Some(fixture::START + number as i64 * 200_000_000);
+    }
+    assert_eq!(rates(&records, ScheduleFacts::default()), (10.0, 5.0));
+}
+
+#[test]
+fn a_closed_load_is_told_to_lower_its_concurrency() {
+    let mut records = run();
+    for record in &mut records {
+        record.instants.scheduled = record.instants.request_start.map(|start| start - 300_000_000);
+    }
+    for (waits_for_replies, what) in [(true, "lower the concurrency"), (false, "lower the rate")] {
+        let schedule =
+            ScheduleFacts { due: 11, unsent_by_client: 1, waits_for_replies, ..ScheduleFacts::default() };
+        let quality = judge(&records, calm(), schedule);
+        assert_eq!(codes(&quality), ["send_lag", "schedule_not_sent"]);
+        assert!(
+            quality.reasons.iter().all(|reason| reason.remedy.starts_with(what)),
+            "{:?}",
+            quality.reasons
+        );
+    }
+}
+
+#[test]
 fn the_file_reads_back_as_it_was() {
     let host = HostFacts { steal_share: Some(0.5), worker_busy_shares: vec![0.25], ..calm() };
     let quality = judge(&run(), host, ScheduleFacts { due: 11, ..ScheduleFacts::default() });
@@ -255,13 +340,13 @@ fn every_threshold_passes_at_its_bound_and_not_above() {
     for (last_ms, limit_ns) in [(62, 1_000_000.0), (250, 3_000_000.0)] {
         passes_up_to(limit_ns, 1.0, "read_lag", |lag| {
             let mut records = vec![fixture::ok(&[40, last_ms])];
-            records[0].chunks.read_lag_ns[0] = lag as i64;
+            records[0].chunks.read_lag_ns.fill(lag as i64);
             judge(&records, calm(), ScheduleFacts::default())
         });
     }
-    // One of a hundred chunks is 1 %.
-    passes_up_to(1.0, 1.0, "uncertain_chunks", |late| {
-        let mut records = vec![fixture::ok(&[40, 45, 52, 62]); 25];
+    // Three of three hundred chunks are 1 %.
+    passes_up_to(3.0, 1.0, "uncertain_chunks", |late| {
+        let mut records = vec![fixture::ok(&[40, 45, 52, 62]); 75];
         for record in &mut records[..late as usize] {
             record.chunks.uncertainty_ns[1] = 5_000_000;
             record.chunks.read_lag_ns[1] = 1_000_000;
@@ -448,7 +533,9 @@ fn ticks_that_were_lost_count_as_not_sent() {
 #[test]
 fn the_reason_passed_by_most_comes_first() {
     let mut records = run();
-    records[5].instants.scheduled = records[5].instants.request_start.map(|start| start - 300_000_000);
+    for record in &mut records[5..8] {
+        record.instants.scheduled = record.instants.request_start.map(|start| start - 300_000_000);
+    }
     let host = |steal| HostFacts { steal_share: Some(steal), ..calm() };
     let barely = judge(&records, host(0.011), ScheduleFacts::default());
     assert_eq!(codes(&barely), ["send_lag", "steal"]);

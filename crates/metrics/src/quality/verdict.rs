@@ -4,6 +4,8 @@
 //!
 //! * **Schedule not sent.** Less than 99 % of what was due was sent, for reasons of the client: never
 //!   released, skipped as too late, or without a descriptor, port or memory on this host.
+//! A verdict by a 99th percentile needs three late samples at least ([`Tail`]); fewer are a remark.
+//!
 //! * **Send lag**, p99: the server saw another load than the schedule says. What counts is the latency that
 //!   is measured: 1 ms, or 5 % of the median time to first token (of the request latency, where responses
 //!   are not streamed).
@@ -17,7 +19,8 @@
 //! * **Steal** above 1 %: the machine stood still for that share of the time, the kernel's stamps of both
 //!   kinds included, so that no source of time can excuse it.
 
-use super::input::Reads;
+use super::input::Tails;
+use super::lag::Tail;
 use super::{Quality, Reason};
 use crate::summary::Summary;
 
@@ -44,14 +47,14 @@ struct Found {
 }
 
 /// Every threshold that was passed, the one passed by most first; of equals causes before effects.
-pub(super) fn reasons(quality: &Quality, reads: Reads, summary: &Summary) -> Vec<Reason> {
+pub(super) fn reasons(quality: &Quality, tails: Tails, summary: &Summary) -> Vec<Reason> {
     let mut found: Vec<Found> = [
         workers_busy(quality),
         steal(quality),
         schedule_not_sent(quality),
-        send_lag(quality, summary),
+        send_lag(quality, tails, summary),
         uncertain_chunks(quality),
-        read_lag(quality, reads, summary),
+        read_lag(quality, tails, summary),
         records_degraded(quality),
     ]
     .into_iter()
@@ -65,6 +68,17 @@ pub(super) fn reasons(quality: &Quality, reads: Reads, summary: &Summary) -> Vec
     }
     found.sort_by(|left, right| right.weight.total_cmp(&left.weight));
     found.into_iter().map(|found| found.reason).collect()
+}
+
+/// How late requests may leave.
+pub(super) fn send_lag_limit_ms(summary: &Summary) -> f64 {
+    let latency = median(summary, "time_to_first_token").or(median(summary, "request_latency"));
+    LAG_FLOOR_MS.max(SEND_LAG_OF_TTFT * latency.unwrap_or(0.0))
+}
+
+/// How late chunks may be read.
+pub(super) fn read_lag_limit_ms(summary: &Summary) -> f64 {
+    LAG_FLOOR_MS.max(READ_LAG_OF_ITL * median(summary, "inter_token_latency").unwrap_or(0.0))
 }
 
 /// A reason for a figure that may be at most `threshold`; `None` for one that is. Its weight is how many
@@ -126,11 +140,7 @@ fn schedule_not_sent(quality: &Quality) -> Option<Found> {
             "give more addresses to leave from (--source-addresses), or widen net.ipv4.ip_local_port_range",
         ),
         (starved.memory, "found no memory for a socket", "open fewer connections at once"),
-        (
-            unsent.saturating_sub(starved.total()),
-            "were too late to be sent",
-            "lower the rate or give the client more CPU",
-        ),
+        (unsent.saturating_sub(starved.total()), "were too late to be sent", less_load(quality)),
     ];
     let most = causes.iter().max_by_key(|(count, ..)| *count).map_or("", |(.., remedy)| *remedy);
     let parts: Vec<String> = causes
@@ -151,11 +161,19 @@ fn schedule_not_sent(quality: &Quality) -> Option<Found> {
     Some(found)
 }
 
-fn send_lag(quality: &Quality, summary: &Summary) -> Option<Found> {
-    let p99 = quality.send_lag?.p99_ms;
-    let latency = median(summary, "time_to_first_token").or(median(summary, "request_latency"));
-    let limit = LAG_FLOOR_MS.max(SEND_LAG_OF_TTFT * latency.unwrap_or(0.0));
-    above("send_lag", p99, limit, || {
+/// What a client that was late wants.
+fn less_load(quality: &Quality) -> &'static str {
+    if quality.schedule.waits_for_replies {
+        return "lower the concurrency or give the client more CPU";
+    }
+    "lower the rate or give the client more CPU"
+}
+
+fn send_lag(quality: &Quality, tails: Tails, summary: &Summary) -> Option<Found> {
+    let tail = tails.send?;
+    let lag = tail.lag_ms;
+    let limit = send_lag_limit_ms(summary);
+    above("send_lag", lag, limit, || {
         let rates = match (quality.requested_rate, quality.achieved_rate) {
             // A closed load asks for no rate.
             (Some(asked), Some(sent)) if sent < SENT_SHARE * asked && !quality.schedule.waits_for_replies => {
@@ -165,15 +183,21 @@ fn send_lag(quality: &Quality, summary: &Summary) -> Option<Found> {
         };
         (
             format!(
-                "{rates}one request in a hundred left {p99:.3} ms or more after it was due (at most {limit:.3} ms)"
+                "{rates}{} left {lag:.3} ms or more after {} due (at most {limit:.3} ms)",
+                tail.subject("request"),
+                tail.number("it was", "they were")
             ),
-            "lower the rate or give the client more CPU".to_owned(),
+            less_load(quality).to_owned(),
         )
     })
 }
 
 fn uncertain_chunks(quality: &Quality) -> Option<Found> {
-    let share = quality.uncertain_chunks.late_share;
+    let chunks = &quality.uncertain_chunks;
+    if chunks.late < Tail::LEAST_LATE.min(chunks.chunks) {
+        return None;
+    }
+    let share = chunks.late_share;
     above("uncertain_chunks", share, LATE_UNCERTAIN_SHARE, || {
         let cpu = "give the client more CPU or fewer streams";
         let remedy = if quality.stamps.packet > 0 {
@@ -195,22 +219,23 @@ fn uncertain_chunks(quality: &Quality) -> Option<Found> {
     })
 }
 
-fn read_lag(quality: &Quality, reads: Reads, summary: &Summary) -> Option<Found> {
-    let limit = LAG_FLOOR_MS.max(READ_LAG_OF_ITL * median(summary, "inter_token_latency").unwrap_or(0.0));
-    let remedy = || "give the client more CPU".to_owned();
-    let chunks = reads.socket_p99_ms.and_then(|p99| {
-        above("read_lag", p99, limit, || {
-            let what = "one chunk in a hundred was read";
-            (format!("{what} {p99:.3} ms or more after it arrived (at most {limit:.3} ms)"), remedy())
+fn read_lag(quality: &Quality, tails: Tails, summary: &Summary) -> Option<Found> {
+    let limit = read_lag_limit_ms(summary);
+    let late = |tail: Tail, one: &str, was: [&str; 2], so: &str| {
+        let lag = tail.lag_ms;
+        above("read_lag", lag, limit, || {
+            let (what, done) = (tail.subject(one), tail.number(was[0], was[1]));
+            let it = tail.number("it", "they");
+            let message =
+                format!("{what} {done} {lag:.3} ms or more after {it} arrived (at most {limit:.3} ms){so}");
+            (message, "give the client more CPU".to_owned())
         })
-    });
+    };
+    let chunks = tails.socket_read.and_then(|tail| late(tail, "chunk", ["was read", "were read"], ""));
     chunks.or_else(|| {
-        let p99 = quality.reply_lag.filter(|_| reads.replies_awaited && quality.stamps.packet > 0)?.p99_ms;
-        above("read_lag", p99, limit, || {
-            let what = "one reply in a hundred was noticed";
-            let so = "and what waited for it left that much later";
-            (format!("{what} {p99:.3} ms or more after it arrived (at most {limit:.3} ms), {so}"), remedy())
-        })
+        let tail = tails.reply.filter(|_| tails.replies_awaited && quality.stamps.packet > 0)?;
+        let so = ", and what waited for it left that much later";
+        late(tail, "reply", ["was noticed", "were noticed"], so)
     })
 }
 
