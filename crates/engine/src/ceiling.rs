@@ -87,6 +87,20 @@ mod tests {
         assert_eq!(ceiling.pass(), Err(start + 200_000_000));
     }
 
+    /// Whoever is refused sleeps until the instant that is named: one that had passed would be a spin.
+    #[test]
+    fn a_rate_of_once_in_an_age_lets_the_first_pass_and_names_an_instant_ahead() {
+        for per_second in [1e-3, 1e-9, 1e-12, 1e-300, f64::MIN_POSITIVE] {
+            let (ceiling, clock) = ceiling(per_second);
+            assert_eq!([ceiling.pass(), ceiling.pass()], [Ok(()), Ok(())]);
+            let until = ceiling.pass().unwrap_err();
+            assert!(until > clock.now(), "{per_second}: {until:?}");
+            clock.advance(until.since(clock.now()));
+            assert_eq!(ceiling.pass(), Ok(()), "{per_second}");
+            assert!(ceiling.pass().unwrap_err() > clock.now(), "{per_second}");
+        }
+    }
+
     #[test]
     fn waking_a_little_late_does_not_lower_the_rate() {
         let (ceiling, clock) = ceiling(2_000.0);

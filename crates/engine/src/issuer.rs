@@ -7,9 +7,10 @@
 //! and wait here; one that nobody has built yet is built by whoever gets it.
 //!
 //! Invariant: ordinals are handed out once each, ascending, without gaps; numbers likewise up to the
-//! limit. It does not know rates, clocks or slots: whoever calls has paced already.
+//! limit of requests. Sessions that have started send all their turns, whatever the limit of sessions. It does not know rates, clocks or slots: whoever calls has paced already.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use loadgen_core::Nanos;
@@ -18,6 +19,8 @@ use loadgen_core::Nanos;
 #[derive(Debug)]
 pub(crate) struct Issuer<O, W> {
     limit: Option<u64>,
+    /// The first ordinal that starts no session any more.
+    end: u64,
     depth: usize,
     state: Mutex<State<O, W>>,
 }
@@ -36,6 +39,7 @@ struct State<O, W> {
     handed: Vec<Option<VecDeque<Handed<W>>>>,
     /// Sessions that have started and not ended.
     running: u64,
+    /// Whether no further session will start.
     source_ended: bool,
 }
 
@@ -84,9 +88,10 @@ pub(crate) enum Issue<O, W, S> {
 }
 
 impl<O, W> Issuer<O, W> {
-    /// An issuer of at most `limit` requests whose first session is `first_session`, with at most
-    /// `depth` sessions built ahead, for `workers` workers.
-    pub(crate) fn new(limit: Option<u64>, first_session: u64, depth: usize, workers: usize) -> Self {
+    /// An issuer of at most `limit` requests and of `sessions`, by their ordinals, with at most `depth`
+    /// sessions built ahead, for `workers` workers.
+    pub(crate) fn new(limit: Option<u64>, sessions: Range<u64>, depth: usize, workers: usize) -> Self {
+        let Range { start: first_session, end } = sessions;
         let state = State {
             issued: 0,
             next_session: first_session,
@@ -95,9 +100,9 @@ impl<O, W> Issuer<O, W> {
             waiting: VecDeque::new(),
             handed: (0..workers).map(|_| Some(VecDeque::new())).collect(),
             running: 0,
-            source_ended: false,
+            source_ended: first_session >= end,
         };
-        Self { limit, depth, state: Mutex::new(state) }
+        Self { limit, end, depth, state: Mutex::new(state) }
     }
 
     /// The number of one more request of a running session; `None` when the limit is reached.
@@ -107,7 +112,7 @@ impl<O, W> Issuer<O, W> {
 
     /// The next session to start; `None` when the limit is reached or the source has ended.
     pub(crate) fn open_session(&self) -> Option<NewSession<O>> {
-        self.lock().open_session(self.limit)
+        self.lock().open_session(self.limit, self.end)
     }
 
     /// What rides on the tick of `worker` that was due at `due`: a waiting turn first, else a new session
@@ -134,7 +139,7 @@ impl<O, W> Issuer<O, W> {
             return Issue::Nothing;
         }
         let Some(slot) = take_slot() else { return Issue::NoSlot };
-        match state.open_session(self.limit) {
+        match state.open_session(self.limit, self.end) {
             Some(session) => Issue::New(session, slot),
             None => Issue::Nothing,
         }
@@ -192,6 +197,7 @@ impl<O, W> Issuer<O, W> {
         state.next_reserved = state.next_reserved.max(state.next_session);
         let ahead = state.next_reserved - state.next_session;
         let wanted = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(state.issued));
+        let wanted = wanted.min(self.end.saturating_sub(state.next_session));
         if state.source_ended || ahead >= wanted.min(self.depth as u64) {
             return None;
         }
@@ -237,7 +243,7 @@ impl<O, W> State<O, W> {
         Some(self.issued - 1)
     }
 
-    fn open_session(&mut self, limit: Option<u64>) -> Option<NewSession<O>> {
+    fn open_session(&mut self, limit: Option<u64>, end: u64) -> Option<NewSession<O>> {
         if self.source_ended {
             return None;
         }
@@ -245,6 +251,7 @@ impl<O, W> State<O, W> {
         let ordinal = self.next_session;
         self.next_session += 1;
         self.running += 1;
+        self.source_ended = self.next_session >= end;
         Some(NewSession { ordinal, number, ready: self.ready.remove(&ordinal) })
     }
 }
@@ -257,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_waiting_turn_goes_before_a_new_session() {
-        let issuer = Plain::new(None, 7, 4, 2);
+        let issuer = Plain::new(None, 7..u64::MAX, 4, 2);
         issuer.park(None, "turn");
         assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::Waiting("turn", 0));
         let new = NewSession { ordinal: 7, number: 1, ready: None };
@@ -266,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_turn_bound_to_a_worker_is_handed_to_it_while_it_is_there() {
-        let issuer = Plain::new(None, 0, 4, 2);
+        let issuer = Plain::new(None, 0..u64::MAX, 4, 2);
         for turn in ["a", "b", "c"] {
             issuer.park(Some(1), turn);
         }
@@ -280,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_lost_tick_offers_the_same_session_again() {
-        let issuer = Plain::new(None, 0, 4, 2);
+        let issuer = Plain::new(None, 0..u64::MAX, 4, 2);
         assert_eq!(issuer.tick(0, Nanos(0), || None::<()>), Issue::NoSlot);
         let new = NewSession { ordinal: 0, number: 0, ready: None };
         assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::New(new, ()));
@@ -288,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_limit_counts_turns_and_ends_everything() {
-        let issuer = Plain::new(Some(3), 0, 4, 2);
+        let issuer = Plain::new(Some(3), 0..u64::MAX, 4, 2);
         assert!(issuer.open_session().is_some());
         assert_eq!(issuer.claim(), Some(1));
         assert!(!issuer.is_exhausted());
@@ -303,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_is_built_ahead_is_handed_out_in_order_whoever_built_it() {
-        let issuer = Plain::new(Some(3), 10, 8, 2);
+        let issuer = Plain::new(Some(3), 10..u64::MAX, 8, 2);
         let reserved: Vec<u64> = std::iter::from_fn(|| issuer.reserve()).collect();
         assert_eq!(reserved, [10, 11, 12], "never more than the limit will need");
         issuer.offer(11, "b");
@@ -317,15 +324,32 @@ mod tests {
 
     #[test]
     fn it_looks_ahead_no_further_than_its_depth() {
-        let issuer = Plain::new(None, 0, 2, 2);
+        let issuer = Plain::new(None, 0..u64::MAX, 2, 2);
         assert_eq!([issuer.reserve(), issuer.reserve(), issuer.reserve()], [Some(0), Some(1), None]);
         assert!(issuer.open_session().is_some());
         assert_eq!(issuer.reserve(), Some(2));
     }
 
     #[test]
+    fn the_last_session_ends_new_ones_but_not_the_turns_of_those_that_run() {
+        let issuer = Plain::new(None, 5..7, 4, 1);
+        assert_eq!([issuer.reserve(), issuer.reserve(), issuer.reserve()], [Some(5), Some(6), None]);
+        assert!(issuer.open_session().is_some() && issuer.open_session().is_some());
+        assert_eq!(issuer.open_session(), None);
+        assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::Nothing);
+        assert!(!issuer.is_exhausted());
+        issuer.park(None, "turn");
+        assert_eq!(issuer.tick(0, Nanos(0), || Some(())), Issue::Waiting("turn", 2));
+        issuer.session_ended();
+        issuer.session_ended();
+        assert!(issuer.is_exhausted());
+        assert_eq!(issuer.next_session(), 7);
+        assert!(Plain::new(None, 3..3, 4, 1).is_exhausted(), "no session at all");
+    }
+
+    #[test]
     fn the_end_of_the_source_is_the_end_once_its_sessions_are_over() {
-        let issuer = Plain::new(Some(100), 0, 4, 2);
+        let issuer = Plain::new(Some(100), 0..u64::MAX, 4, 2);
         assert!(issuer.open_session().is_some());
         let missing = issuer.open_session().map(|session| (session.ordinal, session.number));
         assert_eq!(missing, Some((1, 1)));

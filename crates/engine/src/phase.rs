@@ -72,7 +72,9 @@ impl PhaseShared {
         let is_fixed = plan.load.is_fixed_schedule();
         let first_session = plan.first_session.unwrap_or(next_session);
         let is_numbered_by_arrival = discipline == Discipline::Arrivals && is_single_turn;
-        let limit = plan.load.stop().requests.filter(|_| !is_fixed && !is_numbered_by_arrival);
+        let stop = plan.load.stop();
+        let limit = stop.requests.filter(|_| !is_fixed && !is_numbered_by_arrival);
+        let end = stop.sessions.map_or(u64::MAX, |sessions| first_session.saturating_add(sessions));
         let slots = match &plan.load {
             Load::Open { cap: Some(Cap { slots, .. }), .. } => {
                 Some(Arc::new(Semaphore::new(usize::try_from(slots.get()).expect("32 bits fit"))))
@@ -80,7 +82,7 @@ impl PhaseShared {
             _ => None,
         };
         Self {
-            issuer: Issuer::new(limit, first_session, LOOKAHEAD, workers),
+            issuer: Issuer::new(limit, first_session..end, LOOKAHEAD, workers),
             plan,
             position,
             workers,
@@ -103,8 +105,11 @@ impl PhaseShared {
     /// one that is skipped does not use it up. `None` for a closed load.
     pub(crate) fn arrivals(&self) -> Option<Arrivals> {
         let Load::Open { schedule, .. } = &self.plan.load else { return None };
-        let requests = schedule.stop.requests.filter(|_| self.discipline == Discipline::Arrivals);
-        let stop = StopCondition { requests, duration_ns: None, grace_ns: None };
+        let StopCondition { requests, sessions, .. } = schedule.stop;
+        // An arrival that starts a session counts as both.
+        let arrivals = requests.into_iter().chain(sessions).min();
+        let arrivals = arrivals.filter(|_| self.discipline == Discipline::Arrivals);
+        let stop = StopCondition { requests: arrivals, ..StopCondition::default() };
         Some(Schedule { stop, ..schedule.clone() }.arrivals())
     }
 

@@ -186,7 +186,9 @@ fn check(
     }
     let endless = phases.iter().find(|plan| match &plan.load {
         Load::Open { schedule, cap: None } => {
-            schedule.process == ArrivalProcess::Burst && schedule.stop.requests.is_none()
+            schedule.process == ArrivalProcess::Burst
+                && schedule.stop.requests.is_none()
+                && schedule.stop.sessions.is_none()
         }
         _ => false,
     });

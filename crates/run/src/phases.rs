@@ -11,6 +11,10 @@ use loadgen_workload::Dataset;
 use crate::error::RunError;
 use crate::plan::{LoadShape, PhaseLoad, RunPlan};
 
+/// Sessions that a warm-up ended by the clock is taken to have at most. A multiple of any usual number of
+/// servers, so that those still take turns from the first.
+const SESSIONS_BEYOND_COUNTING: u64 = 5040 << 28;
+
 /// The phases of a run, ready to be driven.
 pub(crate) struct Phases {
     pub(crate) plans: Vec<PhasePlan>,
@@ -19,7 +23,11 @@ pub(crate) struct Phases {
 
 impl Phases {
     pub(crate) fn of(plan: &RunPlan, dataset: &Dataset) -> Result<Self, RunError> {
-        let warmup_sessions = plan.warmup.as_ref().and_then(|warmup| warmup.stop.requests).unwrap_or(0);
+        let warmup_sessions = plan.warmup.as_ref().map_or(0, |warmup| {
+            // Without a count, more than any run can start.
+            let StopCondition { requests, sessions, .. } = warmup.stop;
+            requests.into_iter().chain(sessions).min().unwrap_or(SESSIONS_BEYOND_COUNTING)
+        });
         let mut plans = Vec::new();
         if let Some(warmup) = &plan.warmup {
             let load = open_or_closed(warmup, plan);
@@ -42,7 +50,7 @@ impl Phases {
                 let offsets = FixedOffsets::new(timetable.offsets_ns).expect("a timetable is in order");
                 let schedule = Schedule::new(
                     ArrivalProcess::FixedSchedule(offsets),
-                    StopCondition { requests: None, ..plan.profiling.stop },
+                    StopCondition { requests: None, sessions: None, ..plan.profiling.stop },
                     plan.report.root(),
                 );
                 let cap = slots(*cap, OnFull::Wait);

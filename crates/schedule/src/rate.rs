@@ -80,6 +80,14 @@ impl RateFunction {
         }
     }
 
+    /// The highest rate that there ever is, per second.
+    pub fn highest(&self) -> f64 {
+        match self {
+            Self::Constant(rate) => rate.0,
+            Self::Sinusoid(sinusoid) => sinusoid.max(),
+        }
+    }
+
     /// Λ(t): the number of arrivals expected in the first `t_s` seconds.
     pub fn expected_by(&self, t_s: f64) -> f64 {
         match self {

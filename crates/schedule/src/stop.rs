@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The end of a phase. Whichever of `requests` and `duration_ns` comes first ends the sending; with
-/// neither, sending goes on until it is interrupted or the schedule itself ends.
+/// The end of a phase. Whichever of `requests`, `sessions` and `duration_ns` comes first ends the sending;
+/// with none of them, sending goes on until it is interrupted or the schedule itself ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StopCondition {
     /// Send this many, then stop.
     pub requests: Option<u64>,
+    /// Start this many sessions, and send all their turns. Says nothing about the arrivals of a schedule:
+    /// whoever starts sessions on them counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
     /// Send nothing that is due later than this after the phase's start, in ns.
     pub duration_ns: Option<i64>,
     /// How long after `duration_ns` replies are awaited before what is in flight is cancelled, in ns.
@@ -20,6 +24,11 @@ impl StopCondition {
     /// Stops after `requests` arrivals.
     pub fn after_requests(requests: u64) -> Self {
         Self { requests: Some(requests), ..Self::default() }
+    }
+
+    /// Stops after the last turn of `sessions` sessions.
+    pub fn after_sessions(sessions: u64) -> Self {
+        Self { sessions: Some(sessions), ..Self::default() }
     }
 
     /// Stops `duration_ns` after the start, then waits for replies without limit.
@@ -45,7 +54,7 @@ mod tests {
 
     #[test]
     fn whichever_limit_comes_first_stops() {
-        let both = StopCondition { requests: Some(2), duration_ns: Some(10), grace_ns: None };
+        let both = StopCondition { requests: Some(2), duration_ns: Some(10), ..StopCondition::default() };
         assert!(both.admits(1, 10));
         assert!(!both.admits(2, 10), "the count is reached");
         assert!(!both.admits(1, 11), "the time is over");

@@ -67,7 +67,7 @@ prop_compose! {
         let bound = StopCondition {
             requests: Some(if duration_s.is_none() { requests.min(400) } else { requests.min(5000) }),
             duration_ns: duration_s.map(|s| s * SECOND),
-            grace_ns: None,
+            ..StopCondition::default()
         };
         Schedule::new(process, bound, Seed(seed))
     }

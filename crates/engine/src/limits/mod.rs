@@ -98,13 +98,14 @@ pub enum Warning {
     },
     /// Connections are closed after each request, and their ports rest for a minute.
     #[error(
-        "this run opens a new connection for each of {connections} requests, and a port that was used rests \
-         for up to 60 s: above {per_second} requests a second this host runs out of its {available} ports; \
-         give more addresses of this host with --source-addresses, or reuse connections"
+        "this run opens a new connection for each request{}, and a port that was used rests for up to 60 s: \
+         above {per_second} requests a second this host runs out of its {available} ports; give more addresses \
+         of this host with --source-addresses, or reuse connections",
+        connections.map(|connections| format!(", up to {connections} of them within a minute")).unwrap_or_default()
     )]
     RestingPorts {
-        /// Connections that are opened one after the other.
-        connections: u64,
+        /// Connections that are opened while a port rests, as far as the plan says.
+        connections: Option<u64>,
         /// Connections that there are ports for.
         available: u64,
         /// Connections a second for which they are enough.

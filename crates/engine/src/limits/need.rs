@@ -2,6 +2,7 @@
 
 use loadgen_schedule::ArrivalProcess;
 
+use super::ports::REST_NS;
 use crate::plan::{Load, PhasePlan};
 use crate::policy::{ConnectionReuse, Policy};
 
@@ -12,8 +13,8 @@ pub struct Need {
     pub least: u64,
     /// Open at once at most, idle ones counted; `None` where nothing bounds them.
     pub most: Option<u64>,
-    /// Opened one after the other, where none is used again; `None` where that has no bound, 0 where
-    /// connections are reused.
+    /// Opened within the time that a used port rests, where none is used again; `None` where nothing says
+    /// how many, 0 where connections are reused.
     pub short_lived: Option<u64>,
 }
 
@@ -36,7 +37,7 @@ impl Need {
                 (Some(slots), Some(requests)) => Some(slots.min(requests)),
                 (slots, requests) => slots.or(requests),
             };
-            let short_lived = if is_reused { Some(0) } else { requests };
+            let short_lived = if is_reused { Some(0) } else { in_one_rest(&phase.load, requests) };
             Self {
                 least: need.least.max(least),
                 most: need.most.zip(most).map(|(one, other)| one.max(other)),
@@ -51,6 +52,7 @@ fn slots_of(load: &Load) -> (u64, Option<u64>, Option<u64>) {
     match load {
         Load::Closed { concurrency, stop } => {
             let slots = u64::from(concurrency.get());
+            let slots = stop.sessions.map_or(slots, |sessions| sessions.min(slots));
             (stop.requests.map_or(slots, |requests| requests.min(slots)), Some(slots), stop.requests)
         }
         Load::Open { schedule, cap } => {
@@ -65,6 +67,25 @@ fn slots_of(load: &Load) -> (u64, Option<u64>, Option<u64>) {
     }
 }
 
+/// Requests of a load that leave within the time that a port rests, at its busiest; `None` where nothing
+/// says: how fast the slots of a closed load turn over is for the server to say. `requests` are those of
+/// the whole load.
+fn in_one_rest(load: &Load, requests: Option<u64>) -> Option<u64> {
+    let Load::Open { schedule, .. } = load else { return requests };
+    let window_ns = schedule.stop.duration_ns.unwrap_or(i64::MAX).clamp(0, REST_NS);
+    let sent = match &schedule.process {
+        ArrivalProcess::FixedSchedule(offsets) => {
+            let offsets = offsets.as_slice();
+            let until =
+                |first: usize| offsets.partition_point(|at| *at <= offsets[first].saturating_add(REST_NS));
+            let most = (0..offsets.len()).map(|first| until(first) - first).max().unwrap_or(0);
+            Some(most as u64)
+        }
+        process => process.rate().map(|rate| (rate.highest() * (window_ns as f64 / 1e9)).ceil() as u64),
+    };
+    sent.into_iter().chain(requests).min()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -73,7 +94,7 @@ mod tests {
     use super::*;
     use crate::plan::{Cap, OnFull};
     use loadgen_core::{Phase, Seed};
-    use loadgen_schedule::{Rate, Schedule, StopCondition};
+    use loadgen_schedule::{FixedOffsets, Rate, Schedule, Sinusoid, StopCondition};
 
     fn phase(load: Load) -> PhasePlan {
         PhasePlan { phase: Phase::Profiling, index: 0, load, first_session: None, cancellation: None }
@@ -127,13 +148,33 @@ mod tests {
         assert_eq!(need(&phases, ConnectionReuse::StickyUserSessions, 3), (10, Some(10)));
     }
 
+    fn short_lived(load: PhasePlan, connection_reuse: ConnectionReuse) -> Option<u64> {
+        Need::of(&[load], &Policy { connection_reuse, ..Policy::default() }, 1).short_lived
+    }
+
     #[test]
     fn connections_that_serve_once_are_as_many_as_requests() {
-        let phases = [closed(10, StopCondition::after_requests(90_000))];
-        let short_lived = |connection_reuse| {
-            Need::of(&phases, &Policy { connection_reuse, ..Policy::default() }, 1).short_lived
-        };
-        assert_eq!(short_lived(ConnectionReuse::Never), Some(90_000));
-        assert_eq!(short_lived(ConnectionReuse::Pooled), Some(0));
+        let phase = closed(10, StopCondition::after_requests(90_000));
+        assert_eq!(short_lived(phase.clone(), ConnectionReuse::Never), Some(90_000));
+        assert_eq!(short_lived(phase, ConnectionReuse::Pooled), Some(0));
+        let endless = closed(10, StopCondition::after_duration(5_000_000_000));
+        assert_eq!(short_lived(endless, ConnectionReuse::Never), None, "the server's latency decides");
+    }
+
+    #[test]
+    fn a_rate_needs_what_it_sends_while_a_port_rests() {
+        let rate = |per_second: f64| ArrivalProcess::Poisson(Rate::new(per_second).unwrap().into());
+        let seconds = |seconds: i64| StopCondition::after_duration(seconds * 1_000_000_000);
+        let never = |process, stop| short_lived(open(process, None, stop), ConnectionReuse::Never);
+        assert_eq!(never(rate(500.0), seconds(10)), Some(5_000));
+        assert_eq!(never(rate(500.0), seconds(3_600)), Some(30_000), "no more than in a minute");
+        assert_eq!(never(rate(500.0), StopCondition::default()), Some(30_000));
+        assert_eq!(never(rate(500.0), StopCondition::after_requests(7)), Some(7));
+        let wave = Sinusoid::new(0.0, 100.0, 600.0, 0.0).unwrap();
+        assert_eq!(never(ArrivalProcess::Constant(wave.into()), seconds(3_600)), Some(6_000), "at its crest");
+        let minute = 60_000_000_000;
+        let offsets = vec![0, 1, 2, minute, 5 * minute, 5 * minute];
+        let fixed = ArrivalProcess::FixedSchedule(FixedOffsets::new(offsets).unwrap());
+        assert_eq!(never(fixed, StopCondition::default()), Some(4), "the fullest minute");
     }
 }

@@ -12,6 +12,8 @@ use super::{LimitError, Need, Warning};
 
 /// How long a port rests after its connection was closed from this side, s: Linux's TIME_WAIT.
 const REST_S: u64 = 60;
+/// The same in ns.
+pub(super) const REST_NS: i64 = REST_S as i64 * 1_000_000_000;
 
 /// The ports that this host gives to connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +85,11 @@ pub fn check_ports(
     if let Some(connections) = need.most.filter(|most| *most > available) {
         return Ok(Some(Warning::Ports { connections, available }));
     }
-    let resting = need.short_lived.filter(|connections| *connections > available);
-    Ok(resting.map(|connections| Warning::RestingPorts {
-        connections,
+    if need.short_lived.is_some_and(|connections| connections <= available) {
+        return Ok(None);
+    }
+    Ok(Some(Warning::RestingPorts {
+        connections: need.short_lived,
         available,
         per_second: available / REST_S,
     }))
@@ -142,8 +146,9 @@ mod tests {
             check(0, Some(101), Some(0)),
             Ok(Some(Warning::Ports { connections: 101, available: 100 }))
         );
-        let resting = Warning::RestingPorts { connections: 600, available: 100, per_second: 1 };
-        assert_eq!(check(8, Some(8), Some(600)), Ok(Some(resting)));
+        let resting = |connections| Warning::RestingPorts { connections, available: 100, per_second: 1 };
+        assert_eq!(check(8, Some(8), Some(600)), Ok(Some(resting(Some(600)))));
+        assert_eq!(check(8, Some(8), None), Ok(Some(resting(None))), "nobody knows how many");
         let pool = sources(&["10.0.0.1", "10.0.0.2"]);
         let need = Need { least: 101, most: Some(101), short_lived: Some(0) };
         assert_eq!(check_ports(&need, &to, &pool, &budget), Ok(None), "another source doubles them");

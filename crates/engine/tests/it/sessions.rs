@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use loadgen_core::{FailureKind, Outcome, RawRecord, TurnTiming};
-use loadgen_engine::Load;
-use loadgen_schedule::StopCondition;
+use loadgen_core::{FailureKind, Outcome, RawRecord, Seed, TurnTiming};
+use loadgen_engine::{EndReason, Load};
+use loadgen_schedule::{ArrivalProcess, Schedule, StopCondition};
 
 use crate::fake::{Bench, Done, Source, closed, constant, fixed, milliseconds};
 use crate::server::{Behaviour, Server};
@@ -59,6 +59,26 @@ fn turns_follow_one_another_under_every_load() {
                 assert_eq!(i64::from(after.identity.url_index), row % 2);
                 assert_ne!(before.identity.request_id, after.identity.request_id);
             }
+        }
+    }
+}
+
+#[test]
+fn a_limit_of_sessions_lets_those_that_began_finish() {
+    let stop = StopCondition::after_sessions(4);
+    let burst = Schedule::new(ArrivalProcess::Burst, stop, Seed(0));
+    let loads = [constant(500.0, stop), closed(3, stop), Load::Open { schedule: burst, cap: None }];
+    for load in loads {
+        for (turns, workers) in [(1, 3), (3, 1), (3, 2)] {
+            let server = Server::start(Behaviour::Answer);
+            let mut bench = Bench::new(server.url(), load.clone());
+            bench.workers = workers;
+            bench.source = Source { turns, ..Source::default() };
+            let done = bench.run();
+            let sessions = by_session(&done);
+            assert_eq!(sessions.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 3], "{load:?}");
+            assert!(sessions.values().all(|records| records.len() == turns as usize), "{load:?}");
+            assert_eq!(done.report.phases[0].ended_by, EndReason::Completed);
         }
     }
 }
