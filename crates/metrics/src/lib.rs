@@ -16,6 +16,7 @@ mod fixture;
 mod metric;
 mod quality;
 mod registry;
+mod repeats;
 mod request;
 mod slo;
 mod stats;
@@ -33,6 +34,9 @@ pub use quality::{
     ScheduleFacts, Stamps, Starved, TimestampSource, UncertainChunks,
 };
 pub use registry::REGISTRY;
+pub use repeats::{
+    Interval, MetricFigures, Pool, PooledFigures, RepeatedFigure, RunFigures, STATISTICS, over_runs, t_critical,
+};
 pub use request::{credit_issued, request_end, request_metrics};
 pub use slo::{Slo, SloError, SloSet};
 pub use stats::{PERCENTILES, Stats};
