@@ -18,6 +18,7 @@ mod quality;
 mod registry;
 mod repeats;
 mod request;
+mod scraped;
 mod slo;
 mod stats;
 mod summary;
@@ -38,6 +39,11 @@ pub use repeats::{
     Interval, MetricFigures, Pool, PooledFigures, RepeatedFigure, RunFigures, STATISTICS, over_runs, t_critical,
 };
 pub use request::{credit_issued, request_end, request_metrics};
+pub use scraped::{
+    BucketLearning, CounterStats, EnergyInput, GaugeStats, GaugeValues, HistogramDelta, HistogramStats, Labels,
+    Reading, SeriesAccumulator, SeriesKind, SeriesName, SeriesStats, Slice, SliceFigures, energy_metrics,
+    estimate_percentiles, infer_unit,
+};
 pub use slo::{Slo, SloError, SloSet};
 pub use stats::{PERCENTILES, Stats};
 pub use summary::{MetricSummary, OutcomeCounts, Summary, Window, Windows};

@@ -71,6 +71,8 @@ pub enum ConsoleGroup {
     Usage,
     /// HTTP timings, shown on request only.
     HttpTrace,
+    /// What the GPUs' power and energy came to.
+    Power,
 }
 
 /// A unit: what values are computed in, and what is shown.
@@ -98,6 +100,26 @@ pub enum Unit {
     TokensPerSecondPerUser,
     /// Requests a second.
     RequestsPerSecond,
+    /// Power.
+    Watts,
+    /// Energy.
+    Joules,
+    /// Energy times delay.
+    JouleSeconds,
+    /// Requests a second for each watt.
+    RequestsPerSecondPerWatt,
+    /// Tokens a second for each watt.
+    TokensPerSecondPerWatt,
+    /// Good requests a second for each watt.
+    GoodputPerWatt,
+    /// Thousandths of a joule for each token.
+    MillijoulesPerToken,
+    /// Joules for each request.
+    JoulesPerRequest,
+    /// Joules for each user.
+    JoulesPerUser,
+    /// Tokens for each joule.
+    TokensPerJoule,
 }
 
 impl Unit {
@@ -115,6 +137,16 @@ impl Unit {
             Self::TokensPerSecond => "tokens/sec",
             Self::TokensPerSecondPerUser => "tokens/sec/user",
             Self::RequestsPerSecond => "requests/sec",
+            Self::Watts => "W",
+            Self::Joules => "J",
+            Self::JouleSeconds => "J*s",
+            Self::RequestsPerSecondPerWatt => "requests/sec/W",
+            Self::TokensPerSecondPerWatt => "tokens/sec/W",
+            Self::GoodputPerWatt => "good-req/s/W",
+            Self::MillijoulesPerToken => "mJ/token",
+            Self::JoulesPerRequest => "joules/request",
+            Self::JoulesPerUser => "joules/user",
+            Self::TokensPerJoule => "tokens/J",
         }
     }
 

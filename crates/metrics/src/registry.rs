@@ -4,10 +4,11 @@
 //! Names, units and flags are AIPerf 0.13's, but for the last rows, which are ours ([`Metric::own`]); the
 //! formulas live beside the code that computes them.
 
-use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Usage};
+use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Power, Usage};
 use crate::metric::Unit::{
-    Count, Kilobytes, Milliseconds, Percent, Ratio, Requests, RequestsPerSecond, Seconds, Tokens,
-    TokensPerSecond, TokensPerSecondPerUser,
+    Count, GoodputPerWatt, JouleSeconds, Joules, JoulesPerRequest, JoulesPerUser, Kilobytes,
+    MillijoulesPerToken, Milliseconds, Percent, Ratio, Requests, RequestsPerSecond, RequestsPerSecondPerWatt,
+    Seconds, Tokens, TokensPerJoule, TokensPerSecond, TokensPerSecondPerUser, TokensPerSecondPerWatt, Watts,
 };
 use crate::metric::{Metric, MetricId};
 
@@ -161,6 +162,19 @@ const TABLE: &[Metric] = &[
     Metric::derived("replay_sched_lag_p90", "Replay Schedule Lag p90", Milliseconds).with_fixed_schedule(),
     Metric::derived("replay_sched_lag_p99", "Replay Schedule Lag p99", Milliseconds).with_fixed_schedule(),
     Metric::derived("replay_sched_degraded", "Replay Schedule Degraded", Count).with_fixed_schedule(),
+    // what the GPUs' power and energy came to, where it was scraped
+    Metric::injected("nvidia_total_gpu_power", "Total GPU Power", Watts).shown(Power, 740),
+    Metric::injected("nvidia_average_gpu_power", "Average GPU Power", Watts).shown(Power, 720),
+    Metric::injected("nvidia_total_gpu_energy", "Total GPU Energy", Joules).shown(Power, 730),
+    Metric::injected("nvidia_output_tokens_per_joule", "Output Tokens per Joule", TokensPerJoule).shown(Power, 760).larger_better(),
+    Metric::injected("nvidia_energy_per_output_token", "Energy per Output Token", MillijoulesPerToken).shown(Power, 750),
+    Metric::injected("nvidia_energy_per_total_token", "Energy per Total Token", MillijoulesPerToken).shown(Power, 745),
+    Metric::injected("nvidia_energy_per_request", "Energy per Request", JoulesPerRequest).shown(Power, 755),
+    Metric::injected("nvidia_energy_per_user", "Energy per User", JoulesPerUser).shown(Power, 765),
+    Metric::injected("nvidia_energy_delay_product", "Energy Delay Product", JouleSeconds).shown(Power, 700),
+    Metric::injected("nvidia_performance_per_watt", "Performance per Watt", RequestsPerSecondPerWatt).shown(Power, 710).larger_better(),
+    Metric::injected("nvidia_output_tps_per_watt", "Output Tokens per Second per Watt", TokensPerSecondPerWatt).shown(Power, 712).larger_better(),
+    Metric::injected("nvidia_goodput_per_watt", "Goodput per Watt", GoodputPerWatt).shown(Power, 714).larger_better(),
     // ours: latencies from the first byte written, and from the intended time
     Metric::record("time_to_first_token_from_write", "Time to First Token from First Byte Written", Milliseconds).streaming().output_tokens().ours(),
     Metric::record("time_to_first_token_from_schedule", "Time to First Token from Intended Time", Milliseconds).streaming().output_tokens().ours(),
