@@ -8,8 +8,8 @@
 //!   tool calls counts both (AIPerf counts the calls alone);
 //! * the last non-empty `usage`, wherever it stands.
 //!
-//! An event without content in the same read as a chunk says nothing about the chunk as long as the
-//! read was prompt; see `Observation::note_contentless` for when it does.
+//! An event without content that is read together with the chunk before it leaves that chunk uncertain; see
+//! `Observation::note_contentless`.
 //!
 //! `[DONE]` proves nothing, and neither does its absence. An error inside a stream is a failure, with
 //! or without `event: error` (AIPerf takes `data: {"error": …}` for a success); what came before

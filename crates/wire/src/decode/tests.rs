@@ -108,20 +108,22 @@ fn chunks_that_share_a_read_are_never_exact() {
 }
 
 #[test]
-fn a_late_read_that_ends_with_another_event_leaves_its_chunk_uncertain() {
+fn a_read_that_ends_with_another_event_leaves_its_chunk_uncertain_however_prompt() {
     // What follows is whole, or has only begun.
-    let behind = ["data: [DONE]\n\n", &delta(r#""content":"b""#)[..30], "d"];
-    for (behind, (lag_ns, uncertainty_ns)) in
-        behind.into_iter().flat_map(|behind| [(2, 0), (5_000_000, 5)].map(|expected| (behind, expected)))
-    {
+    for behind in ["data: [DONE]\n\n", &delta(r#""content":"b""#)[..30], "d"] {
         let piece = [&delta(r#""content":"a""#), behind].concat();
         let mut decoder = ResponseDecoder::new(EndpointKind::Chat);
         let mut seen = Observation::starting_at(Nanos(0));
         let _ = decoder.head(200, "OK", "text/event-stream", "", &mut seen);
-        let arrival = Arrival { read_at: Nanos(10 + lag_ns), ..at(1, 10) };
-        let _ = decoder.feed(piece.as_bytes(), &arrival, &mut seen);
-        assert_eq!(seen.chunks.uncertainty_ns, [uncertainty_ns]);
+        let _ = decoder.feed(piece.as_bytes(), &at(1, 10), &mut seen);
+        assert_eq!(seen.chunks.uncertainty_ns, [5]);
     }
+}
+
+#[test]
+fn what_came_before_a_chunk_in_its_read_leaves_it_exact() {
+    let piece = [delta(r#""role":"assistant","content":null"#), delta(r#""content":"a""#)].concat();
+    assert_eq!(chat(&[&piece]).chunks.uncertainty_ns, [0], "the stamp is that of the last bytes: its own");
 }
 
 #[test]
