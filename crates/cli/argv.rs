@@ -2,20 +2,37 @@
 
 use std::ffi::OsString;
 
-/// Option names may be written with underscores (`--request_rate`); and a program called through a
-/// link named `aiperf` or `genai-perf` still calls itself loadgen in its messages.
+/// Option names may be written with underscores (`--request_rate`), `-vv` is a name of its own, values may
+/// follow an option's `=` (`--url=a b`); and a program called through a link named `aiperf` or
+/// `genai-perf` still calls itself loadgen in its messages.
 pub(crate) fn normalise(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut only_values = false;
     argv.into_iter()
         .enumerate()
-        .map(|(position, argument)| {
+        .flat_map(|(position, argument)| {
             if position == 0 {
-                return "loadgen".into();
+                return vec!["loadgen".into()];
             }
             only_values |= argument == "--";
-            if only_values { argument } else { dashed(argument) }
+            if only_values {
+                vec![argument]
+            } else if argument == "-vv" {
+                vec!["--extra-verbose".into()]
+            } else {
+                apart(dashed(argument))
+            }
         })
         .collect()
+}
+
+/// Parts `--url=a` into `--url a` for the options that take several values, which clap would end at the
+/// `=`. A value that looks like an option stays attached.
+fn apart(argument: OsString) -> Vec<OsString> {
+    let parts = argument.to_str().and_then(|text| text.split_once('=')).and_then(|(name, value)| {
+        let takes_several = crate::compat::takes_several(name);
+        (takes_several && !value.starts_with('-')).then(|| vec![name.into(), value.into()])
+    });
+    parts.unwrap_or_else(|| vec![argument])
 }
 
 fn dashed(argument: OsString) -> OsString {
@@ -43,5 +60,14 @@ mod tests {
             normal,
             ["loadgen", "profile", "--request-rate", "a_b", "--endpoint-type=x_y", "--", "--as_is"]
         );
+    }
+
+    #[test]
+    fn several_values_may_follow_the_equals_sign() {
+        let argv = ["x", "profile", "--url=a", "b", "-u=c", "-H=--d", "--osl=5", "-vv"];
+        let normal = normalise(argv.map(OsString::from));
+        let expected =
+            ["loadgen", "profile", "--url", "a", "b", "-u", "c", "-H=--d", "--osl=5", "--extra-verbose"];
+        assert_eq!(normal, expected);
     }
 }

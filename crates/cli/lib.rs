@@ -7,6 +7,7 @@ mod args;
 mod argv;
 mod ceiling;
 mod commands;
+mod compat;
 mod exit;
 mod mock_child;
 mod plan;
@@ -14,18 +15,32 @@ mod ui;
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::args::{Cli, Command, SynthesizeKind};
 pub use crate::exit::ExitStatus;
+use crate::ui::say;
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let argv = argv::normalise(argv);
-    let cli = match Cli::try_parse_from(&argv) {
-        Ok(cli) => cli,
+    if let Some(why) = compat::refuse_subcommand(&argv) {
+        say!("error: {why}");
+        return ExitStatus::Failure;
+    }
+    let parsed = args::command().try_get_matches_from(&argv);
+    let (cli, matches) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
+        Ok(parsed) => parsed,
         Err(error) => return refuse_argv(&error),
     };
+    match matches.subcommand_matches("profile").map_or(Ok(None), compat::judge) {
+        Ok(None) => {}
+        Ok(Some(note)) => say!("{note}"),
+        Err(faults) => {
+            ui::error(&faults.into());
+            return ExitStatus::Failure;
+        }
+    }
     let result = match cli.command {
         Command::Profile(args) => commands::profile::run(&args, &argv),
         Command::Calibrate(args) => commands::calibrate::run(&args),
@@ -35,6 +50,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitStatus {
         },
         Command::MockServer(args) => commands::mock_server::run(args),
         Command::Schemas(args) => commands::schemas::run(&args),
+        Command::Docs(args) => commands::docs::run(&args),
     };
     result.unwrap_or_else(|error| {
         ui::error(&error);

@@ -8,7 +8,7 @@ use clap::Args;
 use super::values;
 
 /// The server under test.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Endpoint")]
 pub(crate) struct EndpointArgs {
     /// Model(s) to ask; several (comma or repeated) take turns
@@ -35,7 +35,7 @@ pub(crate) struct EndpointArgs {
     pub(crate) path: Option<String>,
 
     /// Ask for streamed responses; needed for TTFT and ITL
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = values::switch, value_name = "BOOL", hide_default_value = true)]
+    #[arg(long)]
     pub(crate) streaming: bool,
 
     /// Bearer token: the key itself, `env:NAME` or `@FILE`; OPENAI_API_KEY when absent
@@ -55,11 +55,11 @@ pub(crate) struct EndpointArgs {
     pub(crate) request_timeout_seconds: Duration,
 
     /// Send `max_tokens` in place of `max_completion_tokens`
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = values::switch, value_name = "BOOL", hide_default_value = true)]
+    #[arg(long)]
     pub(crate) use_legacy_max_tokens: bool,
 
     /// Take token counts from the server's usage, not from the tokenizer
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = values::switch, value_name = "BOOL", hide_default_value = true)]
+    #[arg(long)]
     pub(crate) use_server_token_count: bool,
 
     /// Do not verify the server's TLS certificate (also AIPERF_HTTP_SSL_VERIFY=false)
@@ -76,7 +76,7 @@ pub(crate) struct EndpointArgs {
 }
 
 /// Connections.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionArgs {
     /// Which connection a request takes: pooled (any idle one, else a new one), never (a new one each time,
@@ -91,7 +91,7 @@ pub(crate) struct ConnectionArgs {
 }
 
 /// The tokenizer.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tokenizer")]
 pub(crate) struct TokenizerArgs {
     /// `builtin` (o200k_base), a tokenizer.json, a folder that holds one, or a hub name in the local
@@ -102,8 +102,4 @@ pub(crate) struct TokenizerArgs {
     /// Branch, tag or commit of a hub tokenizer
     #[arg(long, value_name = "REVISION", default_value = "main")]
     pub(crate) tokenizer_revision: String,
-
-    /// Accepted for compatibility: no tokenizer code is ever run
-    #[arg(long, hide_short_help = true)]
-    pub(crate) tokenizer_trust_remote_code: bool,
 }

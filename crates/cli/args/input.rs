@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::swept::Swept;
 use super::values;
 
 /// Where prompts come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
     /// Trace to replay (JSONL, also .gz); prompts are synthetic without one
@@ -15,7 +16,7 @@ pub(crate) struct InputArgs {
     pub(crate) input_file: Option<PathBuf>,
 
     /// Format of the input file: mooncake_trace
-    #[arg(long, value_name = "TYPE", requires = "input_file")]
+    #[arg(long, value_name = "TYPE")]
     pub(crate) custom_dataset_type: Option<String>,
 
     /// How many different prompts to make
@@ -23,8 +24,8 @@ pub(crate) struct InputArgs {
     pub(crate) num_dataset_entries: Option<u64>,
 
     /// How many conversations to run
-    #[arg(long = "num-conversations", visible_aliases = ["num-sessions", "conversation-num"], value_name = "N", value_parser = values::positive_integer)]
-    pub(crate) num_conversations: Option<u64>,
+    #[arg(long = "num-conversations", visible_aliases = ["num-sessions", "conversation-num"], value_name = "N[,N...]", value_parser = values::positive_integers)]
+    pub(crate) num_conversations: Option<Swept<u64>>,
 
     /// Seed of all generated data and timing: the same seed gives the same requests at the same times
     #[arg(long, value_name = "SEED", value_parser = values::integer)]
@@ -44,40 +45,40 @@ pub(crate) struct InputArgs {
 }
 
 /// Lengths of synthetic prompts and answers.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Lengths")]
 pub(crate) struct LengthArgs {
     /// Mean input length, tokens [default: 550]
-    #[arg(long, visible_aliases = ["synthetic-input-tokens-mean", "prompt-input-tokens-mean"], value_name = "TOKENS", value_parser = values::integer)]
-    pub(crate) isl: Option<u64>,
+    #[arg(long, visible_aliases = ["synthetic-input-tokens-mean", "prompt-input-tokens-mean"], value_name = "TOKENS[,TOKENS...]", value_parser = values::integers)]
+    pub(crate) isl: Option<Swept<u64>>,
 
     /// Spread of the input length, tokens
-    #[arg(long, visible_aliases = ["synthetic-input-tokens-stddev", "prompt-input-tokens-stddev"], value_name = "TOKENS", value_parser = values::non_negative)]
-    pub(crate) isl_stddev: Option<f64>,
+    #[arg(long, visible_aliases = ["synthetic-input-tokens-stddev", "prompt-input-tokens-stddev"], value_name = "TOKENS[,TOKENS...]", value_parser = values::non_negatives)]
+    pub(crate) isl_stddev: Option<Swept<f64>>,
 
     /// Tokens of a trace's block [default: 512]
     #[arg(long, visible_aliases = ["synthetic-input-tokens-block-size", "prompt-input-tokens-block-size"], value_name = "TOKENS", value_parser = values::positive_integer)]
     pub(crate) isl_block_size: Option<u64>,
 
     /// Mean output length to ask for, tokens; not asked for when absent
-    #[arg(long, visible_aliases = ["output-tokens-mean", "prompt-output-tokens-mean"], value_name = "TOKENS", value_parser = values::positive_integer)]
-    pub(crate) osl: Option<u64>,
+    #[arg(long, visible_aliases = ["output-tokens-mean", "prompt-output-tokens-mean"], value_name = "TOKENS[,TOKENS...]", value_parser = values::integers)]
+    pub(crate) osl: Option<Swept<u64>>,
 
     /// Spread of the output length, tokens
-    #[arg(long, visible_aliases = ["output-tokens-stddev", "prompt-output-tokens-stddev"], value_name = "TOKENS", value_parser = values::non_negative)]
-    pub(crate) osl_stddev: Option<f64>,
+    #[arg(long, visible_aliases = ["output-tokens-stddev", "prompt-output-tokens-stddev"], value_name = "TOKENS[,TOKENS...]", value_parser = values::non_negatives)]
+    pub(crate) osl_stddev: Option<Swept<f64>>,
 }
 
 /// Text that prompts share.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Shared prefixes")]
 pub(crate) struct PrefixArgs {
     /// Number of different prefixes; each prompt begins with one of them
-    #[arg(long, visible_aliases = ["prefix-prompt-pool-size", "prompt-prefix-pool-size"], value_name = "N", value_parser = values::integer, conflicts_with = "shared_system_prompt_length")]
+    #[arg(long, visible_aliases = ["prefix-prompt-pool-size", "prompt-prefix-pool-size"], value_name = "N", value_parser = values::integer)]
     pub(crate) num_prefix_prompts: Option<u64>,
 
     /// Tokens of each prefix, on top of --isl
-    #[arg(long, visible_alias = "prompt-prefix-length", value_name = "TOKENS", value_parser = values::integer, conflicts_with = "shared_system_prompt_length")]
+    #[arg(long, visible_alias = "prompt-prefix-length", value_name = "TOKENS", value_parser = values::integer)]
     pub(crate) prefix_prompt_length: Option<u64>,
 
     /// Tokens of one system prompt that all requests share
@@ -86,11 +87,11 @@ pub(crate) struct PrefixArgs {
 }
 
 /// Replay at a trace's own times.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Fixed schedule")]
 pub(crate) struct FixedScheduleArgs {
     /// Send at the trace's own times (the default for a trace whose type is named and has timestamps)
-    #[arg(long, conflicts_with = "no_fixed_schedule")]
+    #[arg(long)]
     pub(crate) fixed_schedule: bool,
 
     /// Ignore the trace's times
@@ -98,7 +99,7 @@ pub(crate) struct FixedScheduleArgs {
     pub(crate) no_fixed_schedule: bool,
 
     /// Let the first request's time be zero (the default without a start offset)
-    #[arg(long, conflicts_with = "fixed_schedule_start_offset")]
+    #[arg(long)]
     pub(crate) fixed_schedule_auto_offset: bool,
 
     /// Begin at this time of the trace, ms, before any speed-up

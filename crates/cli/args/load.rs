@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::swept::Swept;
 use super::values::{self, Patience};
 
 /// The load.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
     /// Requests in flight: the load itself without a rate, a cap beside one
-    #[arg(long, value_name = "N", value_parser = values::positive_integer)]
-    pub(crate) concurrency: Option<u64>,
+    #[arg(long, value_name = "N[,N...]", value_parser = values::positive_integers)]
+    pub(crate) concurrency: Option<Swept<u64>>,
 
-    /// Requests per second, open loop
-    #[arg(long, value_name = "RATE", value_parser = values::positive, conflicts_with = "request_rate_sinusoid")]
-    pub(crate) request_rate: Option<f64>,
+    /// Requests per second, open loop; `inf` sends all at once
+    #[arg(long, value_name = "RATE[,RATE...]", value_parser = values::rates, conflicts_with = "request_rate_sinusoid")]
+    pub(crate) request_rate: Option<Swept<f64>>,
 
     /// How arrivals scatter around the rate: poisson, constant or gamma [default: poisson]
     #[arg(long, visible_alias = "request-rate-mode", value_name = "PATTERN")]
@@ -43,15 +44,15 @@ pub(crate) struct LoadArgs {
     pub(crate) catch_up: Option<String>,
 
     /// Stop after this many requests
-    #[arg(long, visible_alias = "num-requests", value_name = "N", value_parser = values::positive_integer)]
-    pub(crate) request_count: Option<u64>,
+    #[arg(long, visible_alias = "num-requests", value_name = "N[,N...]", value_parser = values::positive_integers)]
+    pub(crate) request_count: Option<Swept<u64>>,
 
     /// Stop sending after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = values::positive_seconds)]
-    pub(crate) benchmark_duration: Option<Duration>,
+    #[arg(long, value_name = "SECONDS[,SECONDS...]", value_parser = values::all_positive_seconds)]
+    pub(crate) benchmark_duration: Option<Swept<Duration>>,
 
     /// Then wait this many seconds for what is in flight; `inf` waits without end [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = values::seconds_or_forever, requires = "benchmark_duration")]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds_or_forever)]
     pub(crate) benchmark_grace_period: Option<Patience>,
 
     /// Give up this percentage of the measured requests on purpose, to see how the server takes it: each is
@@ -61,16 +62,23 @@ pub(crate) struct LoadArgs {
 
     /// Give them up this many seconds after they were written in full; one that is answered sooner is not
     /// given up [default: 0]
-    #[arg(long, value_name = "SECONDS", value_parser = values::seconds, requires = "request_cancellation_rate")]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
     pub(crate) request_cancellation_delay: Option<Duration>,
 
     /// Targets a request must meet to count as good: "metric:value metric:value", in the metric's unit
-    #[arg(long, value_name = "SLOS")]
-    pub(crate) goodput: Option<String>,
+    #[arg(long, value_name = "SLOS", num_args = 1.., action = clap::ArgAction::Set)]
+    goodput: Vec<String>,
+}
+
+impl LoadArgs {
+    /// The targets of `--goodput`, as one string whether they came as one or as several.
+    pub(crate) fn goodput(&self) -> Option<String> {
+        (!self.goodput.is_empty()).then(|| self.goodput.join(" "))
+    }
 }
 
 /// Requests before the measured ones.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Warm-up")]
 #[expect(clippy::struct_field_names, reason = "a field is named by its option")]
 pub(crate) struct WarmupArgs {

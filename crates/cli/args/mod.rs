@@ -7,11 +7,13 @@ pub(crate) mod endpoint;
 pub(crate) mod input;
 pub(crate) mod load;
 pub(crate) mod output;
+pub(crate) mod swept;
 pub(crate) mod values;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use calibrate::CalibrateArgs;
 
@@ -52,6 +54,42 @@ pub(crate) enum Command {
     /// Write the JSON Schemas of loadgen's files, or check that the written ones are current
     #[command(hide = true)]
     Schemas(SchemasArgs),
+    /// Write the pages that are made from loadgen's own tables, or check that the written ones are current
+    #[command(hide = true)]
+    Docs(DocsArgs),
+}
+
+/// The command line, with AIPerf's grammar and all of AIPerf's options.
+pub(crate) fn command() -> clap::Command {
+    profile_without_missing_in(Cli::command()).mut_subcommand("profile", crate::compat::add_missing)
+}
+
+/// As [`command`], without the options that only the table of compatibility knows.
+fn profile_without_missing_in(command: clap::Command) -> clap::Command {
+    command.mut_subcommand("profile", |profile| {
+        profile.mut_args(|argument| match argument.get_action() {
+            ArgAction::SetTrue => values::as_switch(argument),
+            _ => argument,
+        })
+    })
+}
+
+/// The command of `profile`, without the options that only the table of compatibility knows.
+#[cfg(test)]
+pub(crate) fn profile_without_missing() -> clap::Command {
+    let command = profile_without_missing_in(Cli::command());
+    command.find_subcommand("profile").expect("profile is a subcommand").clone()
+}
+
+/// Parses a command line of `profile` with further settings behind it, which win over the same options
+/// before them: a point of a sweep, say. Options that do nothing here are not judged again.
+pub(crate) fn parse_profile(argv: &[OsString], settings: &[OsString]) -> Result<ProfileArgs, clap::Error> {
+    let command = command().mut_subcommand("profile", |profile| profile.args_override_self(true));
+    let matches = command.try_get_matches_from(argv.iter().chain(settings))?;
+    match Cli::from_arg_matches(&matches)?.command {
+        Command::Profile(args) => Ok(*args),
+        _ => Err(clap::Error::raw(clap::error::ErrorKind::InvalidSubcommand, "expected `profile`\n")),
+    }
 }
 
 const PROFILE_EXAMPLES: &str = "Examples:
@@ -95,7 +133,7 @@ const MOCK_EXAMPLES: &str = "Examples:
   loadgen mock-server --port 8443 --tls        # loadgen profile -u https://127.0.0.1:8443 --insecure ...";
 
 /// Options of `profile`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ProfileArgs {
     #[command(flatten)]
     pub(crate) endpoint: endpoint::EndpointArgs,
@@ -173,6 +211,17 @@ pub(crate) struct MockServerArgs {
     /// Stop when standard input closes
     #[arg(long, hide = true)]
     pub(crate) until_stdin_closes: bool,
+}
+
+/// Options of `docs`.
+#[derive(Debug, Args)]
+pub(crate) struct DocsArgs {
+    /// Folder of the pages
+    #[arg(default_value = "docs")]
+    pub(crate) dir: PathBuf,
+    /// Only compare; exit 1 when a page is missing or out of date
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// Options of `schemas`.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::values;
 
 /// Results.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Folder of the results [default: artifacts/NAME-OF-THE-RUN]
@@ -55,14 +55,10 @@ pub(crate) struct OutputArgs {
     /// Leave the GPU section out of the files
     #[arg(long)]
     pub(crate) no_gpu_telemetry: bool,
-
-    /// Accepted for compatibility: server metrics are not scraped
-    #[arg(long, hide_short_help = true)]
-    pub(crate) no_server_metrics: bool,
 }
 
 /// The program itself.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Service")]
 pub(crate) struct ServiceArgs {
     /// What to show while running: dashboard or simple (a bar on a terminal, a line now and then in a
@@ -83,11 +79,15 @@ pub(crate) struct ServiceArgs {
     #[arg(long, value_name = "SOURCE", default_value = "socket")]
     pub(crate) timestamps: String,
 
-    /// Accepted for compatibility: records are counted on as many threads as the host has to spare
-    #[arg(long, visible_alias = "record-processor-service-count", value_name = "N", hide_short_help = true, value_parser = values::positive_integer)]
-    pub(crate) record_processors: Option<u64>,
+    /// Resolve everything, print the plan, and send and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     /// Say more
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Say all there is to say (also -vv)
+    #[arg(long)]
+    pub(crate) extra_verbose: bool,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::swept::{Swept, list};
+
 /// A switch's value: `--flag`, `--flag=true`, `--flag=no`, `--flag=1`.
 pub(crate) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
@@ -11,10 +13,69 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// An integer; underscores may part the digits.
+/// Gives an argument that stands for itself AIPerf's grammar: `--flag`, or `--flag=BOOL`.
+pub(crate) fn as_switch(argument: clap::Arg) -> clap::Arg {
+    argument
+        .action(clap::ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .default_value("false")
+        .hide_default_value(true)
+        .value_name("BOOL")
+        .value_parser(switch)
+}
+
+/// An integer; underscores may part the digits, and `1.0` is one too.
 pub(crate) fn integer(text: &str) -> Result<u64, String> {
     one_value(text)?;
-    text.replace('_', "").parse().map_err(|_| "expected a whole number, such as 128".to_owned())
+    match text.trim().split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|digit| digit == b'0') => {
+            strict_integer(whole)
+        }
+        _ => strict_integer(text),
+    }
+}
+
+/// An integer as Python's `int` reads it: no point. The options that can be swept take these.
+pub(crate) fn strict_integer(text: &str) -> Result<u64, String> {
+    let digits = text.trim();
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    let parts = digits.split('_');
+    let is_number = parts.clone().all(|part| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit()));
+    let parsed = if is_number { digits.replace('_', "").parse() } else { "".parse() };
+    parsed.map_err(|_| "expected a whole number, such as 128".to_owned())
+}
+
+/// One or more integers.
+pub(crate) fn integers(text: &str) -> Result<Swept<u64>, String> {
+    list(text, strict_integer)
+}
+
+/// One or more integers of at least 1.
+pub(crate) fn positive_integers(text: &str) -> Result<Swept<u64>, String> {
+    list(text, |item| match strict_integer(item)? {
+        0 => Err("expected a whole number of at least 1".to_owned()),
+        value => Ok(value),
+    })
+}
+
+/// One or more finite numbers of at least 0.
+pub(crate) fn non_negatives(text: &str) -> Result<Swept<f64>, String> {
+    list(text, non_negative)
+}
+
+/// One or more numbers above 0, or `inf`.
+pub(crate) fn rates(text: &str) -> Result<Swept<f64>, String> {
+    list(text, |item| match item.to_ascii_lowercase().as_str() {
+        "inf" | "+inf" | "infinity" | "+infinity" => Ok(f64::INFINITY),
+        _ => positive(item),
+    })
+}
+
+/// One or more lengths of time, seconds, more than 0.
+pub(crate) fn all_positive_seconds(text: &str) -> Result<Swept<Duration>, String> {
+    list(text, positive_seconds)
 }
 
 /// An integer of at least 1.
@@ -28,7 +89,7 @@ pub(crate) fn positive_integer(text: &str) -> Result<u64, String> {
 /// A finite number of at least 0.
 pub(crate) fn non_negative(text: &str) -> Result<f64, String> {
     one_value(text)?;
-    match text.replace('_', "").parse::<f64>() {
+    match text.trim().replace('_', "").parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
         _ => Err("expected a number of at least 0".to_owned()),
     }
@@ -65,7 +126,7 @@ pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
 
 /// Seconds, at least 0, or `inf`: no limit.
 pub(crate) fn seconds_or_forever(text: &str) -> Result<Patience, String> {
-    if matches!(text, "inf" | "infinity") {
+    if matches!(text.to_ascii_lowercase().as_str(), "inf" | "+inf" | "infinity") {
         return Ok(Patience::Forever);
     }
     seconds(text).map(Patience::Until)
@@ -82,9 +143,7 @@ pub(crate) enum Patience {
 
 fn one_value(text: &str) -> Result<(), String> {
     if text.contains(',') {
-        return Err(
-            "a list of values asks for a sweep, which profile does not run: give one value".to_owned()
-        );
+        return Err("expected one value: no sweep goes over this option".to_owned());
     }
     Ok(())
 }
@@ -144,12 +203,28 @@ pub(crate) fn headers(text: &str) -> Result<Vec<(String, String)>, String> {
             .map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect());
     }
-    text.split(',')
-        .map(|item| {
-            let (name, value) = item.split_once(':').ok_or("expected 'Name: value'".to_owned())?;
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        })
-        .collect()
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for item in text.split(',') {
+        match (header(item), headers.last_mut()) {
+            (Some(header), _) => headers.push(header),
+            // A comma within a value: `Accept: text/html, application/json`.
+            (None, Some((_, value))) => {
+                value.push(',');
+                value.push_str(item.trim_end());
+            }
+            (None, None) => return Err("expected 'Name: value'".to_owned()),
+        }
+    }
+    Ok(headers)
+}
+
+/// `Name: value`, if the text begins with a header's name. `http://` after a comma is no name.
+fn header(item: &str) -> Option<(String, String)> {
+    let (name, value) = item.split_once(':')?;
+    let name = name.trim();
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte));
+    (is_name && !value.starts_with("//")).then(|| (name.to_owned(), value.trim().to_owned()))
 }
 
 /// A declared fact: `key=value`.
@@ -201,13 +276,24 @@ mod tests {
     fn header_values_may_hold_colons() {
         assert_eq!(headers("A: http://x:80/y").unwrap(), [("A".to_owned(), "http://x:80/y".to_owned())]);
         assert!(headers("A=b").is_err());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(headers("A:b,C: d").unwrap(), [pair("A", "b"), pair("C", "d")]);
+        assert_eq!(
+            headers("Accept: text/html, application/json").unwrap(),
+            [pair("Accept", "text/html, application/json")]
+        );
+        assert_eq!(headers("Link: a, http://x").unwrap(), [pair("Link", "a, http://x")]);
     }
 
     #[test]
     fn numbers_say_what_they_expect() {
         assert_eq!(integer("1_000").unwrap(), 1000);
         assert!(integer("128.").is_err());
+        assert_eq!(integer("1.0").unwrap(), 1);
+        assert!(integer("1.5").is_err() && integer("1e2").is_err() && integer("0x10").is_err());
+        assert!(strict_integer("1.0").is_err() && strict_integer("1__0").is_err());
         assert!(integer("1,2").unwrap_err().contains("sweep"));
+        assert!(rates("inf").unwrap().first().is_infinite() && rates("nan").is_err());
         assert!(positive("0").is_err());
         assert!(positive("NaN").is_err());
         assert_eq!(percent("100").unwrap(), 100.0);

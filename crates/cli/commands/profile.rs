@@ -32,7 +32,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     let (servers, _children) = start_servers(args)?;
     let planned = plan::resolve(args, argv, &environment, &servers)?;
 
-    let progress = ui.progress(args.service.verbose > 0);
+    let progress = ui.progress(args.service.verbose || args.service.extra_verbose);
     for notice in &planned.notices {
         match notice {
             Notice::Info(text) => progress.note(Level::Info, text),

@@ -8,6 +8,7 @@ use loadgen_wire::{ApiKey, ConnectorConfig, EndpointConfig, EndpointKind, IpVers
 use super::{Environment, Faults, Notice, Servers};
 use crate::args::ProfileArgs;
 use crate::args::values::{self, word};
+use crate::compat;
 
 /// The endpoint's name in AIPerf's files.
 pub(super) fn name(kind: EndpointKind) -> &'static str {
@@ -24,7 +25,7 @@ pub(super) fn endpoint(args: &ProfileArgs, faults: &mut Faults) -> Option<Endpoi
         "chat" => Some(EndpointKind::Chat),
         "completions" => Some(EndpointKind::Completions),
         other => {
-            faults.add("--endpoint-type", format!("{other} is not spoken yet: expected chat or completions"));
+            faults.add("--endpoint-type", compat::refuse_choice("--endpoint-type", other));
             None
         }
     };

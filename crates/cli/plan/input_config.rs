@@ -71,9 +71,10 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
 fn dataset(args: &ProfileArgs, workload: &WorkloadConfig) -> Value {
     let mut dataset = Map::new();
     dataset.insert("name".into(), json!("main"));
-    let osl = args.lengths.osl.map(|mean| {
-        let stddev = args.lengths.osl_stddev.map(|stddev| ("stddev".to_owned(), json!(stddev)));
-        let mean = ("mean".to_owned(), json!(mean as f64));
+    let osl = args.lengths.osl.as_ref().map(|mean| {
+        let stddev = args.lengths.osl_stddev.as_ref();
+        let stddev = stddev.map(|stddev| ("stddev".to_owned(), json!(stddev.first())));
+        let mean = ("mean".to_owned(), json!(mean.first() as f64));
         Value::Object(std::iter::once(mean).chain(stddev).collect())
     });
     match workload {
@@ -127,8 +128,8 @@ fn phases(args: &ProfileArgs, load: &Load) -> Vec<Value> {
         phases.push(Value::Object(phase));
     }
     let mut profiling = phase("profiling", &load.profiling);
-    if let Some(requests) = args.load.request_count {
-        profiling.insert("requests".into(), json!(requests));
+    if let Some(requests) = &args.load.request_count {
+        profiling.insert("requests".into(), json!(requests.first()));
     }
     if let Some(percent) = args.load.request_cancellation_rate {
         let delay = args.load.request_cancellation_delay.unwrap_or_default();
@@ -202,7 +203,8 @@ fn artifact_settings(args: &ProfileArgs, artifacts: &Artifacts) -> Value {
 
 /// `tag:value` pairs; what cannot be read is refused elsewhere.
 fn slos(args: &ProfileArgs) -> Option<Value> {
-    let pairs = args.load.goodput.as_deref()?.split_whitespace().filter_map(|pair| {
+    let goodput = args.load.goodput()?;
+    let pairs = goodput.split_whitespace().filter_map(|pair| {
         let (tag, value) = pair.split_once(':')?;
         Some((tag.to_owned(), json!(value.parse::<f64>().ok()?)))
     });

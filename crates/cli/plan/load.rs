@@ -6,6 +6,7 @@ use loadgen_schedule::{ArrivalProcess, Rate, RateFunction, Sinusoid, Smoothness,
 
 use super::{Faults, nanoseconds};
 use crate::args::ProfileArgs;
+use crate::args::swept::Swept;
 use crate::args::values::{Patience, word};
 
 /// Requests sent when nothing says how many.
@@ -86,7 +87,8 @@ pub(super) fn python_float(value: f64) -> String {
 /// Resolves the load.
 pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
     let fixed = is_fixed_schedule(args, faults);
-    let concurrency = args.load.concurrency.map(|slots| slots.min(u64::from(u32::MAX)) as u32);
+    let concurrency = args.load.concurrency.as_ref();
+    let concurrency = concurrency.map(|slots| slots.first().min(u64::from(u32::MAX)) as u32);
     let process = arrival_process(args, faults);
     let shape = match (fixed, process) {
         (true, _) => LoadShape::FixedSchedule { cap: concurrency },
@@ -149,7 +151,9 @@ fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
 fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalProcess> {
     let load = &args.load;
     let rate: Option<RateFunction> = match (&load.request_rate, &load.request_rate_sinusoid) {
-        (Some(rate), _) => faults.take("--request-rate", Rate::new(*rate)).map(RateFunction::from),
+        // An infinite rate sends all at once, whatever the pattern.
+        (Some(rate), _) if rate.first().is_infinite() => return Some(ArrivalProcess::Burst),
+        (Some(rate), _) => faults.take("--request-rate", Rate::new(rate.first())).map(RateFunction::from),
         (None, Some(spec)) => {
             faults.take("--request-rate-sinusoid", spec.parse::<Sinusoid>()).map(RateFunction::Sinusoid)
         }
@@ -195,8 +199,9 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
 /// When the measured load ends. A fixed schedule ends with its dataset, whatever the request count.
 fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
     let load = &args.load;
-    let duration_ns = load.benchmark_duration.and_then(nanoseconds);
-    let requests = load.request_count.or(args.input.num_conversations);
+    let duration_ns = load.benchmark_duration.as_ref().and_then(|duration| nanoseconds(duration.first()));
+    let requests = load.request_count.as_ref().or(args.input.num_conversations.as_ref());
+    let requests = requests.map(Swept::first);
     let requests = match (fixed, requests, duration_ns) {
         (true, ..) => None,
         (false, None, None) => Some(DEFAULT_REQUESTS),
@@ -207,7 +212,7 @@ fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
         Some(Patience::Until(grace)) => nanoseconds(grace),
         Some(Patience::Forever) => None,
     });
-    StopCondition { requests, duration_ns, grace_ns }
+    StopCondition { requests, duration_ns, grace_ns, ..StopCondition::default() }
 }
 
 /// The warm-up inherits the measured load's shape; a fixed schedule's warms up in a closed loop.

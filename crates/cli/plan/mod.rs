@@ -112,6 +112,9 @@ pub(crate) fn resolve(
             "expected a file name without folders: they belong to --artifact-dir",
         );
     }
+    for swept in args.axes() {
+        faults.add(swept.flag, "a list of values asks for a sweep, and a plan is of one run: give one value");
+    }
     warn_of_unpinned_lengths(args, &mut notices);
     let ceiling = ceiling::of_this_host(args.output.calibration.as_deref(), &mut notices);
     let ceiling = faults.take("--calibration", ceiling).flatten();
@@ -147,7 +150,7 @@ pub(crate) fn resolve(
         urls: servers.urls.iter().map(|url| loadgen_wire::redact_url(url).into_owned()).collect(),
         endpoint: endpoint.kind,
         streaming: endpoint.streaming,
-        goodput: args.load.goodput.clone(),
+        goodput: args.load.goodput(),
         server_token_counts: args.endpoint.use_server_token_count,
         fixed_schedule: matches!(load.profiling.shape, LoadShape::FixedSchedule { .. }),
         has_warmup: load.warmup.is_some(),

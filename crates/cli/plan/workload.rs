@@ -8,7 +8,9 @@ use loadgen_workload::{LengthDistribution, SyntheticConfig, TraceConfig, TraceFo
 use super::Faults;
 use super::load::Load;
 use crate::args::ProfileArgs;
+use crate::args::swept::Swept;
 use crate::args::values::word;
+use crate::compat;
 
 /// Resolves the workload.
 pub(super) fn workload(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<WorkloadConfig> {
@@ -21,10 +23,10 @@ pub(super) fn workload(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> 
 fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<SyntheticConfig> {
     let lengths = &args.lengths;
     let isl = LengthDistribution {
-        mean: lengths.isl.map_or(SyntheticConfig::DEFAULT_ISL, |mean| mean as f64),
-        stddev: lengths.isl_stddev.unwrap_or(0.0),
+        mean: lengths.isl.as_ref().map_or(SyntheticConfig::DEFAULT_ISL, |mean| mean.first() as f64),
+        stddev: lengths.isl_stddev.as_ref().map_or(0.0, Swept::first),
     };
-    if lengths.isl == Some(0) {
+    if lengths.isl.as_ref().is_some_and(|mean| mean.first() == 0) {
         faults.add("--isl", "a prompt needs at least 1 token");
     }
     let (pool, length) =
@@ -47,7 +49,7 @@ fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<Syn
     let entries = args
         .input
         .num_dataset_entries
-        .or(args.input.num_conversations)
+        .or(args.input.num_conversations.as_ref().map(Swept::first))
         .or(load.profiling.stop.requests.filter(|_| args.load.request_count.is_some()))
         .unwrap_or(u64::from(SyntheticConfig::DEFAULT_ENTRIES));
     Some(SyntheticConfig {
@@ -81,8 +83,7 @@ fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceCo
     let format = match args.input.custom_dataset_type.as_deref().map(word).as_deref() {
         None | Some("mooncake_trace") => TraceFormat::Mooncake,
         Some(other) => {
-            faults
-                .add("--custom-dataset-type", format!("{other} cannot be read yet: expected mooncake_trace"));
+            faults.add("--custom-dataset-type", compat::refuse_choice("--custom-dataset-type", other));
             return None;
         }
     };
@@ -140,11 +141,12 @@ pub(super) fn in_words(workload: &WorkloadConfig) -> String {
 
 fn osl(args: &ProfileArgs, faults: &mut Faults) -> Option<LengthDistribution> {
     let lengths = &args.lengths;
-    if lengths.osl.is_none() && lengths.osl_stddev.is_some_and(|stddev| stddev > 0.0) {
+    let stddev = lengths.osl_stddev.as_ref().map_or(0.0, Swept::first);
+    if lengths.osl.is_none() && stddev > 0.0 {
         faults.add("--osl-stddev", "spreads around a mean: give --osl too");
     }
-    let mean = lengths.osl? as f64;
-    Some(LengthDistribution { mean, stddev: lengths.osl_stddev.unwrap_or(0.0) })
+    let mean = lengths.osl.as_ref()?.first() as f64;
+    Some(LengthDistribution { mean, stddev })
 }
 
 fn small(value: u64, flag: &str, faults: &mut Faults) -> Option<u32> {
