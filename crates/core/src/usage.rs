@@ -28,4 +28,13 @@ pub struct Usage {
     pub accepted_prediction_tokens: Option<i64>,
     /// Predicted tokens that were rejected.
     pub rejected_prediction_tokens: Option<i64>,
+    /// Tokens of the completion up to the first content chunk, where the server was asked for its usage with
+    /// every chunk.
+    pub first_chunk_tokens: Option<i64>,
+    /// Tokens of tool declarations in the prompt, where they are counted apart from it.
+    #[serde(default)]
+    pub tool_use_prompt_tokens: Option<i64>,
+    /// Length of the prompt's audio, s.
+    #[serde(default)]
+    pub prompt_audio_seconds: Option<f64>,
 }

@@ -26,7 +26,7 @@ mod sweep;
 mod timeline;
 mod value;
 
-pub use aggregate::Aggregator;
+pub use aggregate::{Aggregator, SliceSummary};
 pub use column::SpillError;
 pub use config::MetricConfig;
 pub use metric::{ConsoleGroup, Kind, Metric, MetricId, Unit};
@@ -36,13 +36,14 @@ pub use quality::{
 };
 pub use registry::REGISTRY;
 pub use repeats::{
-    Interval, MetricFigures, Pool, PooledFigures, RepeatedFigure, RunFigures, STATISTICS, over_runs, t_critical,
+    Interval, MetricFigures, Pool, PooledFigures, RepeatedFigure, RunFigures, STATISTICS, over_runs,
+    t_critical,
 };
 pub use request::{credit_issued, request_end, request_metrics};
 pub use scraped::{
-    BucketLearning, CounterStats, EnergyInput, GaugeStats, GaugeValues, HistogramDelta, HistogramStats, Labels,
-    Reading, SeriesAccumulator, SeriesKind, SeriesName, SeriesStats, Slice, SliceFigures, energy_metrics,
-    estimate_percentiles, infer_unit,
+    BucketLearning, CounterStats, EnergyInput, GaugeStats, GaugeValues, HistogramDelta, HistogramStats,
+    Labels, Reading, SeriesAccumulator, SeriesKind, SeriesName, SeriesStats, Slice, SliceFigures,
+    energy_metrics, estimate_percentiles, infer_unit,
 };
 pub use slo::{Slo, SloError, SloSet};
 pub use stats::{PERCENTILES, Stats};

@@ -82,6 +82,8 @@ pub enum Unit {
     Milliseconds,
     /// Computed in ns, shown in s.
     Seconds,
+    /// Seconds as someone else counted them.
+    PlainSeconds,
     /// Computed in bytes, shown in KB of 1024 bytes.
     Kilobytes,
     /// Tokens.
@@ -127,7 +129,7 @@ impl Unit {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Milliseconds => "ms",
-            Self::Seconds => "sec",
+            Self::Seconds | Self::PlainSeconds => "sec",
             Self::Kilobytes => "KB",
             Self::Tokens => "tokens",
             Self::Requests => "requests",

@@ -7,8 +7,9 @@
 use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Power, Usage};
 use crate::metric::Unit::{
     Count, GoodputPerWatt, JouleSeconds, Joules, JoulesPerRequest, JoulesPerUser, Kilobytes,
-    MillijoulesPerToken, Milliseconds, Percent, Ratio, Requests, RequestsPerSecond, RequestsPerSecondPerWatt,
-    Seconds, Tokens, TokensPerJoule, TokensPerSecond, TokensPerSecondPerUser, TokensPerSecondPerWatt, Watts,
+    MillijoulesPerToken, Milliseconds, Percent, PlainSeconds, Ratio, Requests, RequestsPerSecond,
+    RequestsPerSecondPerWatt, Seconds, Tokens, TokensPerJoule, TokensPerSecond, TokensPerSecondPerUser,
+    TokensPerSecondPerWatt, Watts,
 };
 use crate::metric::{Metric, MetricId};
 
@@ -98,6 +99,8 @@ const TABLE: &[Metric] = &[
     Metric::record("usage_prompt_cache_write_tokens", "Usage Prompt Cache Write Tokens", Tokens).shown(Usage, 1015),
     Metric::record("usage_prompt_cache_miss_tokens", "Usage Prompt Cache Miss Tokens", Tokens).shown(Usage, 1017),
     Metric::record("usage_prompt_audio_tokens", "Usage Prompt Audio Tokens", Tokens).shown(Usage, 1020).larger_better(),
+    Metric::record("usage_tool_use_prompt_tokens", "Usage Tool Use Prompt Tokens", Tokens).shown(Usage, 1030),
+    Metric::record("usage_prompt_audio_seconds", "Usage Prompt Audio Seconds", PlainSeconds).shown(Usage, 1040).larger_better(),
     Metric::record("usage_completion_tokens", "Usage Completion Tokens", Tokens).shown(Usage, 1100).output_tokens().larger_better(),
     Metric::record("usage_reasoning_tokens", "Usage Reasoning Tokens", Tokens).shown(Usage, 1110).output_tokens().larger_better(),
     Metric::record("usage_completion_audio_tokens", "Usage Completion Audio Tokens", Tokens).shown(Usage, 1120).output_tokens().larger_better(),
@@ -109,6 +112,8 @@ const TABLE: &[Metric] = &[
     Metric::derived("total_usage_prompt_cache_write_tokens", "Total Usage Prompt Cache Write Tokens", Tokens).shown(Usage, 2015),
     Metric::derived("total_usage_prompt_cache_miss_tokens", "Total Usage Prompt Cache Miss Tokens", Tokens).shown(Usage, 2017),
     Metric::derived("total_usage_prompt_audio_tokens", "Total Usage Prompt Audio Tokens", Tokens).shown(Usage, 2020).larger_better(),
+    Metric::derived("total_usage_tool_use_prompt_tokens", "Total Usage Tool Use Prompt Tokens", Tokens).shown(Usage, 2030),
+    Metric::derived("total_usage_prompt_audio_seconds", "Total Usage Prompt Audio Seconds", PlainSeconds).shown(Usage, 2040).larger_better(),
     Metric::derived("total_usage_completion_tokens", "Total Usage Completion Tokens", Tokens).shown(Usage, 2100).output_tokens().larger_better(),
     Metric::derived("total_usage_reasoning_tokens", "Total Usage Reasoning Tokens", Tokens).shown(Usage, 2110).output_tokens().larger_better(),
     Metric::derived("total_usage_completion_audio_tokens", "Total Usage Completion Audio Tokens", Tokens).shown(Usage, 2120).output_tokens().larger_better(),
@@ -135,6 +140,11 @@ const TABLE: &[Metric] = &[
     Metric::record("http_req_connection_overhead", "HTTP Connection Overhead", Milliseconds).shown(HttpTrace, 2110),
     Metric::record("http_req_duration", "HTTP Duration (excl. conn)", Milliseconds).shown(HttpTrace, 2120),
     Metric::record("http_req_total", "HTTP Total Time", Milliseconds).shown(HttpTrace, 2130),
+    // latencies less one round trip of the network, where that is known
+    Metric::injected("network_adjusted_time_to_first_token", "Network-Adjusted Time to First Token", Milliseconds).shown(Main, 101).streaming().output_tokens(),
+    Metric::injected("network_adjusted_time_to_first_output_token", "Network-Adjusted Time to First Output Token", Milliseconds).shown(Main, 211).streaming().output_tokens(),
+    Metric::injected("network_adjusted_request_latency", "Network-Adjusted Request Latency", Milliseconds).shown(Main, 301),
+    Metric::injected("network_rtt", "Network RTT", Milliseconds).shown(Main, 305),
     // percentiles in which every failure counts as infinitely slow
     Metric::injected("adj_time_to_first_token", "Time to First Token (error-adjusted)", Milliseconds).shown_last(Main).streaming().output_tokens(),
     Metric::injected("adj_request_latency", "Request Latency (error-adjusted)", Milliseconds).shown_last(Main),
@@ -182,6 +192,13 @@ const TABLE: &[Metric] = &[
     Metric::record("time_to_first_output_token_from_schedule", "Time to First Output Token from Intended Time", Milliseconds).streaming().output_tokens().ours(),
     Metric::record("request_latency_from_write", "Request Latency from First Byte Written", Milliseconds).ours(),
     Metric::record("request_latency_from_schedule", "Request Latency from Intended Time", Milliseconds).ours(),
+    // ours: lag behind the schedule itself, and what AIPerf counts nowhere, or among the successes
+    Metric::derived("replay_sched_lag_absolute_p50", "Replay Schedule Lag p50 from Intended Time", Milliseconds).with_fixed_schedule().ours(),
+    Metric::derived("replay_sched_lag_absolute_p90", "Replay Schedule Lag p90 from Intended Time", Milliseconds).with_fixed_schedule().ours(),
+    Metric::derived("replay_sched_lag_absolute_p99", "Replay Schedule Lag p99 from Intended Time", Milliseconds).with_fixed_schedule().ours(),
+    Metric::derived("in_band_error_count", "In-Band Error Count", Requests).ours(),
+    Metric::derived("aborted_request_count", "Aborted Request Count", Requests).ours(),
+    Metric::derived("not_sent_request_count", "Not Sent Request Count", Requests).ours(),
 ];
 
 #[cfg(test)]
@@ -226,7 +243,8 @@ mod tests {
     fn our_own_metrics_follow_all_of_aiperfs_and_stay_out_of_its_lines() {
         assert!(REGISTRY.is_sorted_by_key(|metric| metric.own));
         for metric in REGISTRY.iter().filter(|metric| metric.own) {
-            assert!(metric.is_column() && !metric.is_in_jsonl(), "{}", metric.tag);
+            assert!(metric.is_column() || metric.kind == Kind::Derived, "{}", metric.tag);
+            assert!(!metric.is_in_jsonl(), "{}", metric.tag);
             assert!(metric.console.is_none(), "{}: the tables are AIPerf's", metric.tag);
         }
     }

@@ -32,6 +32,15 @@ impl Stats {
         Self { avg: Some(figure), ..Self::default() }.finite()
     }
 
+    /// A figure that stands for a whole distribution, as AIPerf writes the network's round trip: every
+    /// statistic is the figure itself.
+    pub(crate) fn of_one(figure: f64) -> Self {
+        let all = Some(figure);
+        let percentiles = [all; PERCENTILES.len()];
+        let one = Self { avg: all, percentiles, min: all, max: all, std: Some(0.0), count: None, sum: all };
+        one.finite()
+    }
+
     /// The distribution of a column of native samples, whose `order` knows [`percentile_ranks`]; `None`
     /// without any.
     pub(crate) fn of(column: &Column, order: &Order, unit: Unit) -> Result<Option<Self>, SpillError> {

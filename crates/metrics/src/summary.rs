@@ -17,12 +17,19 @@ pub struct Summary {
     pub error_summary: Vec<(ErrorDetail, u64)>,
     /// Errors that found no place in `error_summary`, because too many distinct ones came.
     pub ungrouped_errors: u64,
+    /// Errors of the measured phase that a server told of inside responses which still count as successes,
+    /// as AIPerf counts them; by (code, type, message), most frequent first.
+    pub in_band_errors: Vec<(ErrorDetail, u64)>,
+    /// The warm-up's errors, grouped as the measured phase's.
+    pub warmup_error_summary: Vec<(ErrorDetail, u64)>,
     /// What became of the measured phase's requests.
     pub counts: OutcomeCounts,
     /// What became of the warm-up's requests.
     pub warmup_counts: OutcomeCounts,
     /// The measured phase, from its start to the end of its last request.
     pub window: Window,
+    /// The warm-up; `None` without one.
+    pub warmup_window: Option<Window>,
     /// How TTFT, ITL, gaps between chunks and request latency of the measured phase are spread, where
     /// they exist.
     pub distributions: Vec<Distribution>,
@@ -76,6 +83,9 @@ impl Window {
 pub struct OutcomeCounts {
     /// Complete responses with content.
     pub ok: u64,
+    /// Of those, in how many the server told of an error beside the content. AIPerf passes it over.
+    #[serde(default)]
+    pub in_band_errors: u64,
     /// Statuses outside 200..=299.
     pub http_error: u64,
     /// No connection.
@@ -135,6 +145,12 @@ impl OutcomeCounts {
     /// Errors in AIPerf's sense: failed or cancelled.
     pub fn errors(&self) -> u64 {
         self.failed() + self.cancelled
+    }
+
+    /// Complete responses in which the server told of no error: fewer than AIPerf's successes, where there
+    /// are others.
+    pub fn flawless(&self) -> u64 {
+        self.ok.saturating_sub(self.in_band_errors)
     }
 
     /// All requests.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use loadgen_core::{
-    ChunkKind, Chunks, ConnectionFacts, ErrorDetail, Identity, InputTokens, Instants, Nanos, Outcome, Phase,
-    RawChunks, RawRecord, RequestRecord, Rope, StampCounts, Started, TokenCounts, Usage,
+    BodyRead, CaptureScope, ChunkKind, Chunks, ConnectionFacts, ErrorDetail, Exchange, Identity, InputTokens,
+    Instants, Nanos, Outcome, Phase, RawChunks, RawRecord, RequestRecord, Rope, StampCounts, Started, Step,
+    TokenCounts, Usage,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -69,6 +70,7 @@ pub(crate) fn raw_record(number: u32, chunks: usize) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         trail: None,
+        exchange: None,
     }
 }
 
@@ -174,6 +176,8 @@ prop_compose! {
             completion_audio_tokens: counts[7],
             accepted_prediction_tokens: counts[8],
             rejected_prediction_tokens: counts[9],
+            // Metric columns of their own hold these.
+            ..Usage::default()
         }
     }
 }
@@ -217,6 +221,36 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_exchange()(
+        scope in any::<(bool, bool)>(),
+        headers in vec((any_text(), any_text()), 0..4),
+        bodies in (vec(any::<u8>(), 0..60), vec(any::<u8>(), 0..60)),
+        reads in vec(any::<(i64, u32, u32)>(), 0..6),
+        steps in (option::of(any::<(i64, i64)>()), option::of(any::<(i64, i64)>())),
+        ends in (any::<Option<std::net::SocketAddrV4>>(), any::<Option<std::net::SocketAddrV4>>()),
+        reason in option::of(any_text()),
+        bodies_dropped in any::<bool>(),
+    ) -> Exchange {
+        let step = |(start, end)| Step { start: Nanos(start), end: Nanos(end) };
+        let read = |(at, bytes, body_end)| BodyRead { at: Nanos(at), bytes, body_end, ends_at: None };
+        Exchange {
+            scope: CaptureScope { bodies: scope.0, trace: scope.1 },
+            request_headers: headers.clone(),
+            request_body: vec![bodies.0.into()],
+            reason,
+            response_headers: headers,
+            reads: reads.into_iter().map(read).collect(),
+            response_body: bodies.1,
+            bodies_dropped,
+            dns: steps.0.map(step),
+            connect: steps.1.map(step),
+            local: ends.0.map(Into::into),
+            remote: ends.1.map(Into::into),
+        }
+    }
+}
+
+prop_compose! {
     /// Any record of a worker.
     pub(crate) fn any_raw_record()(
         who in (any_identity(), any_instants(), any_connection()),
@@ -224,6 +258,7 @@ prop_compose! {
         tokens in (any::<Option<u32>>(), any_input_tokens(), option::of(any_usage())),
         chunks in any_raw_chunks(),
         cancelled_at in any_instant(),
+        exchange in option::of(any_exchange().prop_map(Box::new)),
     ) -> RawRecord {
         RawRecord {
             identity: who.0,
@@ -241,6 +276,7 @@ prop_compose! {
             degraded: false,
             cancelled_at,
             trail: None,
+            exchange,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Figures of a whole phase: sums, and sums over the window.
+//! Figures of a whole set of requests: sums, and sums over the window.
 //!
 //! The window, not the span of the successes, divides every rate: what the client waited for counts.
 
-use super::PhaseTotals;
-use crate::column::{SpillError, quantile_ranks};
+use super::samples::Samples;
+use crate::column::{Column, SpillError, quantile_ranks};
 use crate::config::MetricConfig;
 use crate::metric::{Kind, MetricId};
 use crate::registry::id;
@@ -13,7 +13,7 @@ use crate::summary::Window;
 const DEGRADED_LAG_NS: f64 = 500e6;
 
 /// Totals that are plain sums of a per-request metric.
-const SUMS: [(MetricId, MetricId); 16] = [
+const SUMS: [(MetricId, MetricId); 18] = [
     (id!("total_isl"), id!("input_sequence_length")),
     (id!("total_osl"), id!("output_sequence_length")),
     (id!("total_output_tokens"), id!("output_token_count")),
@@ -24,6 +24,8 @@ const SUMS: [(MetricId, MetricId); 16] = [
     (id!("total_usage_prompt_cache_write_tokens"), id!("usage_prompt_cache_write_tokens")),
     (id!("total_usage_prompt_cache_miss_tokens"), id!("usage_prompt_cache_miss_tokens")),
     (id!("total_usage_prompt_audio_tokens"), id!("usage_prompt_audio_tokens")),
+    (id!("total_usage_tool_use_prompt_tokens"), id!("usage_tool_use_prompt_tokens")),
+    (id!("total_usage_prompt_audio_seconds"), id!("usage_prompt_audio_seconds")),
     (id!("total_usage_completion_tokens"), id!("usage_completion_tokens")),
     (id!("total_usage_reasoning_tokens"), id!("usage_reasoning_tokens")),
     (id!("total_usage_completion_audio_tokens"), id!("usage_completion_audio_tokens")),
@@ -32,25 +34,21 @@ const SUMS: [(MetricId, MetricId); 16] = [
     (id!("total_usage_total_tokens"), id!("usage_total_tokens")),
 ];
 
-/// Every figure that exists, in display units.
-pub(super) fn figures(
-    totals: &PhaseTotals,
-    config: &MetricConfig,
-    window: Window,
-) -> Result<Vec<(MetricId, f64)>, SpillError> {
+/// Every figure that exists, in display units. Lag behind a schedule is the run's alone: [`replay_lag`].
+pub(super) fn figures(samples: &Samples, config: &MetricConfig, window: Window) -> Vec<(MetricId, f64)> {
     let mut figures = Vec::new();
-    counts(&mut figures, totals);
-    sums(&mut figures, totals);
-    rates(&mut figures, totals, window);
+    counts(&mut figures, samples);
+    sums(&mut figures, samples);
+    rates(&mut figures, samples, window);
     if !config.slos.is_empty() {
-        goodput(&mut figures, totals, window);
+        goodput(&mut figures, samples, window);
     }
-    replay_lag(&mut figures, totals)?;
-    Ok(figures)
+    figures.retain(|(id, _)| config.applies(id.metric()));
+    figures
 }
 
-fn counts(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
-    let (ok, errors) = (totals.counts.ok, totals.counts.errors());
+fn counts(figures: &mut Vec<(MetricId, f64)>, samples: &Samples) {
+    let (ok, errors) = (samples.counts.ok, samples.counts.errors());
     let completed = ok + errors;
     figures.push((id!("request_count"), ok as f64));
     figures.push((id!("completed_request_count"), completed as f64));
@@ -58,30 +56,41 @@ fn counts(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
     figures.push((id!("request_error_rate"), rate));
     if errors > 0 {
         figures.push((id!("error_request_count"), errors as f64));
-        figures.push((id!("context_overflow_count"), totals.context_overflows as f64));
+        figures.push((id!("context_overflow_count"), samples.context_overflows as f64));
     }
-    if let Some((first, last)) = totals.span {
+    // What AIPerf counts nowhere, or among the successes.
+    let counts = &samples.counts;
+    for (id, count) in [
+        (id!("in_band_error_count"), counts.in_band_errors),
+        (id!("aborted_request_count"), counts.aborted),
+        (id!("not_sent_request_count"), counts.not_sent),
+    ] {
+        if count > 0 {
+            figures.push((id, count as f64));
+        }
+    }
+    if let Some((first, last)) = samples.span {
         let id = id!("benchmark_duration");
         figures.push((id, id.metric().unit.display((last - first) as f64)));
     }
 }
 
-fn sums(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) {
+fn sums(figures: &mut Vec<(MetricId, f64)>, samples: &Samples) {
     let aggregates = MetricId::all().filter(|id| id.metric().kind == Kind::Aggregate);
-    figures.extend(aggregates.filter_map(|id| Some((id, totals.sums[id.index()]? as f64))));
-    figures.extend(SUMS.iter().filter_map(|&(total, each)| Some((total, column_sum(totals, each)?))));
-    let read = column_sum(totals, id!("usage_prompt_cache_read_tokens"));
-    let prompt = column_sum(totals, id!("usage_prompt_tokens")).filter(|&prompt| prompt > 0.0);
+    figures.extend(aggregates.filter_map(|id| Some((id, samples.sums[id.index()]? as f64))));
+    figures.extend(SUMS.iter().filter_map(|&(total, each)| Some((total, column_sum(samples, each)?))));
+    let read = column_sum(samples, id!("usage_prompt_cache_read_tokens"));
+    let prompt = column_sum(samples, id!("usage_prompt_tokens")).filter(|&prompt| prompt > 0.0);
     if let (Some(read), Some(prompt)) = (read, prompt) {
         figures.push((id!("overall_usage_prompt_cache_read_pct"), 100.0 * read / prompt));
     }
 }
 
-fn rates(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals, window: Window) {
+fn rates(figures: &mut Vec<(MetricId, f64)>, samples: &Samples, window: Window) {
     let Some(per_second) = Rate::over(window) else { return };
-    figures.push((id!("request_throughput"), per_second.of(totals.counts.ok as f64)));
-    let input = column_sum(totals, id!("input_sequence_length"));
-    let output = column_sum(totals, id!("output_sequence_length"));
+    figures.push((id!("request_throughput"), per_second.of(samples.counts.ok as f64)));
+    let input = column_sum(samples, id!("input_sequence_length"));
+    let output = column_sum(samples, id!("output_sequence_length"));
     if let Some(input) = input {
         figures.push((id!("input_token_throughput"), per_second.of(input)));
     }
@@ -93,9 +102,9 @@ fn rates(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals, window: Windo
     }
 }
 
-fn goodput(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals, window: Window) {
-    let good = totals.sums[id!("good_request_count").index()].unwrap_or(0) as f64;
-    let completed = totals.counts.ok + totals.counts.errors();
+fn goodput(figures: &mut Vec<(MetricId, f64)>, samples: &Samples, window: Window) {
+    let good = samples.sums[id!("good_request_count").index()].unwrap_or(0) as f64;
+    let completed = samples.counts.ok + samples.counts.errors();
     figures.push((id!("good_request_count"), good));
     let fraction = if completed == 0 { 0.0 } else { good / completed as f64 };
     figures.push((id!("good_request_fraction"), fraction));
@@ -104,27 +113,31 @@ fn goodput(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals, window: Win
     }
 }
 
-/// Lag behind a fixed schedule, against the least lag of the run: what is constant is not drift.
-fn replay_lag(figures: &mut Vec<(MetricId, f64)>, totals: &PhaseTotals) -> Result<(), SpillError> {
-    const SHARES: [(MetricId, f64); 3] = [
-        (id!("replay_sched_lag_p50"), 0.50),
-        (id!("replay_sched_lag_p90"), 0.90),
-        (id!("replay_sched_lag_p99"), 0.99),
+/// Lag behind a fixed schedule, of requests that started so many ns after their time. AIPerf's is against
+/// the least lag of the run: what is constant is not drift to it. Ours, beside it, is against the schedule.
+pub(super) fn replay_lag(offsets: &Column) -> Result<Vec<(MetricId, f64)>, SpillError> {
+    const SHARES: [(MetricId, MetricId, f64); 3] = [
+        (id!("replay_sched_lag_p50"), id!("replay_sched_lag_absolute_p50"), 0.50),
+        (id!("replay_sched_lag_p90"), id!("replay_sched_lag_absolute_p90"), 0.90),
+        (id!("replay_sched_lag_p99"), id!("replay_sched_lag_absolute_p99"), 0.99),
     ];
-    let offsets = &totals.schedule_offsets;
-    let Some(least) = offsets.least() else { return Ok(()) };
-    let ranks = SHARES.iter().flat_map(|(_, share)| quantile_ranks(offsets.len(), *share));
+    let Some(least) = offsets.least() else { return Ok(Vec::new()) };
+    let ranks = SHARES.iter().flat_map(|(.., share)| quantile_ranks(offsets.len(), *share));
     let order = offsets.order(ranks.collect())?;
-    let lag = |share: f64| order.quantile(share).map_or(0.0, |offset| offset - least);
-    figures.extend(SHARES.map(|(id, share)| (id, id.metric().unit.display(lag(share)))));
-    let is_degraded = lag(0.99) > DEGRADED_LAG_NS;
+    let offset = |share: f64| order.quantile(share).unwrap_or(least);
+    let mut figures = Vec::new();
+    for (relative, absolute, share) in SHARES {
+        figures.push((relative, relative.metric().unit.display(offset(share) - least)));
+        figures.push((absolute, absolute.metric().unit.display(offset(share).max(0.0))));
+    }
+    let is_degraded = offset(0.99) - least > DEGRADED_LAG_NS;
     figures.push((id!("replay_sched_degraded"), f64::from(u8::from(is_degraded))));
-    Ok(())
+    Ok(figures)
 }
 
 /// The sum of a metric's samples; `None` without any.
-fn column_sum(totals: &PhaseTotals, id: MetricId) -> Option<f64> {
-    let column = &totals.columns[id.index()];
+fn column_sum(samples: &Samples, id: MetricId) -> Option<f64> {
+    let column = &samples.columns[id.index()];
     (!column.is_empty()).then(|| column.sum())
 }
 

@@ -35,7 +35,7 @@ impl ErrorGroups {
         }
     }
 
-    fn count(&mut self, detail: &ErrorDetail) {
+    pub(super) fn count(&mut self, detail: &ErrorDetail) {
         let is_same =
             |known: &ErrorDetail| (known.code, &known.error_type) == (detail.code, &detail.error_type);
         let same_message = self.groups.get_mut(&detail.message);

@@ -1,13 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
-use loadgen_core::{ErrorDetail, FailureKind};
+use loadgen_core::{ErrorDetail, FailureKind, Nanos, Outcome};
 use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::{self, shifted};
+use crate::metric::Kind;
 use crate::request::request_metrics;
 use crate::slo::SloSet;
-use crate::stats::PERCENTILES;
+use crate::stats::{PERCENTILES, Stats};
+use crate::summary::Window;
 
 fn window(upto_ms: i64) -> Windows {
     let profiling = Window { start: fixture::START, end: fixture::START + upto_ms * 1_000_000 };
@@ -272,4 +274,177 @@ proptest! {
             }
         }
     }
+}
+
+/// What slices there are, of records in any order.
+fn slices(records: &[RequestRecord], width_ms: i64, folder: Option<&Path>) -> Vec<SliceSummary> {
+    let config = MetricConfig::default();
+    let mut aggregator =
+        folder.map_or_else(|| Aggregator::new(config.clone()), |at| Aggregator::spilling(config.clone(), at));
+    aggregator = aggregator.sliced(width_ms * 1_000_000);
+    for record in records {
+        aggregator.push(record, &request_metrics(record, &config));
+    }
+    let mut slices = Vec::new();
+    let mut keep = |slice: &SliceSummary| -> Result<(), SpillError> {
+        slices.push(slice.clone());
+        Ok(())
+    };
+    aggregator.try_finish_slices(&window(5000), &mut keep).unwrap();
+    slices
+}
+
+fn of_slice(slice: &SliceSummary, tag: &str) -> Option<Stats> {
+    slice.metrics.iter().find(|summary| summary.metric.tag == tag).map(|summary| summary.stats)
+}
+
+#[test]
+fn a_request_belongs_to_the_slice_in_which_it_began() {
+    // Two in the first 100 ms, none in the second, an error and a success in the third. A warm-up before.
+    let mut warm = shifted(fixture::ok(&[40, 62]), -500);
+    warm.identity.phase = Phase::Warmup;
+    let mut error = failed("maximum context length");
+    error.instants = shifted(error.clone(), 250).instants;
+    let records = [
+        warm,
+        shifted(fixture::ok(&[20, 62]), 260),
+        error,
+        shifted(fixture::ok(&[30, 62]), 90),
+        fixture::ok(&[40, 62]),
+    ];
+    let slices = slices(&records, 100, None);
+    let bounds: Vec<_> = slices
+        .iter()
+        .map(|slice| ((slice.window.start - fixture::START.0).0 / 1_000_000, slice.window.seconds()))
+        .collect();
+    // The last request is over 63 ms after its start at 260 ms.
+    assert_eq!(bounds, [(0, 0.1), (200, 0.1)]);
+    assert_eq!(slices.iter().map(|slice| slice.is_complete).collect::<Vec<_>>(), [true, true]);
+    let figure = |slice: usize, tag: &str| of_slice(&slices[slice], tag).and_then(|stats| stats.avg);
+    assert_eq!((figure(0, "request_count"), figure(1, "request_count")), (Some(2.0), Some(1.0)));
+    assert_eq!((figure(0, "request_throughput"), figure(1, "request_throughput")), (Some(20.0), Some(10.0)));
+    assert_eq!(figure(0, "time_to_first_token"), Some(35.0));
+    assert_eq!(figure(0, "benchmark_duration"), Some(0.152));
+    assert_eq!((figure(0, "error_request_count"), figure(1, "error_request_count")), (None, Some(1.0)));
+    assert_eq!(figure(1, "context_overflow_count"), Some(1.0));
+    assert_eq!(of_slice(&slices[1], "adj_request_latency").unwrap().count, Some(2));
+    assert_eq!(of_slice(&slices[0], "adj_request_latency"), None);
+    // The first is under way for 63 ms of the slice, the second for the last 10 ms of it.
+    let concurrency = figure(0, "effective_concurrency").unwrap();
+    assert!((concurrency - 0.73).abs() < 1e-9, "{concurrency}");
+    for run_only in ["effective_latency", "credit_to_start_latency", "replay_sched_lag_p50"] {
+        assert_eq!(figure(0, run_only), None, "{run_only}");
+    }
+}
+
+#[test]
+fn slices_share_out_all_requests_and_the_last_one_ends_with_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let records: Vec<_> = (0..3000_i64)
+        .map(|number| shifted(fixture::ok(&[20 + number % 30, 62]), number * 7919 % 3000))
+        .collect();
+    for folder in [None, Some(folder.path())] {
+        let slices = slices(&records, 400, folder);
+        assert_eq!(slices.len(), 8);
+        let counts = slices.iter().map(|slice| of_slice(slice, "request_count").unwrap().avg.unwrap());
+        assert_eq!(counts.sum::<f64>(), 3000.0);
+        let (last, rest) = slices.split_last().unwrap();
+        assert!(rest.iter().all(|slice| slice.is_complete && slice.window.seconds() == 0.4));
+        // It ends 63 ms after the last start, at 2999 ms.
+        assert_eq!((last.is_complete, last.window.seconds()), (false, 0.262));
+        assert!(last.metrics.iter().all(|summary| summary.stats.avg.is_none_or(f64::is_finite)));
+    }
+}
+
+#[test]
+fn one_slice_over_everything_is_the_summary() {
+    // In the order of their starts, in which slices take them: the last bit of a sum depends on it.
+    let records: Vec<_> =
+        (0..50_i64).map(|number| shifted(fixture::ok(&[20 + number % 9, 62]), number * 8)).collect();
+    let all = slices(&records, 10_000, None);
+    let [slice] = &all[..] else { panic!("{} slices", all.len()) };
+    let windows = Windows { profiling: slice.window, warmup: None };
+    let summary = summarize(&records, &MetricConfig::default(), &windows);
+    let only_the_runs = ["effective_latency", "credit_to_start_latency"];
+    let expected: Vec<_> =
+        summary.metrics.into_iter().filter(|summary| !only_the_runs.contains(&summary.metric.tag)).collect();
+    for (slice, run) in slice.metrics.iter().zip(&expected) {
+        assert_eq!(slice, run);
+    }
+    assert_eq!(slice.metrics.len(), expected.len());
+}
+
+#[test]
+fn latencies_without_the_network_lose_one_round_trip_and_do_not_go_below_zero() {
+    let records = [fixture::ok(&[3, 62]), fixture::ok(&[40, 82])];
+    let config = MetricConfig::default();
+    let of = |rtt_ns| {
+        let mut aggregator = Aggregator::new(config.clone());
+        aggregator.set_network_rtt_ns(rtt_ns);
+        for record in &records {
+            aggregator.push(record, &request_metrics(record, &config));
+        }
+        aggregator.finish(&window(100))
+    };
+    let summary = of(Some(5e6));
+    let ttft = summary.get("network_adjusted_time_to_first_token").unwrap();
+    assert_eq!((ttft.min, ttft.max, ttft.avg, ttft.sum), (Some(0.0), Some(35.0), Some(17.5), Some(35.0)));
+    assert_eq!((ttft.percentile(50), ttft.std, ttft.count), (Some(17.5), Some(17.5), None));
+    assert_eq!(summary.get("network_adjusted_request_latency").unwrap().avg, Some(67.0));
+    assert!(summary.get("network_adjusted_time_to_first_output_token").is_some());
+    let rtt = summary.get("network_rtt").unwrap();
+    assert_eq!((rtt.avg, rtt.percentile(99), rtt.std, rtt.count), (Some(5.0), Some(5.0), Some(0.0), None));
+    for none in [None, Some(0.0)] {
+        assert!(!of(none).metrics.iter().any(|summary| summary.metric.tag.starts_with("network_")));
+    }
+}
+
+#[test]
+fn an_error_inside_a_response_counts_beside_aiperfs_success() {
+    let mut told = fixture::ok(&[40, 62]);
+    told.error = failed("engine died").error;
+    let mut aborted = fixture::ok(&[]);
+    aborted.outcome = Outcome::Aborted;
+    let records = [fixture::ok(&[40, 62]), told.clone(), told, aborted];
+    let summary = summarize(&records, &MetricConfig::default(), &window(1000));
+    assert_eq!(avg(&summary, "request_count"), Some(3.0));
+    assert_eq!(
+        (avg(&summary, "error_request_count"), avg(&summary, "request_error_rate")),
+        (None, Some(0.0))
+    );
+    assert_eq!(avg(&summary, "in_band_error_count"), Some(2.0));
+    assert_eq!(
+        (avg(&summary, "aborted_request_count"), avg(&summary, "not_sent_request_count")),
+        (Some(1.0), None)
+    );
+    assert!(summary.error_summary.is_empty());
+    assert_eq!(summary.in_band_errors[0].1, 2);
+    assert_eq!((summary.counts.ok, summary.counts.flawless(), summary.counts.scheduled()), (3, 1, 4));
+}
+
+#[test]
+fn lag_behind_a_schedule_is_given_against_the_least_and_against_the_schedule() {
+    let config = MetricConfig { fixed_schedule: true, ..MetricConfig::default() };
+    let late = |ms: i64| {
+        let mut record = fixture::ok(&[40, 62]);
+        record.instants.scheduled = Some(fixture::START - ms * 1_000_000);
+        record
+    };
+    let summary = summarize(&[late(100), late(700), late(300)], &config, &window(1000));
+    assert_eq!(avg(&summary, "replay_sched_lag_p50"), Some(200.0));
+    assert_eq!(avg(&summary, "replay_sched_lag_absolute_p50"), Some(300.0));
+    assert_eq!(avg(&summary, "replay_sched_lag_absolute_p99"), Some(692.0));
+    assert_eq!(avg(&summary, "replay_sched_degraded"), Some(1.0));
+}
+
+#[test]
+fn the_warm_up_has_its_own_window_and_errors() {
+    let mut warm = failed("not yet");
+    warm.identity.phase = Phase::Warmup;
+    let summary = summarize(&[warm, fixture::ok(&[40, 62])], &MetricConfig::default(), &window(1000));
+    assert_eq!(summary.warmup_error_summary[0].0.message, "not yet");
+    assert_eq!(summary.warmup_window.map(|window| window.start), Some(fixture::START));
+    assert_eq!(summary.warmup("error_request_count").unwrap().avg, Some(1.0));
+    let summary = summarize(&[fixture::ok(&[40, 62])], &MetricConfig::default(), &window(1000));
+    assert_eq!((summary.warmup_window, summary.warmup_error_summary.len()), (None, 0));
 }

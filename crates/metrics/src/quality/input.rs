@@ -82,6 +82,7 @@ impl QualityInput {
             return;
         }
         self.counts.add(record.outcome);
+        self.counts.in_band_errors += u64::from(record.in_band_error().is_some());
         self.degraded += u64::from(record.degraded);
         self.starved.push(record);
         self.has_later_turns |= record.identity.turn_index > 0;
@@ -249,6 +250,7 @@ fn late_after(width_ns: i64) -> i64 {
 fn sum(left: &OutcomeCounts, right: &OutcomeCounts) -> OutcomeCounts {
     OutcomeCounts {
         ok: left.ok + right.ok,
+        in_band_errors: left.in_band_errors + right.in_band_errors,
         http_error: left.http_error + right.http_error,
         connect_error: left.connect_error + right.connect_error,
         timeout: left.timeout + right.timeout,

@@ -23,6 +23,7 @@ pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
         (id!("usage_prompt_cache_write_tokens"), usage.prompt_cache_write_tokens),
         (id!("usage_prompt_cache_miss_tokens"), usage.prompt_cache_miss_tokens),
         (id!("usage_prompt_audio_tokens"), usage.prompt_audio_tokens),
+        (id!("usage_tool_use_prompt_tokens"), usage.tool_use_prompt_tokens),
         (id!("usage_completion_tokens"), usage.completion_tokens),
         (id!("usage_reasoning_tokens"), usage.reasoning_tokens),
         (id!("usage_completion_audio_tokens"), usage.completion_audio_tokens),
@@ -32,6 +33,8 @@ pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
     ] {
         values.int(id, count);
     }
+
+    values.float(id!("usage_prompt_audio_seconds"), usage.prompt_audio_seconds);
 
     let prompt = difference(usage.prompt_tokens, tokens.input);
     let completion = difference(usage.completion_tokens, tokens.output_sequence());

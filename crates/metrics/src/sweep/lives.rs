@@ -78,8 +78,8 @@ impl Life {
     }
 }
 
-/// All lives.
-#[derive(Debug, Default)]
+/// All lives. A clone shares what was put aside.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lives {
     scratch: Option<Arc<Scratch>>,
     /// Whether the scratch file takes no more.

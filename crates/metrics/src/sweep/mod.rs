@@ -8,6 +8,7 @@
 
 mod curve;
 mod lives;
+mod slices;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,6 +22,7 @@ use crate::stats::Stats;
 use crate::summary::Window;
 use curve::Curve;
 pub(crate) use lives::{Life, Lives};
+pub(crate) use slices::{Grid, sweep_slices};
 
 /// Gaps that a cursor reads at a time.
 const GAPS_READ: usize = 64;

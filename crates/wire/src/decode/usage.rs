@@ -4,6 +4,8 @@
 //! Anthropic and Bedrock do (`input_tokens` or `inputTokens` beside cache counts at the top), cached
 //! tokens are not part of it, and are added.
 
+use std::borrow::Cow;
+
 use loadgen_core::Usage;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -11,16 +13,30 @@ use serde_json::{Map, Value};
 const PROMPT_DETAILS: &[&str] = &["prompt_tokens_details", "input_tokens_details"];
 const COMPLETION_DETAILS: &[&str] = &["completion_tokens_details", "output_tokens_details"];
 
+/// The envelopes in which some servers wrap their counts: Gemini's, and Cohere's two.
+const ENVELOPES: [&str; 3] = ["/usageMetadata", "/meta/tokens", "/tokens"];
+
 /// The usage in `raw`; `None` if it is no object, or an empty one.
 pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
+    from_fields(&fields(raw)?)
+}
+
+/// The fields of the usage in `raw`; `None` if it is no object, or an empty one.
+pub(super) fn fields(raw: &RawValue) -> Option<Map<String, Value>> {
     if !raw.get().starts_with('{') {
         return None;
     }
     let fields: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
+    (!fields.is_empty()).then_some(fields)
+}
+
+/// The usage in these fields; `None` if there are none.
+pub(super) fn from_fields(fields: &Map<String, Value>) -> Option<Usage> {
     if fields.is_empty() {
         return None;
     }
-    let top = |names: &[&str]| first(&fields, names);
+    let fields = &*unwrapped(fields);
+    let top = |names: &[&str]| first(fields, names);
     let detail = |groups: &[&str], names: &[&str]| {
         groups
             .iter()
@@ -71,7 +87,26 @@ pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
         completion_audio_tokens: detail(COMPLETION_DETAILS, &["audio_tokens"]),
         accepted_prediction_tokens: detail(COMPLETION_DETAILS, &["accepted_prediction_tokens"]),
         rejected_prediction_tokens: detail(COMPLETION_DETAILS, &["rejected_prediction_tokens"]),
+        first_chunk_tokens: None,
+        tool_use_prompt_tokens: top(&["toolUsePromptTokenCount"]),
+        prompt_audio_seconds: fields.get("prompt_audio_seconds").and_then(Value::as_f64),
     })
+}
+
+/// The fields with those of envelopes beside them; a field that is there already stands.
+fn unwrapped(fields: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
+    if !["usageMetadata", "meta", "tokens"].iter().any(|name| fields.get(*name).is_some_and(Value::is_object))
+    {
+        return Cow::Borrowed(fields);
+    }
+    let mut all = fields.clone();
+    let whole = Value::Object(fields.clone());
+    for inner in ENVELOPES.iter().filter_map(|path| whole.pointer(path)?.as_object()) {
+        for (key, value) in inner {
+            all.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Cow::Owned(all)
 }
 
 /// The first of these fields that holds a number.
