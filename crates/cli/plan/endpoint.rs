@@ -12,10 +12,7 @@ use crate::compat;
 
 /// The endpoint's name in AIPerf's files.
 pub(super) fn name(kind: EndpointKind) -> &'static str {
-    match kind {
-        EndpointKind::Chat => "chat",
-        EndpointKind::Completions => "completions",
-    }
+    kind.facts().name
 }
 
 /// Resolves how requests are made.

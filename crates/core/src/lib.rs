@@ -7,10 +7,12 @@
 //! * [`Rope`]: text as shared, already JSON-escaped pieces;
 //! * [`Turn`], [`Session`] and [`RequestSource`]: what is sent;
 //! * [`RawRecord`] (what a worker saw) and [`RequestRecord`] (what is kept): what came back;
+//! * [`Exchange`]: how it looked on the wire, where an output shows that;
 //! * [`RecordSink`] and [`CountTokens`]: where records go, and how their text is counted.
 //!
 //! What this crate does not know: any file format, any I/O, async, percentiles, the command line.
 
+mod exchange;
 mod outcome;
 mod phase;
 mod record;
@@ -21,6 +23,7 @@ mod time;
 mod turn;
 mod usage;
 
+pub use exchange::{BodyRead, CaptureScope, Exchange, Step};
 pub use outcome::{ErrorDetail, FailureKind, Outcome};
 pub use phase::{Phase, PhaseIndex};
 pub use record::{

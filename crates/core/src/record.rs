@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::exchange::Exchange;
 use crate::outcome::{ErrorDetail, Outcome};
 use crate::phase::{Phase, PhaseIndex};
 use crate::rope::Rope;
@@ -256,7 +257,8 @@ pub struct RawRecord {
     pub status: Option<i16>,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why it failed.
+    /// Why it failed. Of a success: the error that the server told of inside the response, which AIPerf
+    /// passes over.
     pub error: Option<ErrorDetail>,
     /// The reason the model gave for stopping.
     pub finish_reason: Option<String>,
@@ -278,6 +280,8 @@ pub struct RawRecord {
     /// Not kept: the arrivals are.
     #[serde(skip)]
     pub trail: Option<Box<StreamTrail>>,
+    /// How it looked on the wire, where an output shows that.
+    pub exchange: Option<Box<Exchange>>,
 }
 
 /// Token counts of a request; `None` is unknown.
@@ -347,7 +351,8 @@ pub struct RequestRecord {
     pub status: Option<i16>,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why it failed.
+    /// Why it failed. Of a success: the error that the server told of inside the response, which AIPerf
+    /// passes over.
     pub error: Option<ErrorDetail>,
     /// The reason the model gave for stopping.
     pub finish_reason: Option<String>,
@@ -363,4 +368,12 @@ pub struct RequestRecord {
     pub degraded: bool,
     /// When a planned cancellation struck.
     pub cancelled_at: Option<Nanos>,
+}
+
+impl RequestRecord {
+    /// The error that the server told of inside a response that still counts as a success, as AIPerf
+    /// counts it.
+    pub fn in_band_error(&self) -> Option<&ErrorDetail> {
+        self.error.as_ref().filter(|_| self.outcome == Outcome::Ok)
+    }
 }

@@ -173,6 +173,11 @@ impl Connection {
         self.may_be_kept() && self.link.is_quiet()
     }
 
+    /// Our end and the other one. Costs two system calls.
+    pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.watched.or_else(|| self.link.ends().ok())
+    }
+
     /// Our end and the other one, where packets are watched.
     pub(crate) fn watched(&self) -> Option<(SocketAddr, SocketAddr)> {
         self.watched

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use loadgen_core::ErrorDetail;
+use loadgen_core::{ErrorDetail, Exchange};
 
 use crate::redact::{REDACTED, redact};
 
@@ -40,6 +40,25 @@ pub(crate) fn hide(detail: &mut ErrorDetail, credential: &str) {
     }
 }
 
+/// The same for what is kept of an exchange. In a body stars take the credential's place, one for each
+/// byte: what ends where stays as it is.
+pub(crate) fn hide_in_exchange(exchange: &mut Exchange, credential: &str) {
+    for part in parts(credential) {
+        for (_, value) in &mut exchange.response_headers {
+            if value.contains(part) {
+                *value = value.replace(part, REDACTED);
+            }
+        }
+        let body = &mut exchange.response_body;
+        let mut from = 0;
+        while let Some(at) = memchr::memmem::find(&body[from..], part.as_bytes()) {
+            let begin = from + at;
+            from = begin + part.len();
+            body[begin..from].fill(b'*');
+        }
+    }
+}
+
 /// What is secret in a header's value: of `Bearer KEY` the key, of `a=1; b=2` what stands behind each
 /// name; the longest first, for one may hold another.
 fn parts(credential: &str) -> Vec<&str> {
@@ -67,6 +86,16 @@ mod tests {
         assert_eq!(told.message, "no key <redacted>, nor hunter2 (Bearer <redacted>)");
         assert_eq!(told.cause.as_deref(), Some("<redacted>"));
         assert_eq!(told.error_type, "AuthenticationError");
+    }
+
+    #[test]
+    fn a_credential_is_starred_out_of_a_body_in_place() {
+        let mut exchange =
+            Exchange { response_body: b"key hunter2plain, hunter2plain.".to_vec(), ..Exchange::default() };
+        exchange.response_headers = vec![("X".to_owned(), "for hunter2plain".to_owned())];
+        hide_in_exchange(&mut exchange, "Bearer hunter2plain");
+        assert_eq!(exchange.response_body, b"key ************, ************.");
+        assert_eq!(exchange.response_headers[0].1, "for <redacted>");
     }
 
     #[test]

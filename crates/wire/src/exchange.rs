@@ -3,20 +3,22 @@
 //! Invariant: every instant and every byte is in the observation before the exchange waits again, so
 //! it may be dropped at any time. Between two reads nothing is awaited but the next read.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use http::{HeaderMap, Method, StatusCode, header};
-use loadgen_core::{FailureKind, StreamTrail};
+use loadgen_core::{ErrorDetail, FailureKind, StreamTrail};
 
 use crate::arrivals::ReadCounts;
 use crate::connection::{Broken, Connection, Witness};
 use crate::decode::{Appetite, Arrival, Place, ResponseDecoder};
 use crate::endpoint::EndpointKind;
-use crate::error::{detail, detail_of, hide};
+use crate::error::{detail, hide, hide_in_exchange};
 use crate::http1::{Head, Part};
 use crate::link::Writes;
 use crate::observation::Observation;
-use crate::redact::is_secret_name;
+use crate::python::Exception;
+use crate::redact::{REDACTED, is_secret_name, redact};
 use crate::request::{Body, Request};
 use crate::target::Target;
 
@@ -43,6 +45,12 @@ impl Connection {
         observation.connection.connection_id = Some(self.id());
         observation.connection.reused = self.is_used();
         observation.connection.request_bytes = request.body.len() as i64;
+        if let Some(exchange) = &mut observation.exchange {
+            exchange.request_headers = shown_headers(&request.headers);
+            if exchange.scope.bodies {
+                exchange.request_body = request.body.pieces().to_vec();
+            }
+        }
         // The connection to elsewhere, after a redirect.
         let mut elsewhere: Option<Box<Self>> = None;
         loop {
@@ -70,14 +78,19 @@ impl Connection {
     async fn exchange_once(&mut self, request: &Request, observation: &mut Observation) -> Option<Redirect> {
         let was_used = self.is_used();
         observation.trail = self.watched().map(|(local, remote)| Box::new(trail(local, remote)));
+        if let Some(exchange) = &mut observation.exchange
+            && let Some((local, remote)) = self.ends()
+        {
+            (exchange.local, exchange.remote) = (Some(local), Some(remote));
+        }
         let mut watcher = Watcher::new(request, observation);
         let carried = self.carry(request, &mut watcher).await;
-        let Watcher { mut decoder, redirect, last_body, has_come, .. } = watcher;
+        let Watcher { mut decoder, redirect, last_body, has_come, announced, .. } = watcher;
         let Err(broken) = carried else { return redirect };
         observation.instants.end = Some(self.now());
         if let Some(decoder) = &mut decoder {
-            let message = "the connection broke before the response was complete";
-            decoder.cut(&last_body, detail_of("ClientPayloadError", message, &broken), observation);
+            let received = observation.connection.response_bytes;
+            decoder.cut(&last_body, cut_error(&broken, announced, received), observation);
         } else if redirect.is_none() {
             observation.is_stale = was_used && !has_come && self.was_given_up(&broken);
             fail_without_head(broken, has_come, request, observation);
@@ -104,6 +117,8 @@ struct Watcher<'a> {
     last_body: Arrival,
     /// The read that brought the latest bytes of the body.
     last_read: u64,
+    /// The length that the head gave, where it ends the body.
+    announced: Option<u64>,
 }
 
 impl<'a> Watcher<'a> {
@@ -117,6 +132,7 @@ impl<'a> Watcher<'a> {
             drained: 0,
             last_body: Arrival::default(),
             last_read: 0,
+            announced: None,
         }
     }
 
@@ -126,12 +142,17 @@ impl<'a> Watcher<'a> {
             trail.headers = at.place.of(0);
         }
         self.last_body = *at;
+        self.announced = announced_length(head);
+        if let Some(exchange) = &mut self.observation.exchange {
+            exchange.reason = Some(reason_of(head).to_owned());
+            exchange.response_headers = shown_headers(&head.headers);
+        }
         self.redirect = redirect_of(head, self.request);
         if self.redirect.is_some() {
             return Appetite::More;
         }
-        let kind = self.request.kind.unwrap_or(EndpointKind::Chat);
-        let decoder = self.decoder.insert(ResponseDecoder::new(kind));
+        let format = self.request.format.clone();
+        let decoder = self.decoder.insert(ResponseDecoder::new(format.unwrap_or(EndpointKind::Chat.into())));
         decoder.head(
             head.status.as_u16(),
             reason_of(head),
@@ -148,9 +169,13 @@ impl<'a> Watcher<'a> {
         };
         let facts = &mut self.observation.connection;
         facts.response_bytes += bytes.len() as i64;
-        if self.last_read != at.read {
+        let is_new_read = self.last_read != at.read;
+        if is_new_read {
             self.last_read = at.read;
             facts.reads += 1;
+        }
+        if let Some(exchange) = &mut self.observation.exchange {
+            exchange.note_read(at.stamp, is_new_read, bytes.len(), at.place.of(bytes.len()));
         }
         facts.first_body.get_or_insert(at.stamp);
         facts.last_body = Some(at.stamp);
@@ -227,41 +252,98 @@ fn trail(local: SocketAddr, remote: SocketAddr) -> StreamTrail {
 
 /// Classifies a request that got no response head.
 fn fail_without_head(broken: Broken, has_answered: bool, request: &Request, observation: &mut Observation) {
-    let origin = request.target.origin();
-    let (kind, error_type, message) = match &broken {
-        Broken::Url(_) => {
-            observation.fail(FailureKind::ConnectError, broken.into_detail("the request"));
-            return;
+    let disconnected = || Exception::said("ServerDisconnectedError", "Server disconnected").alone();
+    let (kind, error) = match &broken {
+        Broken::Url(_) => (FailureKind::ConnectError, broken.into_detail("the request")),
+        Broken::Fault(fault) => {
+            let says =
+                format!("{} answered with something that is not HTTP/1.1: {fault}", request.target.origin());
+            let bad = Exception::said("BadHttpMessage", &says);
+            let processing = Exception::http("HttpProcessingError", &says);
+            let error = Exception::said("ClientResponseError", &says).because(&[processing, bad]);
+            (FailureKind::InvalidResponse, error)
         }
-        Broken::Fault(fault) => (
-            FailureKind::InvalidResponse,
-            "ClientResponseError",
-            format!("{origin} answered with something that is not HTTP/1.1: {fault}"),
-        ),
-        _ if has_answered => (
-            FailureKind::StreamError,
-            "ClientPayloadError",
-            format!("{origin} closed the connection within the response's head"),
-        ),
-        Broken::Io(_) => (
-            FailureKind::StreamError,
-            "ClientOSError",
-            format!("the connection to {origin} broke before an answer came"),
-        ),
-        Broken::Unusable | Broken::Incomplete(_) => (
-            FailureKind::StreamError,
-            "ServerDisconnectedError",
-            format!("{origin} closed the connection without an answer"),
-        ),
+        Broken::Io(error) if !has_answered => {
+            let cause = Exception::os(error);
+            (FailureKind::StreamError, cause.clone().named("ClientOSError").because(&[cause]))
+        }
+        Broken::Io(_) | Broken::Unusable | Broken::Incomplete(_) => {
+            (FailureKind::StreamError, disconnected())
+        }
     };
-    observation.fail(kind, detail_of(error_type, &message, &broken));
+    observation.fail(kind, error);
+}
+
+/// Why a response that had begun was not whole: its head `announced` a length, or chunks.
+fn cut_error(broken: &Broken, announced: Option<u64>, received: i64) -> ErrorDetail {
+    let cause = match (broken, announced) {
+        (Broken::Fault(fault), _) => Exception::http("BadHttpMessage", &fault.to_string()),
+        (_, Some(length)) => Exception::http(
+            "ContentLengthError",
+            &format!(
+                "Not enough data to satisfy content length header (received {received} of {length} bytes)."
+            ),
+        ),
+        (_, None) => {
+            Exception::http("TransferEncodingError", "Not enough data to satisfy transfer length header.")
+        }
+    };
+    let mut says = format!("Response payload is not completed: {}", cause.repr());
+    if let Some(error) = broken.io_error() {
+        let _ = write!(says, ". {}", Exception::os(error).repr());
+    }
+    Exception::said("ClientPayloadError", &says).because(&[cause])
+}
+
+/// The length of the body, where the head says it in bytes.
+fn announced_length(head: &Head) -> Option<u64> {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    text(&head.headers, &header::CONTENT_LENGTH).trim().parse().ok()
+}
+
+/// Headers as a file may show them: as AIPerf spells their names, secrets replaced.
+fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let shown = headers.iter().map(|(name, value)| {
+        let is_secret = value.is_sensitive() || is_secret_name(name.as_str());
+        let value = if is_secret {
+            REDACTED.to_owned()
+        } else {
+            redact(&String::from_utf8_lossy(value.as_bytes())).into_owned()
+        };
+        (spelled(name.as_str()), value)
+    });
+    shown.collect()
+}
+
+/// A header's name with capital initials, and what is short for something all in capitals.
+fn spelled(name: &str) -> String {
+    let words = name.split('-').map(|word| match word {
+        "id" | "smg" | "url" => word.to_ascii_uppercase(),
+        _ => {
+            let (initial, rest) = word.split_at(word.len().min(1));
+            initial.to_ascii_uppercase() + rest
+        }
+    });
+    words.collect::<Vec<_>>().join("-")
 }
 
 /// Takes the credentials that were sent out of what is told of a failure: servers like to repeat them.
 fn hide_credentials(request: &Request, observation: &mut Observation) {
-    let Some(error) = &mut observation.error else { return };
+    let Observation { error, exchange, .. } = observation;
+    if error.is_none() && exchange.is_none() {
+        return;
+    }
     let sent = request.headers.values().filter(|value| value.is_sensitive());
-    sent.filter_map(|value| value.to_str().ok()).for_each(|value| hide(error, value));
+    for value in sent.filter_map(|value| value.to_str().ok()) {
+        if let Some(error) = error {
+            hide(error, value);
+        }
+        if let Some(exchange) = exchange {
+            hide_in_exchange(exchange, value);
+        }
+    }
 }
 
 fn redirect_of(head: &Head, request: &Request) -> Option<Redirect> {

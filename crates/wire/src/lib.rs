@@ -27,6 +27,7 @@ mod http1;
 mod link;
 mod observation;
 mod packet;
+mod python;
 mod redact;
 mod request;
 mod scratch;
@@ -39,8 +40,11 @@ mod written;
 pub use api_key::{ApiKey, ApiKeyError};
 pub use connection::Connection;
 pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, IpVersion, Timestamps};
-pub use decode::{Appetite, Arrival, Place, ResponseDecoder};
-pub use endpoint::{AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointKind};
+pub use decode::{Appetite, Arrival, Place, ResponseDecoder, ResponseField, ResponseFormat};
+pub use endpoint::{
+    AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointFacts, EndpointKind, EndpointKindError,
+    TemplateConfig,
+};
 pub use fetch::Fetched;
 pub use http1::{ChunkFault, Head, HeadFault, Incomplete, Part, ResponseFault, ResponseReader};
 pub use observation::Observation;

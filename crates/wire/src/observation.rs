@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use loadgen_core::{
-    ChunkKind, ConnectionFacts, ErrorDetail, FailureKind, Instants, Nanos, Outcome, RawChunks, Reply,
-    StampCounts, StreamTrail, Usage,
+    ChunkKind, ConnectionFacts, ErrorDetail, Exchange, FailureKind, Instants, Nanos, Outcome, RawChunks,
+    Reply, StampCounts, StreamTrail, Usage,
 };
 
 use crate::decode::Arrival;
@@ -23,7 +23,8 @@ pub struct Observation {
     pub status: Option<i16>,
     /// What became of it, once the exchange knows.
     pub outcome: Option<Outcome>,
-    /// Why it failed.
+    /// Why it failed; or, while the outcome is not known and of a success, what the server said inside its
+    /// response.
     pub error: Option<ErrorDetail>,
     /// The reason the model gave for stopping.
     pub finish_reason: Option<String>,
@@ -33,6 +34,8 @@ pub struct Observation {
     pub stamps: StampCounts,
     /// Where the parts of the response were in the connection's stream, while packets are watched.
     pub trail: Option<Box<StreamTrail>>,
+    /// How it looks on the wire, where that is to be kept: the caller puts an empty one here.
+    pub exchange: Option<Box<Exchange>>,
     /// The content.
     pub chunks: RawChunks,
     /// The connection had served an earlier request, and the server closed it without reading this
@@ -63,9 +66,11 @@ impl Observation {
     pub fn reset_for_retry(&mut self) {
         let Instants { scheduled, released, request_start, .. } = self.instants;
         let blocked_ns = self.connection.blocked_ns;
+        let exchange = self.exchange.take().map(|exchange| Box::new(Exchange::new(exchange.scope)));
         *self = Self {
             instants: Instants { scheduled, released, request_start, ..Instants::default() },
             connection: ConnectionFacts { blocked_ns, ..ConnectionFacts::default() },
+            exchange,
             ..Self::default()
         };
     }
@@ -80,8 +85,25 @@ impl Observation {
     pub(crate) fn fail(&mut self, kind: FailureKind, error: ErrorDetail) {
         if self.outcome.is_none() {
             self.outcome = Some(Outcome::Failed(kind));
-            self.error = Some(error);
+            let told = self.error.take().map(|told| told.message);
+            self.error = Some(ErrorDetail { cause: error.cause.or(told), ..error });
         }
+    }
+
+    /// Notes an error that the server tells of inside the response. It is no failure by itself, as with
+    /// AIPerf: the first one is kept, beside whatever becomes of the request.
+    pub(crate) fn note_in_band_error(&mut self, error: ErrorDetail) {
+        if self.outcome.is_none() {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// Takes the usage that the server sent last. That of the first content is kept with it, where
+    /// this one `may_be_first`.
+    pub(crate) fn take_usage(&mut self, usage: Usage, may_be_first: bool) {
+        let first = self.usage.as_ref().and_then(|known| known.first_chunk_tokens);
+        let here = usage.completion_tokens.filter(|_| may_be_first);
+        self.usage = Some(Usage { first_chunk_tokens: first.or(here), ..usage });
     }
 
     /// Notes an event without content, or the beginning of one. If it shares the read of the latest chunk, then

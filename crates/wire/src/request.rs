@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use crate::endpoint::EndpointKind;
+use crate::decode::ResponseFormat;
 use crate::redact::{REDACTED, is_secret_name};
 use crate::target::Target;
 
@@ -117,15 +117,15 @@ pub struct Request {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
-    /// Whose responses are decoded; `None` outside any endpoint.
-    pub(crate) kind: Option<EndpointKind>,
+    /// How its response is read; `None` outside any endpoint.
+    pub(crate) format: Option<ResponseFormat>,
 }
 
 impl Request {
     /// A plain request of the given method and path (query included), outside any endpoint: for
     /// readiness, control calls and scrapes.
     pub fn plain(method: Method, target: &Target, path: &str, headers: HeaderMap, body: Body) -> Self {
-        Self { method, target: target.clone(), path: path.to_owned(), headers, body, kind: None }
+        Self { method, target: target.clone(), path: path.to_owned(), headers, body, format: None }
     }
 
     /// Where it goes.

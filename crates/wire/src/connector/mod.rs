@@ -9,13 +9,13 @@ mod proxy;
 mod tls;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use loadgen_core::{Clock, ErrorDetail, FailureKind, Nanos, SystemClock};
+use loadgen_core::{Clock, ErrorDetail, FailureKind, Nanos, Step, SystemClock};
 use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -24,6 +24,7 @@ use crate::connection::Connection;
 use crate::error::{detail, detail_of};
 use crate::link::Link;
 use crate::observation::Observation;
+use crate::python::Exception;
 use crate::socket::{Socket, StampingOn, ask_for_stamps};
 use crate::target::Target;
 pub use config::{ConnectorConfig, IpVersion, Timestamps};
@@ -163,27 +164,27 @@ impl Connector {
         let route = shared.proxies.route(target);
         let (host, ip, port) = route.endpoint(target);
 
+        let opening = shared.clock.now();
         let addresses = if let Some(ip) = ip {
             vec![SocketAddr::new(ip, port)]
         } else {
-            let began = shared.clock.now();
-            let resolved = shared.resolver.resolve(host, port, began).await;
-            add(&mut observation.connection.dns_ns, shared.clock.now().since(began));
+            let resolved = shared.resolver.resolve(host, port, opening).await;
+            let end = shared.clock.now();
+            add(&mut observation.connection.dns_ns, end.since(opening));
+            if let Some(exchange) = &mut observation.exchange {
+                exchange.dns = Some(Step { start: opening, end });
+            }
             resolved.map_err(|error| {
-                detail_of("ClientConnectorDNSError", &format!("cannot resolve the host {host}"), &error)
+                Exception::lookup(&error).of_connector("ClientConnectorDNSError", at_end_of(&route, target))
             })?
         };
 
         let began = shared.clock.now();
         let connected = self.connect_to_any(&addresses).await;
         add(&mut observation.connection.connect_ns, shared.clock.now().since(began));
-        let mut tcp = connected.map_err(|error| {
-            let via = if matches!(route, Route::Direct) { "" } else { " (a proxy)" };
-            detail_of(
-                "ClientConnectorError",
-                &format!("cannot connect to {host} port {port}{via}: {error}"),
-                &error,
-            )
+        let mut tcp = connected.map_err(|(address, error)| {
+            Exception::connect(&error, address)
+                .of_connector("ClientConnectorError", at_end_of(&route, target))
         })?;
         let mut position = 0;
         if let Route::Tunnel(proxy) = &route {
@@ -203,6 +204,9 @@ impl Connector {
         } else {
             Link::plain(socket, arrivals)
         };
+        if let Some(exchange) = &mut observation.exchange {
+            exchange.connect = Some(Step { start: opening, end: shared.clock.now() });
+        }
         let watched = match shared.config.timestamps {
             Timestamps::Packet => link.ends().ok(),
             Timestamps::Kernel | Timestamps::User => None,
@@ -212,12 +216,14 @@ impl Connector {
         Ok(Connection::new(self.clone(), id, target.clone(), link, watched, proxy))
     }
 
-    async fn connect_to_any(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    /// A connection to the first address that takes one; else the last one's refusal.
+    async fn connect_to_any(&self, addresses: &[SocketAddr]) -> Result<TcpStream, (SocketAddr, io::Error)> {
+        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let mut last = (nowhere, io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
         for address in addresses {
             match self.connect_to(*address).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
+                Err(error) => last = (*address, error),
             }
         }
         Err(last)
@@ -251,6 +257,14 @@ impl Connector {
     /// The timeline that observations are on.
     pub fn now(&self) -> Nanos {
         self.0.clock.now()
+    }
+}
+
+/// Whom a connection is opened to: the target, or the proxy before it.
+fn at_end_of<'a>(route: &Route<'a>, target: &'a Target) -> &'a Target {
+    match route {
+        Route::Direct => target,
+        Route::Forward(proxy) | Route::Tunnel(proxy) => proxy,
     }
 }
 

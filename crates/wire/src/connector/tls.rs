@@ -63,7 +63,9 @@ impl Tls {
 
     /// What the system trusts, and the given file.
     fn trusted(&self) -> Vec<CertificateDer<'static>> {
-        let mut trusted = rustls_native_certs::load_native_certs().certs;
+        // Some hundred files and as many parses: the same for every connector of the process.
+        static SYSTEM: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
+        let mut trusted = SYSTEM.get_or_init(|| rustls_native_certs::load_native_certs().certs).clone();
         trusted.extend(self.extra_roots.iter().cloned());
         trusted
     }

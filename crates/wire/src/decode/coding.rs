@@ -27,6 +27,15 @@ impl Coding {
         }
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip(_) => "gzip",
+            Self::Zlib(_) => "deflate",
+        }
+    }
+
     /// What `bytes` decode to, as far as they go.
     pub(super) fn decode<'a>(&mut self, bytes: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
         let decoded = match self {

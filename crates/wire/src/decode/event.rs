@@ -113,16 +113,26 @@ impl<'a> Frame<'a> {
 
     /// The reported error, if there is one that says anything.
     pub(super) fn error(&self) -> Option<InBandError> {
-        let raw = self.error?.get();
-        if matches!(raw, "null" | "false" | "\"\"" | "{}" | "[]") {
-            return None;
-        }
-        Some(InBandError::from_json(raw))
+        in_band_error(self.error)
     }
 }
 
+/// The error in a field of that name, if it says anything.
+pub(super) fn in_band_error(field: Option<&RawValue>) -> Option<InBandError> {
+    let raw = field?.get();
+    if matches!(raw, "null" | "false" | "\"\"" | "{}" | "[]") {
+        return None;
+    }
+    Some(InBandError::from_json(raw))
+}
+
+/// The same of a value that is parsed already.
+pub(super) fn in_band_error_of(value: &serde_json::Value) -> Option<InBandError> {
+    in_band_error(Some(&*RawValue::from_string(value.to_string()).ok()?))
+}
+
 impl InBandError {
-    fn from_json(raw: &str) -> Self {
+    pub(super) fn from_json(raw: &str) -> Self {
         let value: serde_json::Value = serde_json::from_str(raw).unwrap_or_default();
         let field = |name: &str| value.get(name);
         let code = field("code").and_then(|code| match code {

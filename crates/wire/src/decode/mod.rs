@@ -1,38 +1,49 @@
 //! Responses to content: events or one body, through whatever coding, into an observation.
 //!
-//! What counts, for each endpoint:
+//! What counts as content says the file of each endpoint's family: [`openai`], [`responses`],
+//! [`anthropic`], [`generate`], [`vectors`], [`free`]. For all of them:
 //!
-//! * only objects of the endpoint's own kind (`chat.completion`, `chat.completion.chunk`;
-//!   `text_completion`, `completion`), and only their first choice;
-//! * non-empty text: reasoning, content, names and arguments of tool calls. A delta with content and
-//!   tool calls counts both (AIPerf counts the calls alone);
-//! * the last non-empty `usage`, wherever it stands.
+//! * a chunk of content is one object with text that is not empty, white space included, or with a vector;
+//! * usage is the last non-empty one, wherever it stands.
 //!
 //! An event without content that is read together with the chunk before it leaves that chunk uncertain; see
 //! `Observation::note_contentless`.
 //!
-//! `[DONE]` proves nothing, and neither does its absence. An error inside a stream is a failure, with
-//! or without `event: error` (AIPerf takes `data: {"error": …}` for a success); what came before
-//! it is kept. Data that is no JSON is dropped; a response without any content is invalid.
+//! `[DONE]` proves nothing, and neither does its absence. An `event: error` is a failure; what came before
+//! it is kept. `data: {"error": …}` without one is none, as with AIPerf: the request counts as what it
+//! else was, and the error stands beside. Data that is no JSON is dropped; a response without any content
+//! is invalid.
 //!
 //! Invariant: no I/O, no clock: everything about time comes in with the bytes.
 
+mod anthropic;
 mod arrival;
 mod coding;
 mod event;
+mod format;
+mod free;
+mod generate;
+mod openai;
+mod reader;
+mod responses;
+mod said;
 mod template;
 mod usage;
+mod vectors;
 
-use loadgen_core::{ChunkKind, ErrorDetail, FailureKind, Outcome};
+use loadgen_core::{ErrorDetail, FailureKind, Outcome};
 
-use crate::endpoint::EndpointKind;
-use crate::error::{detail, detail_of};
+use crate::error::detail;
 use crate::observation::Observation;
+use crate::python::{Exception, quoted};
+use crate::redact::redact;
 use crate::sse::{Event, SseParser};
 pub use arrival::{Arrival, Place};
 use coding::Coding;
-use event::{Frame, for_each_tool_text, plain_text_of, text_of};
-use template::{Plain, Slot, Template};
+pub use format::{ResponseField, ResponseFormat};
+use reader::{Reader, Shape};
+use said::{Came, Said};
+use template::{Slot, Template};
 
 /// The most bytes of a body that is not a stream.
 const MOST_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -60,9 +71,16 @@ pub enum Appetite {
 /// Finds the content in one response: first its head, then its bytes, then its end.
 #[derive(Debug)]
 pub struct ResponseDecoder {
-    kind: EndpointKind,
+    reading: Reading,
     coding: Coding,
     mode: Mode,
+}
+
+/// How objects are read.
+#[derive(Debug)]
+struct Reading {
+    reader: Reader,
+    keeps_first_usage: bool,
 }
 
 /// How the body is read.
@@ -78,9 +96,11 @@ enum Mode {
 
 impl ResponseDecoder {
     /// A decoder for one response of an endpoint.
-    pub fn new(kind: EndpointKind) -> Self {
+    pub fn new(format: impl Into<ResponseFormat>) -> Self {
+        let format = format.into();
+        let reader = Reader::new(&format);
         Self {
-            kind,
+            reading: Reading { reader, keeps_first_usage: format.keeps_first_usage },
             coding: Coding::Identity,
             mode: Mode::Whole { media_type: String::new(), body: Vec::new() },
         }
@@ -123,25 +143,35 @@ impl ResponseDecoder {
 
     /// The next bytes of the body, and when they came.
     pub fn feed(&mut self, bytes: &[u8], at: &Arrival, observation: &mut Observation) -> Appetite {
-        let Self { kind, coding, mode } = self;
+        let Self { reading, coding, mode } = self;
         // Decompressed bytes stand nowhere in the stream.
         let place = if matches!(coding, Coding::Identity) { at.place } else { Place::Unknown };
         let at = &Arrival { place, ..*at };
         let bytes = match coding.decode(bytes) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let message = format!("the response's content encoding is broken: {error}");
-                observation
-                    .fail(FailureKind::InvalidResponse, detail_of("ContentEncodingError", &message, &error));
+                let says = format!("Can not decode content-encoding: {}", coding.name());
+                let payload = Exception::said("ClientPayloadError", &format!("400, message:\n  {says}"));
+                let causes = [
+                    Exception::http("ContentEncodingError", &says),
+                    Exception::said("error", &error.to_string()),
+                ];
+                observation.fail(FailureKind::InvalidResponse, payload.because(&causes));
                 return Appetite::Enough;
             }
         };
+        // The text of an error is kept as its message.
+        if let Some(exchange) = &mut observation.exchange
+            && !matches!(mode, Mode::Error { .. })
+        {
+            exchange.take_body(&bytes);
+        }
         match mode {
             Mode::Events { parser, template } => {
                 let mut appetite = Appetite::More;
                 let pushed = parser.push(&bytes, |event| {
                     if appetite == Appetite::More {
-                        appetite = take_event(*kind, event, template, at, observation);
+                        appetite = take_event(reading, event, template, at, observation);
                     }
                 });
                 if let Err(too_long) = pushed {
@@ -189,14 +219,11 @@ impl ResponseDecoder {
             return;
         }
         if observation.chunks.is_empty() {
-            if let Some(message) = foreign {
-                observation
-                    .fail(FailureKind::InvalidResponse, detail("InvalidInferenceResultError", &message));
-                return;
-            }
-            let message = "the response is complete but cannot be used. No responses with actual content were \
-                           received from the server (only usage/metadata, null/empty data, or [DONE] markers)";
-            observation.fail(FailureKind::InvalidResponse, detail("InvalidInferenceResultError", message));
+            let message = "Invalid inference result: No responses with actual content were received from the \
+                           server (only usage/metadata, null/empty data, or [DONE] markers)";
+            let error = Exception::said("InvalidInferenceResultError", message).alone();
+            let cause = foreign.map(|foreign| redact(&foreign).into_owned());
+            observation.fail(FailureKind::InvalidResponse, ErrorDetail { cause, ..error });
         } else {
             observation.outcome = Some(Outcome::Ok);
         }
@@ -225,13 +252,18 @@ impl ResponseDecoder {
     }
 
     fn take_rest(&mut self, at: &Arrival, observation: &mut Observation) {
+        let reading = &mut self.reading;
         match &mut self.mode {
             Mode::Events { parser, template } => parser.finish(|event| {
-                let _ = take_event(self.kind, event, template, at, observation);
+                let _ = take_event(reading, event, template, at, observation);
             }),
             Mode::Whole { body, .. } => {
-                if let Some(frame) = Frame::decode(&String::from_utf8_lossy(body)) {
-                    take_frame(self.kind, &frame, body.len(), at.place.of(0), at, observation);
+                let text = String::from_utf8_lossy(body);
+                if !text.trim_ascii().is_empty() {
+                    let came = Came { wire_bytes: body.len(), ends_at: at.place.of(0), at };
+                    let mut said = Said::new(observation);
+                    reading.reader.take(&text, Shape::Whole, &mut said);
+                    said.close(came, reading.keeps_first_usage);
                 }
                 body.clear();
             }
@@ -247,7 +279,7 @@ impl ResponseDecoder {
 }
 
 fn take_event(
-    kind: EndpointKind,
+    reading: &mut Reading,
     event: Event<'_>,
     template: &mut Template,
     at: &Arrival,
@@ -255,10 +287,8 @@ fn take_event(
 ) -> Appetite {
     let data = event.data.trim_ascii();
     if event.name.trim_ascii().eq_ignore_ascii_case(b"error") {
-        let said = if event.comment.is_empty() { data } else { event.comment };
-        let message = format!("the server sent an error event: {}", String::from_utf8_lossy(clipped(said)));
-        let error = ErrorDetail { code: Some(502), ..detail("SSEResponseError", &message) };
-        observation.fail(FailureKind::StreamError, error);
+        let error = Exception::said("SSEResponseError", &error_event(event.comment, data)).alone();
+        observation.fail(FailureKind::StreamError, ErrorDetail { code: Some(502), ..error });
         return Appetite::Enough;
     }
     let ends_at = at.place.of(event.taken);
@@ -270,13 +300,13 @@ fn take_event(
         return Appetite::More;
     }
     let chunks_before = observation.chunks.len();
-    if !data.is_empty() && data != b"[DONE]" {
-        let json = String::from_utf8_lossy(data);
-        if let Some(frame) = Frame::decode(&json) {
-            let plain = take_frame(kind, &frame, event.wire_bytes, ends_at, at, observation);
-            if let Some(plain) = plain {
-                template.learn(&json, plain);
-            }
+    if !data.is_empty() && (data != b"[DONE]" || reading.reader.takes_any_text()) {
+        let text = String::from_utf8_lossy(data);
+        let mut said = Said::new(observation);
+        let plain = reading.reader.take(&text, Shape::Event, &mut said);
+        said.close(Came { wire_bytes: event.wire_bytes, ends_at, at }, reading.keeps_first_usage);
+        if let Some(plain) = plain {
+            template.learn(&text, plain);
         }
     }
     if observation.chunks.len() == chunks_before {
@@ -285,79 +315,21 @@ fn take_event(
     Appetite::More
 }
 
-/// Keeps what a JSON object of a response says. Gives its text if that is all.
-fn take_frame<'a>(
-    kind: EndpointKind,
-    frame: &Frame<'a>,
-    wire_bytes: usize,
-    ends_at: Option<u64>,
-    at: &Arrival,
-    observation: &mut Observation,
-) -> Option<Plain<'a>> {
-    let error = frame.error();
-    let mut says_more = error.is_some() || frame.usage.is_some();
-    if let Some(error) = error {
-        let message = format!(
-            "the server reported an error inside the response: {}",
-            String::from_utf8_lossy(clipped(error.message.as_bytes()))
-        );
-        let error_type = short(error.error_type.as_deref().unwrap_or("SSEResponseError"));
-        observation
-            .fail(FailureKind::StreamError, ErrorDetail { code: error.code, ..detail(error_type, &message) });
+/// What AIPerf says of an error event. It names the instant too, so that no two of its errors are the
+/// same; here equal ones are.
+fn error_event(comment: &[u8], data: &[u8]) -> String {
+    let text = |bytes| String::from_utf8_lossy(clipped(bytes)).into_owned();
+    if !comment.is_empty() {
+        return format!("Error occurred in SSE response: {}", text(comment));
     }
-    if let Some(usage) = frame.usage.and_then(usage::decode) {
-        observation.usage = Some(usage);
-    }
-    let choice = frame.choices.0.as_ref()?;
-
-    let (reasoning_before, output_before) =
-        (observation.chunks.reasoning.len(), observation.chunks.output.len());
-    let mut has_tools = false;
-    let (mut reasoning, mut content) = (None, None);
-    match (kind, frame.object()) {
-        (EndpointKind::Chat, object @ ("chat.completion.chunk" | "chat.completion")) => {
-            let delta = if object == "chat.completion" { &choice.message } else { &choice.delta };
-            if let Some(delta) = delta {
-                let chunks = &mut observation.chunks;
-                reasoning =
-                    delta.reasoning_content.and_then(text_of).or_else(|| delta.reasoning.and_then(text_of));
-                chunks.reasoning.extend_from_slice(reasoning.unwrap_or_default().as_bytes());
-                content = delta.content.and_then(text_of);
-                chunks.output.extend_from_slice(content.unwrap_or_default().as_bytes());
-                if let Some(calls) = delta.tool_calls {
-                    for_each_tool_text(calls, |text| {
-                        has_tools = true;
-                        chunks.output.extend_from_slice(text.as_bytes());
-                    });
-                }
-            }
-        }
-        (EndpointKind::Completions, "text_completion" | "completion") => {
-            content = choice.text.and_then(text_of);
-            observation.chunks.output.extend_from_slice(content.unwrap_or_default().as_bytes());
-        }
-        _ => return None,
-    }
-    if let Some(reason) = choice.finish_reason.and_then(plain_text_of) {
-        observation.finish_reason = Some(short(&reason).to_owned());
-        says_more = true;
-    }
-
-    let carries_output = observation.chunks.output.len() > output_before;
-    let carries_reasoning = observation.chunks.reasoning.len() > reasoning_before;
-    let chunk_kind = match (has_tools, carries_output, carries_reasoning) {
-        (true, _, _) => ChunkKind::Tool,
-        (false, true, _) => ChunkKind::Text,
-        (false, false, true) => ChunkKind::Reasoning,
-        (false, false, false) => return None,
+    let data = match data {
+        b"" => String::new(),
+        data => format!(", SSEField(name='data', value={})", quoted(&text(data))),
     };
-    observation.push_chunk(chunk_kind, carries_output, wire_bytes, ends_at, at);
-    match (content, reasoning) {
-        _ if says_more || has_tools => None,
-        (Some(text), None) => Some(Plain { slot: Slot::Output, text }),
-        (None, Some(text)) => Some(Plain { slot: Slot::Reasoning, text }),
-        _ => None,
-    }
+    format!(
+        "Error occurred in SSE response: Unknown error in SSE response: \
+         SSEMessage(packets=[SSEField(name='event', value='error'){data}])"
+    )
 }
 
 /// The first characters of a body, on one line.

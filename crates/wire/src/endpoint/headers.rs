@@ -5,11 +5,13 @@
 //! Content-Type, routing headers; Content-Length is added on writing. Names go out with capital
 //! initials (`X-Request-Id`): HTTP names have no case. No
 //! Accept-Encoding is sent.
+//!
+//! Anthropic's messages take the key as `x-api-key`, and want an `anthropic-version`.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use loadgen_core::Identity;
 
-use super::{EndpointConfig, EndpointError};
+use super::{EndpointConfig, EndpointError, EndpointKind};
 use crate::target::Target;
 
 /// What AIPerf 0.13 calls itself: some gateways route by it.
@@ -20,6 +22,11 @@ const X_SESSION_AFFINITY: HeaderName = HeaderName::from_static("x-session-affini
 const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
 const X_SMG_ROUTING_KEY: HeaderName = HeaderName::from_static("x-smg-routing-key");
 const X_DYNAMO_SESSION_ID: HeaderName = HeaderName::from_static("x-dynamo-session-id");
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// The version of Anthropic's API that is spoken, unless the user names another.
+const SPOKEN_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 /// What the headers of all requests share.
 #[derive(Debug)]
@@ -37,7 +44,11 @@ impl HeaderPlan {
             Some(name) => header_name(name)?,
             None => X_CORRELATION_ID,
         };
-        let mut user = Vec::with_capacity(config.headers.len() + 1);
+        let is_anthropic = config.kind == EndpointKind::Messages;
+        let mut user = Vec::with_capacity(config.headers.len() + 3);
+        if is_anthropic {
+            user.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        }
         for (name, value) in &config.headers {
             let mut value = HeaderValue::from_str(value.trim()).map_err(|_| EndpointError::Header {
                 name: name.clone(),
@@ -47,10 +58,18 @@ impl HeaderPlan {
             user.push((header_name(name)?, value));
         }
         if let Some(key) = &config.api_key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+            let (name, value) = if is_anthropic {
+                (X_API_KEY, key.expose().to_owned())
+            } else {
+                (header::AUTHORIZATION, format!("Bearer {}", key.expose()))
+            };
+            let mut value = HeaderValue::from_str(&value)
                 .expect("an API key is checked to fit a header when it is found");
             value.set_sensitive(true);
-            user.push((header::AUTHORIZATION, value));
+            user.push((name, value));
+        }
+        if is_anthropic && !user.iter().any(|(name, _)| *name == ANTHROPIC_VERSION) {
+            user.push((ANTHROPIC_VERSION, SPOKEN_ANTHROPIC_VERSION));
         }
         let routes = config.affinity;
         let affinity = [

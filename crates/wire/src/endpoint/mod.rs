@@ -5,6 +5,7 @@
 
 mod body;
 mod headers;
+mod kind;
 
 use http::Method;
 use loadgen_core::{Identity, Turn};
@@ -13,31 +14,22 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::api_key::ApiKey;
-use crate::decode::ResponseDecoder;
+use crate::decode::{ResponseDecoder, ResponseField, ResponseFormat};
 use crate::redact::{REDACTED, is_secret_name, redact};
 use crate::request::{Body, Request};
 use crate::target::Target;
 use body::BodyPlan;
+pub(crate) use body::RESPONSE_FIELD;
 use headers::HeaderPlan;
+pub use kind::{EndpointFacts, EndpointKind, EndpointKindError};
 
-/// The family of endpoints that is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndpointKind {
-    /// `/v1/chat/completions`.
-    Chat,
-    /// `/v1/completions`.
-    Completions,
-}
-
-impl EndpointKind {
-    /// Where it is served by default.
-    pub fn default_path(self) -> &'static str {
-        match self {
-            Self::Chat => "/v1/chat/completions",
-            Self::Completions => "/v1/completions",
-        }
-    }
+/// How the bodies of the template endpoint are made, and its responses read.
+#[derive(Debug, Clone, Serialize)]
+pub struct TemplateConfig {
+    /// The template: Jinja that renders a JSON object, or the name of one that is built in.
+    pub body: String,
+    /// Where the answer stands in a response, as a JMESPath expression; found out where it is not given.
+    pub response_field: Option<String>,
 }
 
 /// Headers that carry the correlation id for routers that keep a session on one server.
@@ -65,14 +57,21 @@ impl Default for AffinityHeaders {
 pub struct EndpointConfig {
     /// Which endpoint.
     pub kind: EndpointKind,
-    /// Whether responses are asked for as streams.
+    /// Whether responses are asked for as streams; of no effect where the endpoint has none.
     pub streaming: bool,
     /// Where it is served, if not at its default path; empty: at the target's own path.
     pub path: Option<String>,
     /// Whether chat asks with `max_tokens` instead of `max_completion_tokens`.
     pub use_legacy_max_tokens: bool,
-    /// Whether chat asks for the usage so far with every chunk.
+    /// Whether chat asks for the usage so far with every chunk, and the first content chunk's is kept.
     pub per_chunk_usage: bool,
+    /// Whether the server's token counts are needed: the responses endpoint asks for them only then.
+    pub use_server_token_count: bool,
+    /// Whether a message of one text is a list of parts all the same.
+    pub force_content_parts: bool,
+    /// The template of the template endpoint; without it, the extra inputs `payload_template` and
+    /// `response_field` are.
+    pub template: Option<TemplateConfig>,
     /// Fields added to every body; they replace fields of the same name.
     #[serde(serialize_with = "fields_without_secrets")]
     pub extra_inputs: Map<String, Value>,
@@ -96,6 +95,9 @@ impl EndpointConfig {
             path: None,
             use_legacy_max_tokens: false,
             per_chunk_usage: false,
+            use_server_token_count: false,
+            force_content_parts: false,
+            template: None,
             extra_inputs: Map::new(),
             headers: Vec::new(),
             api_key: None,
@@ -137,13 +139,85 @@ pub enum EndpointError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A turn that the completions endpoint cannot express.
+    /// A turn that an endpoint without conversations cannot express.
     #[error(
-        "--endpoint-type completions sends one prompt a request, and this turn has {found}; use --endpoint-type chat"
+        "--endpoint-type {kind} sends one prompt a request, and this turn has {found}; use --endpoint-type chat"
     )]
     NotOnePrompt {
+        /// The endpoint.
+        kind: &'static str,
         /// What the turn has.
         found: String,
+    },
+    /// A turn without messages, where there must be some.
+    #[error(
+        "--endpoint-type {kind} sends messages, and this turn has {found}; use the endpoint type it is made for"
+    )]
+    NoMessages {
+        /// The endpoint.
+        kind: &'static str,
+        /// What the turn has.
+        found: &'static str,
+    },
+    /// A turn that has nothing to rank.
+    #[error(
+        "--endpoint-type {kind} sends a query and passages to rank for it, and this turn has {found}; \
+         give the rows of the input file the texts named query and passages, or leave --input-file out"
+    )]
+    NotRanking {
+        /// The endpoint.
+        kind: &'static str,
+        /// What the turn has.
+        found: &'static str,
+    },
+    /// A turn that is no ready body, where nothing is made.
+    #[error(
+        "--endpoint-type raw sends ready bodies, and this turn has {found}; \
+         use --custom-dataset-type raw_payload or inputs_json, or another endpoint type"
+    )]
+    NotReady {
+        /// What the turn has.
+        found: &'static str,
+    },
+    /// Media that an endpoint does not take.
+    #[error("--endpoint-type {kind} takes no {what}; leave it out, or use --endpoint-type chat")]
+    Media {
+        /// The endpoint.
+        kind: &'static str,
+        /// What it does not take.
+        what: &'static str,
+    },
+    /// A sound whose data is not at hand.
+    #[error("audio is sent as its data: give a file or a data:audio/… URL, not an http URL")]
+    AudioUrl,
+    /// Texts and images that do not go together.
+    #[error(
+        "--endpoint-type nim_embeddings sends pairs of a text and an image, and this turn has {texts} texts \
+         and {images} images; give as many of one as of the other"
+    )]
+    Pairs {
+        /// Texts of the turn.
+        texts: usize,
+        /// Images of the turn.
+        images: usize,
+    },
+    /// No template.
+    #[error(
+        "--endpoint-type template needs its template: --extra-inputs payload_template:FILE, or the template \
+         itself in a JSON object of extra inputs"
+    )]
+    NoTemplate,
+    /// A template that is none, or gives no body.
+    #[error("payload_template: {reason}")]
+    Template {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A JMESPath expression that is none.
+    #[error("response_field: {reason}")]
+    ResponseField {
+        /// What is wrong.
+        reason: String,
     },
     /// Extra fields of a dataset row that are no JSON.
     #[error("the extra fields of session {session_id} are not the inside of a JSON object: {reason}")]
@@ -164,28 +238,35 @@ pub enum EndpointError {
 /// An endpoint, ready to make requests. Immutable, shared by all workers.
 #[derive(Debug)]
 pub struct Endpoint {
-    kind: EndpointKind,
     streaming: bool,
     path: String,
     body: BodyPlan,
     headers: HeaderPlan,
+    format: ResponseFormat,
 }
 
 impl Endpoint {
     /// Checks the configuration and prepares what all requests share.
-    pub fn new(config: EndpointConfig) -> Result<Self, EndpointError> {
-        let (kind, streaming) = (config.kind, config.streaming);
-        let (body, headers) = (BodyPlan::new(&config), HeaderPlan::new(&config)?);
-        let path = config.path.unwrap_or_else(|| kind.default_path().to_owned());
+    pub fn new(mut config: EndpointConfig) -> Result<Self, EndpointError> {
+        let kind = config.kind;
+        config.streaming &= kind.facts().streams;
+        let streaming = config.streaming;
+        let format = ResponseFormat {
+            kind,
+            field: response_field(&config)?,
+            keeps_first_usage: config.per_chunk_usage,
+        };
+        let (body, headers) = (BodyPlan::new(&config)?, HeaderPlan::new(&config)?);
+        let path = config.path.unwrap_or_else(|| kind.default_path(streaming).to_owned());
         if path.parse::<http::uri::PathAndQuery>().is_err() && !path.is_empty() {
             return Err(EndpointError::Path { path });
         }
-        Ok(Self { kind, streaming, path, body, headers })
+        Ok(Self { streaming, path, body, headers, format })
     }
 
     /// Which endpoint it is.
     pub fn kind(&self) -> EndpointKind {
-        self.kind
+        self.format.kind
     }
 
     /// Whether responses are asked for as streams.
@@ -208,12 +289,31 @@ impl Endpoint {
             path: target.path_to(&self.path),
             headers: self.headers.render(target, identity),
             body,
-            kind: Some(self.kind),
+            format: Some(self.format.clone()),
         }
     }
 
     /// A decoder for one response.
     pub fn decoder(&self) -> ResponseDecoder {
-        ResponseDecoder::new(self.kind)
+        ResponseDecoder::new(self.format.clone())
     }
+}
+
+/// Where the answer stands in a response, for the endpoints that are told.
+fn response_field(config: &EndpointConfig) -> Result<Option<ResponseField>, EndpointError> {
+    let given = match (config.kind, &config.template) {
+        (EndpointKind::Template, Some(template)) => template.response_field.as_deref(),
+        (EndpointKind::Template | EndpointKind::Raw, _) => {
+            config.extra_inputs.get(RESPONSE_FIELD).and_then(Value::as_str)
+        }
+        _ => None,
+    };
+    // AIPerf takes this name for "find it out".
+    let is_named =
+        |field: &&str| !field.is_empty() && !(config.kind == EndpointKind::Template && *field == "text");
+    given
+        .filter(is_named)
+        .map(|field| ResponseField::new(field, config.kind == EndpointKind::Template))
+        .transpose()
+        .map_err(|reason| EndpointError::ResponseField { reason })
 }

@@ -1,0 +1,40 @@
+//! `input, model, stream, [instructions], [max_output_tokens], [tools]`: OpenAI's responses.
+//!
+//! The system message in front is `instructions`. Every request carries its whole conversation:
+//! `previous_response_id` is not used, with `store:true` either.
+
+use loadgen_core::{Prompt, Turn};
+
+use super::field::{Field, Fields, Piece};
+use super::messages::{self, Dialect};
+use super::{BodyPlan, MODEL, STREAM, after_system, what_of};
+use crate::endpoint::EndpointError;
+
+pub(super) fn fields<'a>(plan: &'a BodyPlan, turn: &'a Turn) -> Result<Fields<'a>, EndpointError> {
+    let dialect = Dialect::Responses { always_parts: plan.always_parts };
+    let (input, system, tools) = match &turn.prompt {
+        Prompt::Messages(said) => {
+            let (system, said) = after_system(said);
+            messages::check(dialect, said)?;
+            (Field::Messages(dialect, said), system, None)
+        }
+        Prompt::RawMessages { messages, tools } => (Field::Json(messages.clone()), None, tools.as_ref()),
+        other => {
+            return Err(EndpointError::NoMessages { kind: plan.kind.facts().name, found: what_of(other) });
+        }
+    };
+    let mut fields = Fields::with_capacity(8 + plan.extras.len());
+    fields.set("input", input);
+    fields.set(MODEL, Field::Name(&turn.model));
+    fields.set(STREAM, Field::Flag(plan.streaming));
+    if let Some(system) = system {
+        fields.set("instructions", Field::Text(vec![Piece::Text(&system.text)]));
+    }
+    if let Some(limit) = turn.max_output_tokens {
+        fields.set("max_output_tokens", Field::Count(limit));
+    }
+    if let Some(tools) = tools {
+        fields.set("tools", Field::Json(tools.clone()));
+    }
+    Ok(fields)
+}
