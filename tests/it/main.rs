@@ -10,6 +10,7 @@
 //! * `cancellation`: requests given up on purpose;
 //! * `crash`: kill -9, and what `report` rebuilds;
 //! * `determinism`: the same seed sends the same bytes at the same times on any number of workers;
+//! * `golden`: AIPerf's own commands, and what AIPerf left behind;
 //! * `input_errors`: bad input stops before anything is sent;
 //! * `secrets`: keys never reach a file or a log;
 //! * `streams`: where output goes, and runs that nobody listens to any more.
@@ -21,6 +22,7 @@ mod cancellation;
 mod crash;
 mod determinism;
 mod faults;
+mod golden;
 mod input_errors;
 mod layering;
 mod packets;

@@ -1,0 +1,267 @@
+//! Scripted servers of the golden cases: what each answers depends on the request and on how many came before.
+//!
+//! They answer what AIPerf's runs were answered; each stops when it is dropped.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) body: String,
+}
+
+/// What a server answers: status, content type and body.
+pub(super) struct Answer(pub(super) u16, pub(super) &'static str, pub(super) String);
+
+const JSON: &str = "application/json";
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Decides by the request and the requests before it.
+type Script = Box<dyn FnMut(&Asked) -> Answer + Send>;
+
+/// A server on a port of its own.
+pub(super) struct Scripted {
+    address: SocketAddr,
+    stopped: Arc<AtomicBool>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Scripted {
+    fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let script = Arc::new(Mutex::new(script));
+        let (is_stopped, log) = (Arc::clone(&stopped), Arc::clone(&asked));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if is_stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (stream, script, log) = (stream.unwrap(), Arc::clone(&script), Arc::clone(&log));
+                // A client that goes away ends its connection, and nothing else.
+                std::thread::spawn(move || drop(serve(&stream, &script, &log)));
+            }
+        });
+        Self { address, stopped, asked }
+    }
+
+    pub(super) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// What was asked so far.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// An OpenAI-like server whose control calls answer with a status each, and which serves `model`.
+    pub(super) fn openai(model: &'static str, reset: u16, start: u16, stop: u16) -> Self {
+        Self::start(Box::new(move |asked| {
+            let empty = |status| Answer(status, JSON, "{}".to_owned());
+            match asked.path.as_str() {
+                "/v1/models" => {
+                    Answer(200, JSON, format!(r#"{{"object":"list","data":[{{"id":"{model}"}}]}}"#))
+                }
+                "/v1/chat/completions" => chat(&asked.body),
+                "/reset_prefix_cache" => empty(reset),
+                "/start_profile" => empty(start),
+                "/stop_profile" => empty(stop),
+                _ => Answer(404, JSON, r#"{"error":"not found"}"#.to_owned()),
+            }
+        }))
+    }
+
+    /// A Prometheus exporter; `page` gives the answer to the nth GET of /metrics, from 0.
+    pub(super) fn exporter(page: impl Fn(u32) -> Answer + Send + 'static) -> Self {
+        let mut count = 0;
+        Self::start(Box::new(move |asked| {
+            if asked.path.split('?').next() != Some("/metrics") {
+                return Answer(404, PLAIN, "not found\n".to_owned());
+            }
+            if asked.method == "HEAD" {
+                return Answer(200, PLAIN, String::new());
+            }
+            count += 1;
+            page(count - 1)
+        }))
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // The listener waits for a connection: give it one.
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+fn serve(stream: &TcpStream, script: &Mutex<Script>, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header)?;
+            if header.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let asked = Asked { method, path, body: String::from_utf8_lossy(&body).into_owned() };
+        log.lock().unwrap().push(asked.clone());
+        let Answer(status, content_type, body) = script.lock().unwrap()(&asked);
+        let head = format!(
+            "HTTP/1.1 {status} Scripted\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let body = if asked.method == "HEAD" { "" } else { &body };
+        let mut stream = stream;
+        stream.write_all(format!("{head}{body}").as_bytes())?;
+    }
+}
+
+/// Four tokens, streamed or not.
+fn chat(body: &str) -> Answer {
+    let asked: serde_json::Value = serde_json::from_str(body).unwrap();
+    if asked["stream"] != true {
+        let text = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"a"}}],"usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}"#;
+        return Answer(200, JSON, text.to_owned());
+    }
+    let delta = |word: &str| {
+        format!(
+            r#"data: {{"object":"chat.completion.chunk","choices":[{{"index":0,"delta":{{"content":"{word}"}}}}]}}"#
+        )
+    };
+    let usage = r#"data: {"object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":4,"total_tokens":9}}"#;
+    let events: Vec<String> = [" a", " b", " c", " d"].map(delta).into();
+    Answer(200, "text/event-stream", format!("{}\n\n{usage}\n\ndata: [DONE]\n\n", events.join("\n\n")))
+}
+
+/// The nth page of a server's metrics: gauges, counters with a reset, histograms, and what is to be skipped.
+pub(super) fn metrics_page(nth: u32) -> Answer {
+    let k = f64::from(nth);
+    let running = [0, 1, 2, 4, 8, 4, 2, 1][nth as usize % 8];
+    let resets = if nth < 8 { 10 * nth } else { 10 * (nth - 8) };
+    let mut seen = vec![0.005; 3];
+    for step in 1..=nth {
+        seen.extend_from_slice(match step % 3 {
+            1 => &[0.02],
+            2 => &[0.07, 0.07],
+            _ => &[0.3, 0.8, 2.0],
+        });
+    }
+    let mut page = format!(
+        "# HELP demo:num_requests_running Number of requests in model execution batches.
+# TYPE demo:num_requests_running gauge
+demo:num_requests_running{{engine=\"0\"}} {running}.0
+demo:num_requests_running{{engine=\"1\"}} 5.0
+# HELP demo:kv_cache_usage_perc KV-cache usage. 1 means 100 percent usage.
+# TYPE demo:kv_cache_usage_perc gauge
+demo:kv_cache_usage_perc {:?}
+# HELP demo:config_info Config.
+# TYPE demo:config_info gauge
+demo:config_info{{block_size=\"16\"}} 1.0
+# HELP demo:prompt_tokens_total Number of prefill tokens processed.
+# TYPE demo:prompt_tokens_total counter
+demo:prompt_tokens_total{{model=\"m\"}} {:?}
+# TYPE demo:prompt_tokens_created gauge
+demo:prompt_tokens_created{{model=\"m\"}} 1.7e+09
+# HELP demo:steady_total Steady.
+# TYPE demo:steady_total counter
+demo:steady_total 7.0
+# HELP demo:reset_total Resets.
+# TYPE demo:reset_total counter
+demo:reset_total {resets}.0
+# HELP demo:ttft_seconds Histogram of time to first token in seconds.
+# TYPE demo:ttft_seconds histogram
+",
+        (0.05 * k).min(1.0),
+        1000.0 + 100.0 * k,
+    );
+    for bound in [0.01, 0.05, 0.1, 0.5, 1.0] {
+        let count = seen.iter().filter(|value| **value <= bound).count();
+        page += &format!("demo:ttft_seconds_bucket{{le=\"{bound:?}\",model=\"m\"}} {count}.0\n");
+    }
+    let (count, sum) = (seen.len(), seen.iter().sum::<f64>());
+    page += &format!(
+        "demo:ttft_seconds_bucket{{le=\"+Inf\",model=\"m\"}} {count}.0
+demo:ttft_seconds_count{{model=\"m\"}} {count}.0
+demo:ttft_seconds_sum{{model=\"m\"}} {sum:?}
+# HELP demo:idle_seconds Never observed.
+# TYPE demo:idle_seconds histogram
+demo:idle_seconds_bucket{{le=\"1.0\"}} 0.0
+demo:idle_seconds_bucket{{le=\"+Inf\"}} 0.0
+demo:idle_seconds_count 0.0
+demo:idle_seconds_sum 0.0
+# HELP demo:rpc_seconds Summary.
+# TYPE demo:rpc_seconds summary
+demo:rpc_seconds{{quantile=\"0.5\"}} 0.1
+demo:rpc_seconds_sum 1.0
+demo:rpc_seconds_count 10
+demo:raw_value {nth}
+"
+    );
+    Answer(200, PLAIN, page)
+}
+
+/// As [`metrics_page`], but every third answer is a failure.
+pub(super) fn flaky_page(nth: u32) -> Answer {
+    if nth % 3 == 2 { Answer(500, PLAIN, "boom\n".to_owned()) } else { metrics_page(nth) }
+}
+
+/// No metrics at all.
+pub(super) fn json_page(_nth: u32) -> Answer {
+    Answer(200, JSON, r#"[{"iter": 1}]"#.to_owned())
+}
+
+/// The nth page of a DCGM exporter with two GPUs.
+pub(super) fn gpu_page(nth: u32) -> Answer {
+    let k = u64::from(nth);
+    let fields: [(&str, &str, fn(u64, u64) -> String); 13] = [
+        ("DCGM_FI_DEV_SM_CLOCK", "gauge", |k, _| format!("{}", 1500 + k)),
+        ("DCGM_FI_DEV_GPU_TEMP", "gauge", |_, gpu| format!("{}", 40 + gpu)),
+        ("DCGM_FI_DEV_POWER_USAGE", "gauge", |k, gpu| format!("{}.0", 100 + 10 * (k % 5) + 50 * gpu)),
+        ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "counter", |k, gpu| {
+            format!("{}", 5_000_000_000 + k * 100_000 * (gpu + 1))
+        }),
+        ("DCGM_FI_DEV_GPU_UTIL", "gauge", |k, _| format!("{}", (10 * k) % 101)),
+        ("DCGM_FI_DEV_MEM_COPY_UTIL", "gauge", |_, gpu| format!("{}", 20 + gpu)),
+        ("DCGM_FI_DEV_ENC_UTIL", "gauge", |_, _| "0".to_owned()),
+        ("DCGM_FI_DEV_DEC_UTIL", "gauge", |_, _| "0".to_owned()),
+        ("DCGM_FI_DEV_FB_FREE", "gauge", |_, _| "80000".to_owned()),
+        ("DCGM_FI_DEV_FB_USED", "gauge", |k, _| format!("{}", 1000 + k)),
+        ("DCGM_FI_PROF_SM_ACTIVE", "gauge", |_, _| "0.25".to_owned()),
+        ("DCGM_FI_DEV_XID_ERRORS", "gauge", |_, _| "0".to_owned()),
+        ("DCGM_FI_DEV_POWER_VIOLATION", "counter", |k, _| format!("{}", 1_000_000 * k)),
+    ];
+    let mut page = String::new();
+    for (name, kind, value) in fields {
+        page += &format!("# HELP {name} A field.\n# TYPE {name} {kind}\n");
+        for gpu in 0..2 {
+            let (bus, value) = (gpu + 1, value(k, gpu));
+            page += &format!(
+                "{name}{{gpu=\"{gpu}\",UUID=\"GPU-0000000{gpu}-aaaa-bbbb-cccc-dddddddddddd\",\
+                 pci_bus_id=\"00000000:0{bus}:00.0\",device=\"nvidia{gpu}\",modelName=\"Fake GPU X100\",\
+                 Hostname=\"host-a\"}} {value}\n"
+            );
+        }
+    }
+    Answer(200, PLAIN, page)
+}
