@@ -5,7 +5,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 /// Pairs in order, serialized as an object. Keys must be distinct.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Keyed<T>(Vec<(&'static str, T)>);
+pub(crate) struct Keyed<T, K = &'static str>(Vec<(K, T)>);
 
 impl<T> Keyed<T> {
     /// Whether there is no pair.
@@ -23,13 +23,13 @@ impl<T> Keyed<T> {
     }
 }
 
-impl<T> FromIterator<(&'static str, T)> for Keyed<T> {
-    fn from_iter<I: IntoIterator<Item = (&'static str, T)>>(pairs: I) -> Self {
+impl<T, K> FromIterator<(K, T)> for Keyed<T, K> {
+    fn from_iter<I: IntoIterator<Item = (K, T)>>(pairs: I) -> Self {
         Self(pairs.into_iter().collect())
     }
 }
 
-impl<T: Serialize> Serialize for Keyed<T> {
+impl<T: Serialize, K: Serialize> Serialize for Keyed<T, K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (key, value) in &self.0 {

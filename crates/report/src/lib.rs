@@ -3,12 +3,14 @@
 //! * [`summary_json`], [`summary_csv`], [`RecordLines`] and [`InputsJson`] write the files that
 //!   AIPerf's readers know, key for key;
 //! * [`console`] draws what is printed at the end of a run;
+//! * [`aggregate`] and [`sweep`] write what several runs came to together;
 //! * [`html`] makes the page of a run, and [`plot`] every picture in it or beside it;
 //! * [`schemas`] says what the JSON files look like.
 //!
 //! Everything here is a function from figures to text. What this crate does not know: where figures
 //! come from, where text goes, clocks, sockets, the command line, whether there is a terminal.
 
+pub mod aggregate;
 pub mod console;
 mod escape;
 pub mod html;
@@ -17,15 +19,19 @@ mod inputs;
 mod keyed;
 mod origins;
 pub mod plot;
+mod python;
 mod quality_words;
 mod record_line;
+mod rows;
 mod schemas;
 mod summary_csv;
 mod summary_json;
+pub mod sweep;
 
 pub use info::{Report, RunInfo};
 pub use inputs::InputsJson;
 pub use jiff::tz::TimeZone;
+pub use python::{python, python_text};
 pub use record_line::RecordLines;
 pub use schemas::schemas;
 pub use summary_csv::summary_csv;
