@@ -22,9 +22,21 @@ pub(crate) struct EndpointArgs {
     )]
     pub(crate) models: Vec<String>,
 
+    /// Which of several models a request asks: round_robin or random [default: round_robin]
+    #[arg(long, value_name = "STRATEGY")]
+    pub(crate) model_selection_strategy: Option<String>,
+
     /// Server(s); `mock://[PROFILE]` starts the built-in mock server for the run; several take turns
     #[arg(short = 'u', long = "url", value_name = "URL", default_value = "http://localhost:8000", value_delimiter = ',', num_args = 1..)]
     pub(crate) urls: Vec<String>,
+
+    /// Which of several servers a session goes to: round_robin, the only one there is
+    #[arg(long, value_name = "STRATEGY", hide_short_help = true)]
+    pub(crate) url_strategy: Option<String>,
+
+    /// How requests travel: http, the only one there is
+    #[arg(long, visible_alias = "transport-type", value_name = "TRANSPORT", hide_short_help = true)]
+    pub(crate) transport: Option<String>,
 
     /// The API to speak: chat or completions
     #[arg(long, value_name = "TYPE", default_value = "chat")]
@@ -46,6 +58,14 @@ pub(crate) struct EndpointArgs {
     #[arg(short = 'H', long = "header", value_name = "HEADER", num_args = 1..)]
     pub(crate) headers: Vec<String>,
 
+    /// The type of request bodies: application/json
+    #[arg(long, value_name = "TYPE", hide_short_help = true)]
+    pub(crate) request_content_type: Option<String>,
+
+    /// The header that names a request's conversation [default: X-Correlation-ID]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) session_header: Option<String>,
+
     /// Extra body fields: `key:value[,key:value]` or a JSON object; repeatable
     #[arg(long, value_name = "FIELDS", num_args = 1..)]
     pub(crate) extra_inputs: Vec<String>,
@@ -61,6 +81,11 @@ pub(crate) struct EndpointArgs {
     /// Take token counts from the server's usage, not from the tokenizer
     #[arg(long)]
     pub(crate) use_server_token_count: bool,
+
+    /// Have the server report its usage with every chunk, and take the first chunk's tokens from it: exact
+    /// inter-token latencies where a first chunk holds several tokens
+    #[arg(long)]
+    pub(crate) per_chunk_usage: bool,
 
     /// Do not verify the server's TLS certificate (also AIPERF_HTTP_SSL_VERIFY=false)
     #[arg(long)]

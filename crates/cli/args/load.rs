@@ -70,6 +70,18 @@ pub(crate) struct LoadArgs {
     goodput: Vec<String>,
 }
 
+impl WarmupArgs {
+    /// How many requests, if a count is given; none of them is no warm-up.
+    pub(crate) fn requests(&self) -> Option<u64> {
+        self.warmup_request_count.filter(|requests| *requests > 0)
+    }
+
+    /// Whether there is to be a warm-up.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.requests().is_some() || self.warmup_duration.is_some() || self.num_warmup_sessions.is_some()
+    }
+}
+
 impl LoadArgs {
     /// The targets of `--goodput`, as one string whether they came as one or as several.
     pub(crate) fn goodput(&self) -> Option<String> {
@@ -80,11 +92,22 @@ impl LoadArgs {
 /// Requests before the measured ones.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Warm-up")]
-#[expect(clippy::struct_field_names, reason = "a field is named by its option")]
 pub(crate) struct WarmupArgs {
     /// Send this many requests first and leave them out of the results; 0 sends none
     #[arg(long, visible_alias = "num-warmup-requests", value_name = "N", value_parser = values::integer)]
     pub(crate) warmup_request_count: Option<u64>,
+
+    /// Warm up for this many seconds; with a count too, until the first of the two
+    #[arg(long, value_name = "SECONDS", value_parser = values::positive_seconds)]
+    pub(crate) warmup_duration: Option<Duration>,
+
+    /// Warm up with this many conversations
+    #[arg(long, value_name = "N", value_parser = values::positive_integer)]
+    pub(crate) num_warmup_sessions: Option<u64>,
+
+    /// After the warm-up's duration, wait this many seconds for what is in flight [default: without end]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds_or_forever)]
+    pub(crate) warmup_grace_period: Option<Patience>,
 
     /// Requests in flight while warming up [default: as --concurrency]
     #[arg(long, value_name = "N", value_parser = values::positive_integer)]
@@ -93,4 +116,8 @@ pub(crate) struct WarmupArgs {
     /// Requests per second while warming up [default: as --request-rate]
     #[arg(long, value_name = "RATE", value_parser = values::positive)]
     pub(crate) warmup_request_rate: Option<f64>,
+
+    /// How the warm-up's arrivals scatter: poisson, constant or gamma [default: as --arrival-pattern]
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) warmup_arrival_pattern: Option<String>,
 }

@@ -83,6 +83,16 @@ pub(crate) struct ServiceArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// The least that is said: trace, debug, info, notice, success, warning, error or critical
+    /// [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    /// Seconds from one line on the run's progress to the next, where there is no terminal; 0 says none
+    /// [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub(crate) stats_interval: Option<Duration>,
+
     /// Say more
     #[arg(short, long)]
     pub(crate) verbose: bool,

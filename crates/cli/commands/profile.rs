@@ -13,7 +13,7 @@ use crate::args::values::word;
 use crate::exit::{ExitStatus, INTERRUPTED};
 use crate::mock_child::{self, MockChild};
 use crate::plan::{self, Environment, Faults, Notice, Servers};
-use crate::ui::{Ui, say};
+use crate::ui::{Floor, Talk, Ui, say};
 
 /// Columns of a result that goes to a file.
 const FILE_WIDTH: usize = 140;
@@ -28,11 +28,16 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
         mock: asks_for_mock(args),
     };
     check_mock_profiles(args)?;
-    plan::resolve(args, argv, &environment, &stand_in)?;
+    let rehearsed = plan::resolve(args, argv, &environment, &stand_in)?;
+    if args.service.dry_run {
+        let rehearsal = loadgen_run::rehearse(&rehearsed.run)?;
+        super::print(&rehearsed.in_words(&rehearsal))?;
+        return Ok(ExitStatus::Success);
+    }
     let (servers, _children) = start_servers(args)?;
     let planned = plan::resolve(args, argv, &environment, &servers)?;
 
-    let progress = ui.progress(args.service.verbose || args.service.extra_verbose);
+    let progress = ui.progress(talk(args)?);
     for notice in &planned.notices {
         match notice {
             Notice::Info(text) => progress.note(Level::Info, text),
@@ -98,6 +103,29 @@ fn ui(args: &ProfileArgs) -> Result<Ui> {
         }
     };
     Ok(faults.into_result(ui)?)
+}
+
+/// How much is said, and how often.
+fn talk(args: &ProfileArgs) -> Result<Talk, Faults> {
+    let service = &args.service;
+    let mut faults = Faults::default();
+    let floor = match service.log_level.as_deref().map(word).as_deref() {
+        None => None,
+        Some("trace" | "debug") => Some(Floor::At(Level::Debug)),
+        Some("info" | "notice" | "success") => Some(Floor::At(Level::Info)),
+        Some("warning") => Some(Floor::At(Level::Warning)),
+        Some("error" | "critical") => Some(Floor::Nothing),
+        Some(other) => {
+            faults.add(
+                "--log-level",
+                format!("{other:?} is not known: expected trace, debug, info, notice, success, warning, error or critical"),
+            );
+            None
+        }
+    };
+    let verbose = service.verbose || service.extra_verbose;
+    let floor = if verbose { Some(Floor::At(Level::Debug)) } else { floor };
+    faults.into_result(Talk { floor, interval: service.stats_interval })
 }
 
 fn asks_for_mock(args: &ProfileArgs) -> bool {

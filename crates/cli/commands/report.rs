@@ -4,11 +4,11 @@ use anyhow::{Context, Result};
 
 use crate::args::ReportArgs;
 use crate::exit::ExitStatus;
-use crate::ui::Ui;
+use crate::ui::{Talk, Ui};
 
 /// Runs it.
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitStatus> {
-    let progress = Ui::Auto.progress(false);
+    let progress = Ui::Auto.progress(Talk::default());
     let mut worst = ExitStatus::Success;
     for dir in &args.dirs {
         let result = loadgen_run::finish(dir, progress.as_ref())

@@ -52,6 +52,15 @@ pub(crate) fn compat_page() -> String {
             line(&mut page, &format!("`{}`", choice.value), choice.standing);
         }
     }
+    let _ = write!(
+        page,
+        "\n## Environment variables\n\nThose of AIPerf that users set; others are passed over. Also read: \
+         OPENAI_API_KEY, HF_TOKEN, HF_HOME, HF_HUB_OFFLINE, SSL_CERT_FILE, NO_COLOR, and with \
+         AIPERF_HTTP_TRUST_ENV the proxies' variables.\n\n| variable | standing | |\n|---|---|---|\n"
+    );
+    for variable in crate::plan::VARIABLES {
+        line(&mut page, &format!("`{}`", variable.name), variable.standing);
+    }
     page.push_str("\n## Subcommands\n\n| subcommand | standing | |\n|---|---|---|\n");
     subcommands(&mut page, SUBCOMMANDS);
     page.push_str("\nGenAI-Perf's own:\n\n| subcommand | standing | |\n|---|---|---|\n");

@@ -7,6 +7,8 @@
 //!
 //! What this does not do: parse values, or know what an option that works means.
 
+#[cfg(test)]
+mod cases;
 mod choices;
 mod docs;
 mod subcommands;
@@ -61,6 +63,8 @@ struct Flag {
     standing: Standing,
     /// Values that ask for nothing, and so are accepted whatever the standing.
     harmless: &'static [&'static str],
+    /// Whether a switch is on in AIPerf unless its opposite is given.
+    on_by_default: bool,
 }
 
 /// Options that AIPerf shows together.
@@ -70,25 +74,37 @@ struct Group {
 }
 
 const fn works(spellings: &'static str, takes: Takes) -> Flag {
-    Flag { spellings, takes, standing: Standing::Works, harmless: &[] }
+    Flag { spellings, takes, standing: Standing::Works, harmless: &[], on_by_default: false }
 }
 
 const fn no_effect(spellings: &'static str, takes: Takes, why: &'static str) -> Flag {
-    Flag { spellings, takes, standing: Standing::NoEffect(why), harmless: &[] }
+    Flag { spellings, takes, standing: Standing::NoEffect(why), harmless: &[], on_by_default: false }
 }
 
 const fn refused(spellings: &'static str, takes: Takes, why: &'static str, instead: &'static str) -> Flag {
-    Flag { spellings, takes, standing: Standing::Refused { why, instead }, harmless: &[] }
+    Flag {
+        spellings,
+        takes,
+        standing: Standing::Refused { why, instead },
+        harmless: &[],
+        on_by_default: false,
+    }
 }
 
 const fn not_yet(spellings: &'static str, takes: Takes, instead: &'static str) -> Flag {
-    Flag { spellings, takes, standing: Standing::NotYet { instead }, harmless: &[] }
+    Flag { spellings, takes, standing: Standing::NotYet { instead }, harmless: &[], on_by_default: false }
 }
 
 impl Flag {
     /// The same, but for these values, which ask for nothing.
     const fn but_for(mut self, harmless: &'static [&'static str]) -> Self {
         self.harmless = harmless;
+        self
+    }
+
+    /// The same, on in AIPerf unless its opposite is given: asking for the opposite is what is judged.
+    const fn on_by_default(mut self) -> Self {
+        self.on_by_default = true;
         self
     }
 
@@ -122,18 +138,26 @@ impl Flag {
         }
     }
 
-    /// Whether the command line asks for it.
+    /// Whether the command line asks for what AIPerf would not do by itself.
     fn asked_for(&self, matches: &ArgMatches) -> bool {
+        if self.takes == Takes::Switch {
+            let negative = |name| given_switch(matches, name).map(|no| !no);
+            let given = given_switch(matches, self.name()).or_else(|| self.negatives().find_map(negative));
+            return given.is_some_and(|on| on != self.on_by_default);
+        }
         if matches.value_source(self.name()) != Some(ValueSource::CommandLine) {
             return false;
         }
         let Some(mut values) = matches.get_raw(self.name()) else { return true };
-        let asks_for_nothing = |value: &str| match self.takes {
-            Takes::Switch => crate::args::values::switch(value) == Ok(false),
-            _ => self.harmless.contains(&word(value).as_str()),
-        };
+        let asks_for_nothing = |value: &str| self.harmless.contains(&word(value).as_str());
         values.len() == 0 || values.any(|value| !value.to_str().is_some_and(asks_for_nothing))
     }
+}
+
+/// What a switch is set to on the command line, if it is there.
+fn given_switch(matches: &ArgMatches, name: &str) -> Option<bool> {
+    let given = matches.value_source(name) == Some(ValueSource::CommandLine);
+    given.then(|| matches.get_one::<bool>(name).copied()).flatten()
 }
 
 /// Gives an argument its spellings.
@@ -175,7 +199,7 @@ pub(crate) fn add_missing(mut profile: Command) -> Command {
         }
         profile = profile.arg(flag.argument());
         for negative in flag.negatives() {
-            let argument = Arg::new(negative).hide(true).overrides_with(flag.name());
+            let argument = Arg::new(negative).hide(true).conflicts_with(flag.name());
             profile = profile.arg(as_switch(spelled(argument, std::iter::once(negative))));
         }
     }

@@ -69,12 +69,12 @@ pub(super) const GROUPS: &[Group] = &[
 
 const ENDPOINT: &[Flag] = &[
     works("--model-names --model -m", Each),
-    not_yet("--model-selection-strategy", One, "several models take turns").but_for(&["round_robin"]),
+    works("--model-selection-strategy", One),
     works("--custom-endpoint --endpoint", One),
     works("--endpoint-type", One),
     works("--streaming", Switch),
     works("--url -u", Several),
-    not_yet("--url-strategy", One, "several servers take turns").but_for(&["round_robin"]),
+    works("--url-strategy", One),
     works("--request-timeout-seconds", One),
     not_yet("--wait-for-model-timeout", One, READINESS).but_for(&["0"]),
     not_yet("--wait-for-model-mode", One, READINESS),
@@ -87,14 +87,14 @@ const ENDPOINT: &[Flag] = &[
     not_yet("--server-profiler-start-path", One, HOOKS),
     not_yet("--server-profiler-stop-path", One, HOOKS),
     works("--api-key", One),
-    not_yet("--transport --transport-type", One, "leave it out: requests go by HTTP").but_for(&["http"]),
+    works("--transport --transport-type", One),
     works("--use-legacy-max-tokens", Switch),
     works("--use-server-token-count", Switch),
-    not_yet("--per-chunk-usage", Switch, "leave it out: chunks are counted by the tokenizer"),
+    works("--per-chunk-usage", Switch),
     works("--connection-reuse-strategy", One),
     not_yet("--download-video-content", Switch, VIDEO),
-    not_yet("--request-content-type", One, "bodies are JSON: leave it out").but_for(&["application/json"]),
-    not_yet("--session-header", One, "X-Correlation-ID names the conversation in every request"),
+    works("--request-content-type", One),
+    works("--session-header", One),
     not_yet("--uuid-and-strip", Switch, "media are sent in full each time"),
 ];
 
@@ -144,10 +144,11 @@ const CONVERSATION: &[Flag] = &[
     not_yet("--inter-turn-delay-cap-seconds", One, TRACE_PACING),
     not_yet("--max-idle-gap-cap-seconds", One, TRACE_PACING),
     not_yet("--replay-speedup", One, "for mooncake traces there is --synthesis-speedup-ratio"),
-    not_yet("--open-loop-replay !--no-open-loop-replay", Switch, TRACE_PACING),
+    not_yet("--open-loop-replay !--no-open-loop-replay", Switch, TRACE_PACING).on_by_default(),
     not_yet("--open-loop-strict", Switch, "--catch-up fail ends a run that falls behind its schedule"),
     not_yet("--omit-kv-hints", Switch, "hints are never sent: leave it out"),
-    not_yet("--force-min-tokens !--no-force-min-tokens", Switch, "give --extra-inputs min_tokens:N"),
+    not_yet("--force-min-tokens !--no-force-min-tokens", Switch, "give --extra-inputs min_tokens:N")
+        .on_by_default(),
 ];
 
 const PROMPT: &[Flag] = &[
@@ -263,15 +264,15 @@ const SCENARIOS: &[Flag] =
 
 const WARMUP: &[Flag] = &[
     works("--warmup-request-count --num-warmup-requests", One),
-    not_yet("--warmup-duration", One, "give --warmup-request-count"),
+    works("--warmup-duration", One),
     not_yet("--agentic-cache-warmup-duration", One, AGENTIC),
     not_yet("--agentic-warmup-grace-period", One, AGENTIC),
-    not_yet("--num-warmup-sessions", One, "give --warmup-request-count"),
+    works("--num-warmup-sessions", One),
     works("--warmup-concurrency", One),
     not_yet("--warmup-prefill-concurrency", One, "give --warmup-concurrency"),
     works("--warmup-request-rate", One),
-    not_yet("--warmup-arrival-pattern", One, "the warm-up's arrivals scatter as the measured ones do"),
-    not_yet("--warmup-grace-period", One, "give --warmup-request-count"),
+    works("--warmup-arrival-pattern", One),
+    works("--warmup-grace-period", One),
     not_yet("--warmup-concurrency-ramp-duration", One, RAMP),
     not_yet("--warmup-prefill-concurrency-ramp-duration", One, RAMP),
     not_yet("--warmup-request-rate-ramp-duration", One, RAMP),
@@ -335,8 +336,9 @@ const MULTI_RUN: &[Flag] = &[
         "--profile-run-disable-warmup-after-first !--no-profile-run-disable-warmup-after-first",
         Switch,
         REPEATS,
-    ),
-    not_yet("--set-consistent-seed !--no-set-consistent-seed", Switch, REPEATS),
+    )
+    .on_by_default(),
+    not_yet("--set-consistent-seed !--no-set-consistent-seed", Switch, REPEATS).on_by_default(),
     not_yet("--vary-seed-per-trial !--no-vary-seed-per-trial", Switch, REPEATS),
     not_yet("--convergence-metric", One, REPEATS),
     not_yet("--convergence-stat", One, REPEATS),
@@ -397,13 +399,13 @@ const ACCURACY_OPTIONS: &[Flag] = &[
 ];
 
 const SERVICE: &[Flag] = &[
-    not_yet("--log-level", One, "--verbose says more, --ui none says less").but_for(&["info"]),
+    works("--log-level", One),
     works("--verbose -v", Switch),
     works("--extra-verbose -vv", Switch),
     no_effect("--record-processor-service-count --record-processors", One, ONE_PROCESS),
     not_yet("--api-port", One, LIVE_API),
     not_yet("--api-host", One, LIVE_API),
-    not_yet("--stats-interval", One, "a line is said now and then where there is no terminal"),
+    works("--stats-interval", One),
 ];
 
 const ZMQ: &[Flag] = &[

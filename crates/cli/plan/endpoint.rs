@@ -7,6 +7,7 @@ use loadgen_wire::{ApiKey, ConnectorConfig, EndpointConfig, EndpointKind, IpVers
 
 use super::{Environment, Faults, Notice, Servers};
 use crate::args::ProfileArgs;
+use crate::args::endpoint::EndpointArgs;
 use crate::args::values::{self, word};
 use crate::compat;
 
@@ -16,16 +17,17 @@ pub(super) fn name(kind: EndpointKind) -> &'static str {
 }
 
 /// Resolves how requests are made.
-pub(super) fn endpoint(args: &ProfileArgs, faults: &mut Faults) -> Option<EndpointConfig> {
+pub(super) fn endpoint(
+    args: &ProfileArgs,
+    environment: &Environment,
+    faults: &mut Faults,
+) -> Option<EndpointConfig> {
     let given = &args.endpoint;
-    let kind = match word(&given.endpoint_type).as_str() {
-        "chat" => Some(EndpointKind::Chat),
-        "completions" => Some(EndpointKind::Completions),
-        other => {
-            faults.add("--endpoint-type", compat::refuse_choice("--endpoint-type", other));
-            None
-        }
-    };
+    check_transport(given, faults);
+    let kind = EndpointKind::named(&given.endpoint_type).ok();
+    if kind.is_none() {
+        faults.add("--endpoint-type", compat::refuse_choice("--endpoint-type", &given.endpoint_type));
+    }
     let mut extra_inputs = serde_json::Map::new();
     for text in &given.extra_inputs {
         extra_inputs.extend(faults.take("--extra-inputs", values::pairs(text)).unwrap_or_default());
@@ -35,14 +37,66 @@ pub(super) fn endpoint(args: &ProfileArgs, faults: &mut Faults) -> Option<Endpoi
         headers.extend(faults.take("--header", values::headers(text)).unwrap_or_default());
     }
     let api_key = faults.take("--api-key", ApiKey::find(given.api_key.as_deref())).flatten();
+    if kind == Some(EndpointKind::Template) {
+        read_template(&mut extra_inputs, faults);
+    }
     Some(EndpointConfig {
         path: given.path.as_deref().map(rooted),
         use_legacy_max_tokens: given.use_legacy_max_tokens,
+        per_chunk_usage: given.per_chunk_usage,
+        use_server_token_count: given.use_server_token_count,
+        force_content_parts: environment.force_content_parts,
+        session_header: given.session_header.clone(),
+        affinity: environment.affinity,
         extra_inputs,
         headers,
         api_key,
-        ..EndpointConfig::new(kind?, given.streaming)
+        ..EndpointConfig::new(kind?, given.streaming && kind?.facts().streams)
     })
+}
+
+/// Options with one choice that works here.
+fn check_transport(given: &EndpointArgs, faults: &mut Faults) {
+    let mut check = |flag: &str, value: &Option<String>, only: &str, otherwise: &str| {
+        if let Some(value) = value
+            && word(value) != word(only)
+        {
+            faults.add(flag, format!("{value:?} cannot be had: {otherwise}"));
+        }
+    };
+    check("--url-strategy", &given.url_strategy, "round_robin", "servers take turns, round_robin");
+    check("--transport", &given.transport, "http", "requests travel by http, or https where the URL says so");
+    let json = "application/json";
+    check("--request-content-type", &given.request_content_type, json, "bodies are application/json");
+    if given.per_chunk_usage {
+        for (flag, holds) in [
+            ("--use-server-token-count", given.use_server_token_count),
+            ("--streaming", given.streaming),
+            ("--endpoint-type chat", word(&given.endpoint_type) == "chat"),
+        ] {
+            if !holds {
+                faults.add(
+                    "--per-chunk-usage",
+                    format!("takes the server's counts, chunk by chunk: it needs {flag}"),
+                );
+            }
+        }
+    }
+}
+
+/// Puts the text of a template in the place of the file's name that was given for it.
+fn read_template(extra_inputs: &mut serde_json::Map<String, serde_json::Value>, faults: &mut Faults) {
+    let Some(serde_json::Value::String(given)) = extra_inputs.get_mut("payload_template") else { return };
+    if given.contains(['{', '\n']) || !std::path::Path::new(given.as_str()).is_file() {
+        return;
+    }
+    match std::fs::read_to_string(given.as_str()) {
+        Ok(text) => *given = text,
+        Err(error) => {
+            let said = format!("payload_template: {given} cannot be read: {error}");
+            faults.add("--extra-inputs", said);
+        }
+    }
 }
 
 /// A path begins with a slash; an empty one stays empty.

@@ -2,7 +2,7 @@
 
 use loadgen_run::{Artifacts, LoadShape, PhaseLoad};
 use loadgen_schedule::{ArrivalProcess, RateFunction};
-use loadgen_wire::{REDACTED, redact_url};
+use loadgen_wire::{EndpointKind, REDACTED, redact_url};
 use loadgen_workload::WorkloadConfig;
 use serde_json::{Map, Value, json};
 
@@ -41,8 +41,13 @@ pub(super) fn input_config(
 fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
     let given = &args.endpoint;
     let urls: Vec<_> = servers.urls.iter().map(|url| redact_url(url)).collect();
-    let mut endpoint =
-        json!({ "urls": urls, "type": word(&given.endpoint_type), "streaming": given.streaming });
+    // AIPerf takes --streaming back without a word where the endpoint has no streams.
+    let streams = EndpointKind::named(&given.endpoint_type).is_ok_and(|kind| kind.facts().streams);
+    let mut endpoint = json!({
+        "urls": urls,
+        "type": word(&given.endpoint_type),
+        "streaming": given.streaming && streams,
+    });
     let mut set = |key: &str, value: Value| {
         endpoint[key] = value;
     };

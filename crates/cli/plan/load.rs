@@ -4,7 +4,7 @@ use loadgen_engine::{Cancellation, Share};
 use loadgen_run::{LoadShape, PhaseLoad};
 use loadgen_schedule::{ArrivalProcess, Rate, RateFunction, Sinusoid, Smoothness, StopCondition};
 
-use super::{Faults, nanoseconds};
+use super::{Faults, Notice, nanoseconds};
 use crate::args::ProfileArgs;
 use crate::args::swept::Swept;
 use crate::args::values::{Patience, word};
@@ -85,7 +85,8 @@ pub(super) fn python_float(value: f64) -> String {
 }
 
 /// Resolves the load.
-pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
+pub(super) fn load(args: &ProfileArgs, faults: &mut Faults, notices: &mut Vec<Notice>) -> Load {
+    check_companions(args, faults, notices);
     let fixed = is_fixed_schedule(args, faults);
     let concurrency = args.load.concurrency.as_ref();
     let concurrency = concurrency.map(|slots| slots.first().min(u64::from(u32::MAX)) as u32);
@@ -113,7 +114,7 @@ fn cancellation(args: &ProfileArgs, faults: &mut Faults) -> Option<Cancellation>
 /// A trace whose type is named and that has times is replayed at them, unless told otherwise.
 fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
     let schedule = &args.schedule;
-    if schedule.no_fixed_schedule {
+    if schedule.no_fixed_schedule && !schedule.fixed_schedule {
         return false;
     }
     let rate = args.load.request_rate.is_some() || args.load.request_rate_sinusoid.is_some();
@@ -157,41 +158,86 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
         (None, Some(spec)) => {
             faults.take("--request-rate-sinusoid", spec.parse::<Sinusoid>()).map(RateFunction::Sinusoid)
         }
-        (None, None) => {
-            for (flag, given) in [
-                ("--arrival-pattern", load.arrival_pattern.is_some()),
-                ("--arrival-smoothness", load.arrival_smoothness.is_some()),
-            ] {
-                if given {
-                    faults.add(flag, "shapes a rate: give --request-rate too");
-                }
-            }
-            return None;
-        }
+        (None, None) => return None,
     };
-    let pattern = load.arrival_pattern.as_deref().map(word);
-    let pattern =
-        pattern.as_deref().unwrap_or(if load.arrival_smoothness.is_some() { "gamma" } else { "poisson" });
+    let pattern = pattern(args);
     if load.arrival_smoothness.is_some() && pattern != "gamma" {
         faults.add(
             "--arrival-smoothness",
             format!("has no meaning with --arrival-pattern {pattern}: use gamma"),
         );
     }
+    scattered(rate?, &pattern, "--arrival-pattern", args, faults)
+}
+
+/// The pattern of arrivals, where one is given or follows from the smoothness; else `poisson`.
+fn pattern(args: &ProfileArgs) -> String {
+    let implied = if args.load.arrival_smoothness.is_some() { "gamma" } else { "poisson" };
+    args.load.arrival_pattern.as_deref().map_or(implied.to_owned(), word)
+}
+
+/// Arrivals that scatter around a rate in a pattern that `flag` names.
+fn scattered(
+    rate: RateFunction,
+    pattern: &str,
+    flag: &str,
+    args: &ProfileArgs,
+    faults: &mut Faults,
+) -> Option<ArrivalProcess> {
     match pattern {
-        "poisson" => rate.map(ArrivalProcess::Poisson),
-        "constant" => rate.map(ArrivalProcess::Constant),
+        // Beside a rate AIPerf takes a burst for Poisson arrivals; without one it is no rate at all.
+        "poisson" | "concurrency_burst" => Some(ArrivalProcess::Poisson(rate)),
+        "constant" => Some(ArrivalProcess::Constant(rate)),
         "gamma" => {
-            let smoothness = faults
-                .take("--arrival-smoothness", Smoothness::new(load.arrival_smoothness.unwrap_or(1.0)))?;
-            rate.map(|rate| ArrivalProcess::Gamma { rate, smoothness })
+            let smoothness = Smoothness::new(args.load.arrival_smoothness.unwrap_or(1.0));
+            let smoothness = faults.take("--arrival-smoothness", smoothness)?;
+            Some(ArrivalProcess::Gamma { rate, smoothness })
         }
         _ => {
             faults.add(
-                "--arrival-pattern",
-                format!("{pattern:?} is not known: expected poisson, constant or gamma"),
+                flag,
+                format!("{pattern:?} is not known: expected poisson, constant, gamma or concurrency_burst"),
             );
             None
+        }
+    }
+}
+
+/// Options that need others: without them they are refused, or said to do nothing where AIPerf takes them
+/// in silence.
+fn check_companions(args: &ProfileArgs, faults: &mut Faults, notices: &mut Vec<Notice>) {
+    let (load, warmup) = (&args.load, &args.warmup);
+    if load.benchmark_grace_period.is_some() && load.benchmark_duration.is_none() {
+        faults.add("--benchmark-grace-period", "begins when a duration ends: give --benchmark-duration too");
+    }
+    if load.request_cancellation_delay.is_some() && load.request_cancellation_rate.is_none() {
+        faults.add("--request-cancellation-delay", "delays nothing: give --request-cancellation-rate too");
+    }
+    if warmup.warmup_grace_period.is_some() && warmup.warmup_duration.is_none() {
+        faults.add("--warmup-grace-period", "begins when a duration ends: give --warmup-duration too");
+    }
+    let paced = load.request_rate.is_some() || load.request_rate_sinusoid.is_some();
+    let warms = warmup.is_wanted();
+    let rated = warms && (warmup.warmup_request_rate.is_some() || paced);
+    let burst = load.arrival_pattern.as_deref().map(word).as_deref() == Some("concurrency_burst");
+    for (flag, idle, why) in [
+        (
+            "--arrival-pattern",
+            load.arrival_pattern.is_some() && !paced && !burst,
+            "it shapes a --request-rate",
+        ),
+        ("--arrival-pattern concurrency_burst", burst && paced, "beside a rate arrivals are poisson"),
+        ("--arrival-smoothness", load.arrival_smoothness.is_some() && !paced, "it shapes a --request-rate"),
+        ("--warmup-concurrency", warmup.warmup_concurrency.is_some() && !warms, "there is no warm-up"),
+        ("--warmup-request-rate", warmup.warmup_request_rate.is_some() && !warms, "there is no warm-up"),
+        (
+            "--warmup-arrival-pattern",
+            warmup.warmup_arrival_pattern.is_some() && !rated,
+            "there is no warm-up at a rate",
+        ),
+    ] {
+        if idle {
+            notices.push(Notice::Warning(format!("{flag} has no effect here: {why}")));
         }
     }
 }
@@ -200,13 +246,13 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
 fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
     let load = &args.load;
     let duration_ns = load.benchmark_duration.as_ref().and_then(|duration| nanoseconds(duration.first()));
-    let requests = load.request_count.as_ref().or(args.input.num_conversations.as_ref());
-    let requests = requests.map(Swept::first);
-    let requests = match (fixed, requests, duration_ns) {
-        (true, ..) => None,
-        (false, None, None) => Some(DEFAULT_REQUESTS),
-        (false, requests, _) => requests,
-    };
+    let mut requests = load.request_count.as_ref().map(Swept::first);
+    let mut sessions = args.input.num_conversations.as_ref().map(Swept::first);
+    if fixed {
+        (requests, sessions) = (None, None);
+    } else if (requests, sessions, duration_ns) == (None, None, None) {
+        requests = Some(DEFAULT_REQUESTS);
+    }
     let grace_ns = duration_ns.and(match load.benchmark_grace_period {
         None => Some(DEFAULT_GRACE_NS),
         Some(Patience::Until(grace)) => nanoseconds(grace),
@@ -218,26 +264,53 @@ fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
 /// The warm-up inherits the measured load's shape; a fixed schedule's warms up in a closed loop.
 fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Option<PhaseLoad> {
     let warmup = &args.warmup;
-    let requests = warmup.warmup_request_count.filter(|requests| *requests > 0)?;
+    if !warmup.is_wanted() {
+        return None;
+    }
     let concurrency = warmup.warmup_concurrency.map(|slots| slots.min(u64::from(u32::MAX)) as u32);
-    let shape = match (&profiling.shape, warmup.warmup_request_rate) {
-        (LoadShape::Rate { cap, .. } | LoadShape::FixedSchedule { cap }, Some(rate)) => {
-            let rate = faults.take("--warmup-request-rate", Rate::new(rate))?;
-            LoadShape::Rate { process: ArrivalProcess::Poisson(rate.into()), cap: concurrency.or(*cap) }
-        }
-        (LoadShape::Closed { .. }, Some(rate)) => {
-            let rate = faults.take("--warmup-request-rate", Rate::new(rate))?;
-            LoadShape::Rate { process: ArrivalProcess::Poisson(rate.into()), cap: concurrency }
-        }
-        (LoadShape::Rate { process, cap }, None) => {
-            LoadShape::Rate { process: process.clone(), cap: concurrency.or(*cap) }
-        }
-        (LoadShape::FixedSchedule { cap }, None) => {
-            LoadShape::Closed { concurrency: concurrency.or(*cap).unwrap_or(1) }
-        }
-        (LoadShape::Closed { concurrency: inherited }, None) => {
-            LoadShape::Closed { concurrency: concurrency.unwrap_or(*inherited) }
-        }
+    let (inherited_rate, inherited_cap) = match &profiling.shape {
+        LoadShape::Rate { process, cap } => (Some(process), *cap),
+        LoadShape::FixedSchedule { cap } => (None, *cap),
+        LoadShape::Closed { concurrency } => (None, Some(*concurrency)),
     };
-    Some(PhaseLoad { shape, stop: StopCondition::after_requests(requests) })
+    let shape = match (warmup.warmup_request_rate, inherited_rate) {
+        (Some(_), _) | (None, Some(_)) => {
+            // At a rate of its own, a closed load's concurrency is no cap.
+            let closed = matches!(profiling.shape, LoadShape::Closed { .. });
+            let cap = concurrency.or(inherited_cap.filter(|_| !closed));
+            LoadShape::Rate { process: warmup_process(args, inherited_rate, faults)?, cap }
+        }
+        (None, None) => LoadShape::Closed { concurrency: concurrency.or(inherited_cap).unwrap_or(1) },
+    };
+    let duration_ns = warmup.warmup_duration.and_then(nanoseconds);
+    let grace_ns = warmup.warmup_grace_period.and_then(|grace| match grace {
+        Patience::Until(grace) => nanoseconds(grace),
+        Patience::Forever => None,
+    });
+    let stop = StopCondition {
+        requests: warmup.requests(),
+        sessions: warmup.num_warmup_sessions,
+        duration_ns,
+        grace_ns: duration_ns.and(grace_ns),
+    };
+    Some(PhaseLoad { shape, stop })
+}
+
+/// The warm-up's arrivals: its own rate or the measured one, in its own pattern or the measured one.
+fn warmup_process(
+    args: &ProfileArgs,
+    inherited: Option<&ArrivalProcess>,
+    faults: &mut Faults,
+) -> Option<ArrivalProcess> {
+    let own_pattern = args.warmup.warmup_arrival_pattern.as_deref().map(word);
+    let rate = match (args.warmup.warmup_request_rate, inherited) {
+        (Some(rate), _) => faults.take("--warmup-request-rate", Rate::new(rate)).map(RateFunction::from)?,
+        (None, Some(process)) => match (process.rate(), &own_pattern) {
+            (Some(rate), Some(_)) => rate.clone(),
+            _ => return Some(process.clone()),
+        },
+        (None, None) => return None,
+    };
+    let flag = "--warmup-arrival-pattern";
+    scattered(rate, &own_pattern.unwrap_or_else(|| pattern(args)), flag, args, faults)
 }

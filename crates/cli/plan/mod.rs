@@ -6,7 +6,9 @@
 
 mod command_line;
 mod endpoint;
+mod environment;
 mod faults;
+mod in_words;
 mod input_config;
 mod load;
 mod policy;
@@ -17,9 +19,12 @@ use std::path::PathBuf;
 use loadgen_core::Seed;
 use loadgen_run::{Artifacts, Hub, LoadShape, Outputs, ReportPlan, RunPlan};
 use loadgen_tokens::{Resolver, TokenizerRequest, TokenizerSource};
+use loadgen_wire::EndpointConfig;
+use serde_json::Value;
 
 use crate::args::ProfileArgs;
 use crate::ceiling;
+pub(crate) use environment::{Environment, VARIABLES};
 pub(crate) use faults::Faults;
 
 /// What the command line means.
@@ -37,31 +42,6 @@ pub(crate) enum Notice {
     Info(String),
     /// Something may not be as meant.
     Warning(String),
-}
-
-/// The environment that the plan reads, read once.
-#[derive(Debug, Default)]
-pub(crate) struct Environment {
-    pub(crate) verify_tls: Option<bool>,
-    pub(crate) trust_env: Option<bool>,
-    pub(crate) ip_version: Option<String>,
-}
-
-impl Environment {
-    /// Reads it.
-    pub(crate) fn read() -> Result<Self, Faults> {
-        let mut faults = Faults::default();
-        let switch = |name: &str, faults: &mut Faults| {
-            let text = std::env::var(name).ok()?;
-            faults.take(name, crate::args::values::switch(&text))
-        };
-        let environment = Self {
-            verify_tls: switch("AIPERF_HTTP_SSL_VERIFY", &mut faults),
-            trust_env: switch("AIPERF_HTTP_TRUST_ENV", &mut faults),
-            ip_version: std::env::var("AIPERF_HTTP_IP_VERSION").ok(),
-        };
-        faults.into_result(environment)
-    }
 }
 
 /// Where the servers are once the built-in mock server, if asked for, runs.
@@ -83,13 +63,14 @@ pub(crate) fn resolve(
     let mut notices = Vec::new();
 
     let seed = args.input.random_seed.map_or_else(fresh_seed, Seed);
-    let endpoint = endpoint::endpoint(args, &mut faults);
+    notices.extend(environment.without_effect.clone().map(Notice::Warning));
+    let endpoint = endpoint::endpoint(args, environment, &mut faults);
     let targets = endpoint::targets(servers, &mut faults);
     let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
     let sources = connector.as_ref().map_or(&[][..], |connector| &connector.source_addresses);
     endpoint::check_source_addresses(&targets, sources, &mut faults);
-    let load = load::load(args, &mut faults);
-    let policy = policy::policy(args, &load, &mut faults);
+    let load = load::load(args, &mut faults, &mut notices);
+    let policy = policy::policy(args, environment, &load, &mut faults);
     let workload = workload::workload(args, &load, &mut faults);
     let hub = Hub::new(connector.clone().unwrap_or_default());
     let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
@@ -115,7 +96,7 @@ pub(crate) fn resolve(
     for swept in args.axes() {
         faults.add(swept.flag, "a list of values asks for a sweep, and a plan is of one run: give one value");
     }
-    warn_of_unpinned_lengths(args, &mut notices);
+    warn_of_unpinned_lengths(args, endpoint.as_ref(), &mut notices);
     let ceiling = ceiling::of_this_host(args.output.calibration.as_deref(), &mut notices);
     let ceiling = faults.take("--calibration", ceiling).flatten();
 
@@ -133,6 +114,7 @@ pub(crate) fn resolve(
     let artifacts = Artifacts::new(dir, args.output.profile_export_prefix.as_deref());
     let report = ReportPlan {
         benchmark_id: benchmark_id(),
+        experiment: None,
         command_line: command_line::echo(argv),
         input_config: input_config::input_config(
             args,
@@ -190,7 +172,8 @@ pub(crate) fn resolve(
         profiling: load.profiling,
         cancellation: load.cancellation,
         policy,
-        workers: args.service.workers_max.map(|workers| workers as usize),
+        workers: (args.service.workers_max.into_iter().chain(environment.workers_cap).min())
+            .map(|workers| workers as usize),
         request_timeout_ns: nanoseconds(args.endpoint.request_timeout_seconds).filter(|timeout| *timeout > 0),
         drain_on_interrupt_ns: args.service.drain_on_interrupt.and_then(nanoseconds).unwrap_or(0),
         declarations: args.output.provenance.clone(),
@@ -223,17 +206,24 @@ fn tokenizer(
     Ok((resolved.source, resolved.name))
 }
 
-/// `max_tokens` is a limit: without `ignore_eos` or `min_tokens` a server may stop sooner.
-fn warn_of_unpinned_lengths(args: &ProfileArgs, notices: &mut Vec<Notice>) {
-    let pinned = args
-        .endpoint
-        .extra_inputs
-        .iter()
-        .any(|text| text.contains("ignore_eos") || text.contains("min_tokens"));
-    if args.lengths.osl.is_some() && !pinned {
+/// `max_tokens` is a limit: without `ignore_eos` or `min_tokens` a server may stop sooner. The words are
+/// AIPerf's: scripts look for them.
+fn warn_of_unpinned_lengths(
+    args: &ProfileArgs,
+    endpoint: Option<&EndpointConfig>,
+    notices: &mut Vec<Notice>,
+) {
+    let pins = |name: &str| {
+        let value = endpoint.and_then(|endpoint| endpoint.extra_inputs.get(name));
+        value.is_some_and(|value| {
+            !matches!(value, Value::Null | Value::Bool(false)) && *value != Value::from(0)
+        })
+    };
+    if args.lengths.osl.is_some() && !pins("ignore_eos") && !pins("min_tokens") {
         notices.push(Notice::Warning(
-            "Using --osl without ignore_eos or min_tokens in --extra-inputs: answers may be shorter than asked for. \
-             Consider --extra-inputs ignore_eos:true"
+            "Using --osl without ignore_eos or min_tokens in --extra-inputs. Output sequence length cannot be \
+             guaranteed unless the server honors these parameters. Consider: --extra-inputs ignore_eos:true \
+             (generate until max_tokens) or --extra-inputs min_tokens:<value> (set minimum output length)."
                 .to_owned(),
         ));
     }

@@ -4,20 +4,26 @@ use loadgen_engine::{CatchUp, ConnectionReuse, Policy};
 use loadgen_run::LoadShape;
 use loadgen_schedule::Rate;
 
-use super::Faults;
 use super::load::Load;
+use super::{Environment, Faults};
 use crate::args::ProfileArgs;
 use crate::args::values::word;
 
 /// Resolves it.
-pub(super) fn policy(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Policy {
+pub(super) fn policy(
+    args: &ProfileArgs,
+    environment: &Environment,
+    load: &Load,
+    faults: &mut Faults,
+) -> Policy {
+    let reuse = connection_reuse(args, faults).unwrap_or_default();
     Policy {
         catch_up: catch_up(args, load, faults).unwrap_or_default(),
         max_request_rate: args
             .load
             .max_request_rate
             .and_then(|rate| faults.take("--max-request-rate", Rate::new(rate))),
-        connection_reuse: connection_reuse(args, faults).unwrap_or_default(),
+        connection_reuse: if environment.force_close { ConnectionReuse::Never } else { reuse },
         ..Policy::default()
     }
 }

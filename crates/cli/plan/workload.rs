@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use loadgen_workload::{LengthDistribution, SyntheticConfig, TraceConfig, TraceFormat, WorkloadConfig};
+use loadgen_workload::{
+    LengthDistribution, ModelSelection, SyntheticConfig, TraceConfig, TraceFormat, WorkloadConfig,
+};
 
 use super::Faults;
 use super::load::Load;
@@ -21,6 +23,9 @@ pub(super) fn workload(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> 
 }
 
 fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<SyntheticConfig> {
+    if args.input.custom_dataset_type.is_some() {
+        faults.add("--custom-dataset-type", "is the format of a file: give --input-file too");
+    }
     let lengths = &args.lengths;
     let isl = LengthDistribution {
         mean: lengths.isl.as_ref().map_or(SyntheticConfig::DEFAULT_ISL, |mean| mean.first() as f64),
@@ -31,6 +36,12 @@ fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<Syn
     }
     let (pool, length) =
         (args.prefix.num_prefix_prompts.unwrap_or(0), args.prefix.prefix_prompt_length.unwrap_or(0));
+    if args.prefix.shared_system_prompt_length.is_some() && (pool > 0 || length > 0) {
+        faults.add(
+            "--shared-system-prompt-length",
+            "and --num-prefix-prompts with --prefix-prompt-length exclude one another: give one of the two",
+        );
+    }
     if length > 0 && pool == 0 {
         faults.add("--prefix-prompt-length", "needs a pool to draw from: give --num-prefix-prompts");
     }
@@ -62,6 +73,7 @@ fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<Syn
             Some(length) => Some(small(length, "--shared-system-prompt-length", faults)?),
             None => None,
         },
+        model_selection: model_selection(args, faults),
         ..SyntheticConfig::default()
     })
 }
@@ -97,6 +109,13 @@ fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceCo
             format!("{start} is after --fixed-schedule-end-offset {end}"),
         );
     }
+    if start.is_some() && schedule.fixed_schedule_auto_offset {
+        faults.add(
+            "--fixed-schedule-auto-offset",
+            "begins at the first request, and --fixed-schedule-start-offset elsewhere: give one of the two",
+        );
+    }
+    let model_selection = model_selection(args, faults);
     let limit = |value: Option<u64>| value.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
     Some(TraceConfig {
         block_size: match lengths.isl_block_size {
@@ -110,8 +129,28 @@ fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceCo
         max_isl: limit(args.input.synthesis_max_isl),
         max_osl: limit(args.input.synthesis_max_osl),
         osl: osl(args, faults),
+        model_selection,
         ..TraceConfig::mooncake(path)
     })
+}
+
+/// Which of several models a request asks.
+fn model_selection(args: &ProfileArgs, faults: &mut Faults) -> ModelSelection {
+    match args.endpoint.model_selection_strategy.as_deref().map(word).as_deref() {
+        None | Some("round_robin") => ModelSelection::RoundRobin,
+        Some("random") => ModelSelection::Random,
+        Some("weighted") => {
+            faults.add("--model-selection-strategy", "weighted needs weights, which no option gives");
+            ModelSelection::default()
+        }
+        Some(other) => {
+            faults.add(
+                "--model-selection-strategy",
+                format!("{other:?} is not known: expected round_robin or random"),
+            );
+            ModelSelection::default()
+        }
+    }
 }
 
 /// What is sent, for people.

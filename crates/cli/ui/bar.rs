@@ -5,19 +5,19 @@ use std::sync::Mutex;
 use indicatif::{ProgressBar, ProgressStyle};
 use loadgen_run::{Level, Live, PhaseOutline, Progress};
 
-use super::{label, of, rate, state};
+use super::{Floor, label, of, rate, state};
 
 /// Steps of the bar; a phase's progress is a fraction.
 const STEPS: u64 = 1000;
 
 /// Draws a bar on standard error.
 pub(super) struct Bar {
-    floor: Level,
+    floor: Floor,
     bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Bar {
-    pub(super) fn new(floor: Level) -> Self {
+    pub(super) fn new(floor: Floor) -> Self {
         Self { floor, bar: Mutex::new(None) }
     }
 
@@ -46,7 +46,7 @@ fn new_bar(name: &str) -> ProgressBar {
 
 impl Progress for Bar {
     fn note(&self, level: Level, message: &str) {
-        if level < self.floor {
+        if !self.floor.shows(level) {
             return;
         }
         let line = format!("{}: {message}", label(level));

@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 
 use loadgen_run::{Level, Live, PhaseOutline, Progress};
 
-use super::{clock, label, of, rate, state};
+use super::{Floor, clock, label, of, rate, state};
 
 /// Writes lines to standard error.
 pub(super) struct Lines {
     /// How often a running phase gets a line; `None` never.
     interval: Option<Duration>,
     /// Notes below this are not shown.
-    floor: Level,
+    floor: Floor,
     last: Mutex<Instant>,
 }
 
 impl Lines {
-    pub(super) fn new(interval: Option<Duration>, floor: Level) -> Self {
+    pub(super) fn new(interval: Option<Duration>, floor: Floor) -> Self {
         Self { interval, floor, last: Mutex::new(Instant::now()) }
     }
 
@@ -34,7 +34,7 @@ impl Lines {
 
 impl Progress for Lines {
     fn note(&self, level: Level, message: &str) {
-        if level >= self.floor {
+        if self.floor.shows(level) {
             say!("{}: {message}", label(level));
         }
     }

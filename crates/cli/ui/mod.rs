@@ -29,20 +29,44 @@ pub(crate) enum Ui {
     None,
 }
 
+/// How much is said while a run goes on, and how often; nothing given is the usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Talk {
+    /// The least that is said.
+    pub(crate) floor: Option<Floor>,
+    /// From one line of a log to the next; none when it is zero.
+    pub(crate) interval: Option<Duration>,
+}
+
+/// The least that is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Floor {
+    /// Notes of this level and above.
+    At(Level),
+    /// No note at all: errors end the run, and say so.
+    Nothing,
+}
+
+impl Floor {
+    fn shows(self, level: Level) -> bool {
+        matches!(self, Self::At(floor) if level >= floor)
+    }
+}
+
 /// How often a log gets a line.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Ui {
     /// The watcher for this choice, here.
-    pub(crate) fn progress(self, verbose: bool) -> Arc<dyn Progress> {
-        let floor = match (self, verbose) {
-            (_, true) => Level::Debug,
-            (Self::Auto, false) => Level::Info,
-            (Self::None, false) => Level::Warning,
-        };
+    pub(crate) fn progress(self, talk: Talk) -> Arc<dyn Progress> {
+        let floor = talk.floor.unwrap_or(match self {
+            Self::Auto => Floor::At(Level::Info),
+            Self::None => Floor::At(Level::Warning),
+        });
+        let interval = talk.interval.unwrap_or(LINE_INTERVAL);
         match self {
             Self::Auto if std::io::stderr().is_terminal() => Arc::new(bar::Bar::new(floor)),
-            Self::Auto => Arc::new(lines::Lines::new(Some(LINE_INTERVAL), floor)),
+            Self::Auto => Arc::new(lines::Lines::new((!interval.is_zero()).then_some(interval), floor)),
             Self::None => Arc::new(lines::Lines::new(None, floor)),
         }
     }

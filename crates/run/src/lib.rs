@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod provenance;
 mod redact_file;
+mod rehearse;
 mod schemas;
 mod watch;
 
@@ -31,4 +32,5 @@ pub use hub::Hub;
 pub use plan::{LoadShape, Outputs, PhaseLoad, ReportPlan, RunPlan};
 pub use progress::{Level, Live, PhaseOutline, Progress};
 pub use provenance::{Fact, Origin, Provenance};
+pub use rehearse::{Rehearsal, rehearse};
 pub use schemas::schemas;

@@ -15,7 +15,7 @@ use super::table;
 use crate::args::{CalibrateArgs, Cli, Command};
 use crate::mock_child::MockChild;
 use crate::plan::{self, Environment, Servers};
-use crate::ui::{Ui, say};
+use crate::ui::{Talk, Ui, say};
 
 /// Token events a second of one stream in a search for token events.
 const TOKENS_OF_A_STREAM: u64 = 100;
@@ -90,7 +90,7 @@ impl Bench {
             quick: args.quick,
             timestamps: args.timestamps.clone(),
             stop,
-            progress: Ui::None.progress(false),
+            progress: Ui::None.progress(Talk::default()),
         })
     }
 

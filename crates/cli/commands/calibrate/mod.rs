@@ -20,7 +20,7 @@ use crate::args::values::word;
 use crate::ceiling;
 use crate::exit::ExitStatus;
 use crate::plan::Faults;
-use crate::ui::{Ui, say};
+use crate::ui::{Talk, Ui, say};
 use bench::Bench;
 
 /// Runs it.
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitStatus> {
     let path = destination(args)?;
     ceiling::check_writable(&path)?;
     let stop = StopSignal::new();
-    let progress: Arc<dyn Progress> = Ui::None.progress(false);
+    let progress: Arc<dyn Progress> = Ui::None.progress(Talk::default());
     super::profile::listen_for_interrupts(&stop, &progress)?;
     let host = Host::read();
     let circumstances = Circumstances {
