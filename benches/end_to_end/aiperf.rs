@@ -53,10 +53,15 @@ pub(crate) fn run(bench: &Bench, folder: &Folder, mock: &Mock, flags: &str) -> R
 }
 
 impl Run {
+    /// Its per-request file.
+    pub(crate) fn lines(&self) -> PathBuf {
+        self.results.join("profile_export.jsonl")
+    }
+
     /// Its lines, held against the server's log. Chunks are known by their gaps alone, and nothing is said
     /// of which are exact.
     pub(crate) fn errors_against(&self, truth: &Truth) -> Result<Errors> {
-        let path = self.results.join("profile_export.jsonl");
+        let path = self.lines();
         let text = fs::read_to_string(&path).with_context(|| format!("no {}", path.display()))?;
         let mut errors = Errors::default();
         for line in text.lines() {

@@ -90,6 +90,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// The per-request file.
+    pub(crate) fn lines(&self) -> PathBuf {
+        self.results.join("profile_export.jsonl")
+    }
+
     /// `measurement_quality.json`.
     pub(crate) fn quality(&self) -> Result<Value> {
         self.json("measurement_quality.json")

@@ -14,6 +14,7 @@ mod mock;
 mod options;
 mod process;
 mod quantile;
+mod reported;
 mod table;
 mod timing;
 mod truth;

@@ -62,6 +62,7 @@ pub(crate) fn raw(number: i64) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         trail: None,
+        exchange: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! To add a case: write a function from a [`Bench`] to [`Samples`], name its figures, list it in [`CASES`].
 
+mod beside;
 mod busy;
 mod calm;
 mod cpu;
@@ -43,6 +44,7 @@ pub(crate) enum Effort {
 /// All of them, in the order of the table.
 pub(crate) const CASES: &[Case] = &[
     calm::CALM,
+    beside::BESIDE,
     busy::BUSY,
     busy::BUSY_FAST,
     stopped::STOPPED_PLAIN,
