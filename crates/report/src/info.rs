@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use loadgen_core::Nanos;
-use loadgen_metrics::{Quality, SloSet, Summary, TimelineData};
+use loadgen_metrics::{Quality, SloSet, Summary, Thresholds, TimelineData};
+use serde::{Deserialize, Serialize};
 
 /// Facts of a run that its records do not hold.
 ///
@@ -18,8 +19,8 @@ pub struct RunInfo {
     pub benchmark_id: String,
     /// The root seed; absent when the user gave none.
     pub random_seed: Option<u64>,
-    /// Number of the run within a multi-run, from 0.
-    pub trial: u32,
+    /// Which run of an experiment this is; `None` for a run of its own.
+    pub experiment: Option<ExperimentRun>,
     /// The command line.
     pub cli_command: String,
     /// The configuration as the user set it.
@@ -30,10 +31,33 @@ pub struct RunInfo {
     pub incomplete_reason: Option<String>,
     /// Whether GPU telemetry was not turned off: AIPerf then writes its empty sections.
     pub gpu_telemetry: bool,
+    /// What tables are headed with: the program's name, or that of the one whose name it was called by.
+    pub product: String,
+    /// What the tables are of: `LLM Metrics`, or what another kind of endpoint has.
+    pub metrics_title: String,
+    /// From where on token counts disagree.
+    pub thresholds: Thresholds,
     /// Where the results are read: instants are printed in its local time.
     pub time_zone: TimeZone,
     /// What was run, as (name, value) for the page's head: model, target, load, workload and the like.
     pub facts: Vec<(String, String)>,
+}
+
+/// One run of an experiment: of repeats, of a sweep, or of both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentRun {
+    /// Identifies the experiment: a UUID.
+    pub sweep_id: String,
+    /// Number of the repeat, from 0.
+    pub trial: u32,
+    /// What it is called: `run_0001`.
+    pub run_label: String,
+    /// What sets its variation apart, in words; `base` where nothing is swept.
+    pub variation_label: String,
+    /// Number of the variation, from 0.
+    pub variation_index: usize,
+    /// The values that set it apart, by their path.
+    pub variation_values: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Default for RunInfo {
@@ -43,12 +67,15 @@ impl Default for RunInfo {
             loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
             benchmark_id: String::new(),
             random_seed: None,
-            trial: 0,
+            experiment: None,
             cli_command: String::new(),
             input_config: serde_json::Map::new(),
             was_cancelled: false,
             incomplete_reason: None,
             gpu_telemetry: true,
+            product: "loadgen".to_owned(),
+            metrics_title: "LLM Metrics".to_owned(),
+            thresholds: Thresholds::default(),
             time_zone: TimeZone::system(),
             facts: Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! Numbers to text: AIPerf's files, the console, plots and the HTML page.
 //!
-//! * [`summary_json`], [`summary_csv`], [`RecordLines`] and [`InputsJson`] write the files that
-//!   AIPerf's readers know, key for key;
+//! * [`summary_json`], [`summary_csv`], [`RecordLines`], [`RawLines`], [`outputs_json`] and
+//!   [`InputsJson`] write the files that AIPerf's readers know, key for key;
 //! * [`console`] draws what is printed at the end of a run;
 //! * [`aggregate`] and [`sweep`] write what several runs came to together;
 //! * [`html`] makes the page of a run, and [`plot`] every picture in it or beside it;
@@ -18,21 +18,30 @@ mod info;
 mod inputs;
 mod keyed;
 mod origins;
+mod phases;
+pub mod outputs_json;
 pub mod plot;
 mod python;
 mod quality_words;
+mod raw_lines;
 mod record_line;
 mod rows;
 mod schemas;
+mod sse_messages;
 mod summary_csv;
 mod summary_json;
+mod timeslices;
+mod trace_data;
 pub mod sweep;
 
-pub use info::{Report, RunInfo};
+pub use info::{ExperimentRun, Report, RunInfo};
 pub use inputs::InputsJson;
 pub use jiff::tz::TimeZone;
+pub use phases::{PhaseView, phase_manifest};
 pub use python::{python, python_text};
+pub use raw_lines::RawLines;
 pub use record_line::RecordLines;
 pub use schemas::schemas;
 pub use summary_csv::summary_csv;
-pub use summary_json::{AIPERF_VERSION, SCHEMA_VERSION, summary_json};
+pub use summary_json::{AIPERF_VERSION, SCHEMA_VERSION, phase_json, summary_json};
+pub use timeslices::{TimeslicesCsv, TimeslicesJson};

@@ -2,7 +2,7 @@
 //!
 //! Keys stand in AIPerf's order: its declared metrics, the run's facts, then every other metric.
 //! What is absent is left out, never null; every number is a float but `count`; nothing that is not
-//! finite is written. `loadgen_version` is the one key of ours.
+//! finite is written. `loadgen_version` and `in_band_error_summary` are the keys of ours, beside our metrics.
 
 use loadgen_core::ErrorDetail;
 use loadgen_metrics::{Metric, MetricSummary, Stats, Summary};
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::info::RunInfo;
 use crate::keyed::Keyed;
+use crate::phases::PhaseView;
 
 /// The schema this file follows.
 pub const SCHEMA_VERSION: &str = "1.4";
@@ -76,6 +77,9 @@ pub(crate) struct SummaryFile<'a> {
     incomplete_reason: Option<&'a str>,
     /// Errors grouped by code, type and message.
     error_summary: Vec<ErrorGroup<'a>>,
+    /// Errors that servers told of inside responses which count as successes; a key of ours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    in_band_error_summary: Vec<ErrorGroup<'a>>,
     /// Start of the measured phase: local time without a zone.
     start_time: String,
     /// End of the measured phase's last request.
@@ -180,18 +184,33 @@ struct TelemetrySummary {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct RunFacts<'a> {
     benchmark_id: &'a str,
+    /// Identifies the experiment that the run is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep_id: Option<&'a str>,
     /// The root seed; absent when the user gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     random_seed: Option<u64>,
     /// Number of the run within a multi-run, from 0.
     trial: u32,
+    /// What the run is called within the experiment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_label: Option<&'a str>,
+    /// What sets its variation apart; `base` where nothing is swept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variation_label: Option<&'a str>,
+    /// Number of the variation, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variation_index: Option<usize>,
+    /// The values that set it apart, by their path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variation_values: Option<&'a serde_json::Map<String, serde_json::Value>>,
     /// The command line, secrets removed.
     cli_command: &'a str,
 }
 
 /// Equal errors and how often they came.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-struct ErrorGroup<'a> {
+pub(crate) struct ErrorGroup<'a> {
     error_details: ErrorFacts<'a>,
     count: u64,
 }
@@ -229,48 +248,78 @@ impl<'a> From<&'a ErrorDetail> for ErrorFacts<'a> {
 
 /// The file's text: two spaces a level, no newline at its end.
 pub fn summary_json(summary: &Summary, info: &RunInfo) -> String {
-    let (declared, others) = by_tag(&summary.metrics).split(&DECLARED);
-    let (start, end) = (info.local_time(summary.window.start), info.local_time(summary.window.end));
+    let phases = PhaseView::of(summary);
+    let measured = phases.last().expect("there is a measured phase");
     let file = SummaryFile {
-        schema_version: SCHEMA_VERSION,
-        aiperf_version: AIPERF_VERSION,
-        loadgen_version: &info.loadgen_version,
-        benchmark_id: &info.benchmark_id,
         telemetry_data: info.gpu_telemetry.then(|| TelemetryData {
             summary: TelemetrySummary {
                 endpoints_configured: Vec::new(),
                 endpoints_successful: Vec::new(),
-                start_time: start.clone(),
-                end_time: end.clone(),
+                start_time: info.local_time(summary.window.start),
+                end_time: info.local_time(summary.window.end),
             },
             endpoints: std::collections::BTreeMap::new(),
             error_summary: Vec::new(),
         }),
+        in_band_error_summary: groups(&summary.in_band_errors),
+        warmup_metrics: by_tag(&summary.warmup_metrics),
+        ..of_phase(measured, info)
+    };
+    text(&file)
+}
+
+/// The text of one phase's own file: the same, without telemetry and the warm-up.
+pub fn phase_json(phase: &PhaseView<'_>, info: &RunInfo) -> String {
+    text(&of_phase(phase, info))
+}
+
+fn text(file: &SummaryFile<'_>) -> String {
+    serde_json::to_string_pretty(file).expect("text keys and finite numbers always serialize")
+}
+
+fn of_phase<'a>(phase: &PhaseView<'a>, info: &'a RunInfo) -> SummaryFile<'a> {
+    let (declared, others) = by_tag(phase.metrics).split(&DECLARED);
+    SummaryFile {
+        schema_version: SCHEMA_VERSION,
+        aiperf_version: AIPERF_VERSION,
+        loadgen_version: &info.loadgen_version,
+        benchmark_id: &info.benchmark_id,
+        telemetry_data: None,
         input_config: &info.input_config,
-        run_info: RunFacts {
-            benchmark_id: &info.benchmark_id,
-            random_seed: info.random_seed,
-            trial: info.trial,
-            cli_command: &info.cli_command,
-        },
+        run_info: run_facts(info),
         was_cancelled: info.was_cancelled,
         is_complete: info.incomplete_reason.is_none(),
         incomplete_reason: info.incomplete_reason.as_deref(),
-        error_summary: summary
-            .error_summary
-            .iter()
-            .map(|(error, count)| ErrorGroup { error_details: error.into(), count: *count })
-            .collect(),
-        start_time: start,
-        end_time: end,
-        warmup_metrics: by_tag(&summary.warmup_metrics),
+        error_summary: groups(phase.errors),
+        in_band_error_summary: Vec::new(),
+        start_time: info.local_time(phase.window.start),
+        end_time: info.local_time(phase.window.end),
+        warmup_metrics: by_tag(&[]),
         declared,
         others,
-    };
-    serde_json::to_string_pretty(&file).expect("text keys and finite numbers always serialize")
+    }
 }
 
-fn by_tag(metrics: &[MetricSummary]) -> Keyed<MetricFigures> {
+pub(crate) fn groups(errors: &[(ErrorDetail, u64)]) -> Vec<ErrorGroup<'_>> {
+    errors.iter().map(|(error, count)| ErrorGroup { error_details: error.into(), count: *count }).collect()
+}
+
+fn run_facts(info: &RunInfo) -> RunFacts<'_> {
+    let experiment = info.experiment.as_ref();
+    RunFacts {
+        benchmark_id: &info.benchmark_id,
+        sweep_id: experiment.map(|run| run.sweep_id.as_str()),
+        random_seed: info.random_seed,
+        trial: experiment.map_or(0, |run| run.trial),
+        run_label: experiment.map(|run| run.run_label.as_str()),
+        variation_label: experiment.map(|run| run.variation_label.as_str()),
+        variation_index: experiment.map(|run| run.variation_index),
+        variation_values: experiment.map(|run| &run.variation_values),
+        cli_command: &info.cli_command,
+    }
+}
+
+pub(crate) fn by_tag(metrics: &[MetricSummary]) -> Keyed<MetricFigures> {
     metrics
         .iter()
         .map(|m| (m.metric.tag, MetricFigures::new(m.metric, &m.stats)))

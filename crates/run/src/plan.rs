@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use loadgen_core::Seed;
+use loadgen_core::{CaptureScope, Seed};
 use loadgen_engine::{Cancellation, Policy};
 use loadgen_metrics::{CeilingCited, MetricConfig, SloSet};
+use loadgen_report::ExperimentRun;
 use loadgen_schedule::{ArrivalProcess, StopCondition};
 use loadgen_tokens::TokenizerSource;
 use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Target};
@@ -86,8 +87,11 @@ pub enum LoadShape {
 pub struct ReportPlan {
     /// Where the files are.
     pub artifacts: Artifacts,
-    /// Identifies the run: 12 hex digits.
+    /// Identifies the run: 12 hex digits, 32 for a run of an experiment.
     pub benchmark_id: String,
+    /// Which run of an experiment this is; `None` for a run of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<ExperimentRun>,
     /// The command line, secrets removed.
     pub command_line: String,
     /// The configuration as AIPerf echoes it.
@@ -147,6 +151,25 @@ pub struct Outputs {
     pub html: bool,
     /// AIPerf's (empty) GPU sections.
     pub gpu_sections: bool,
+    /// The raw lines: what was sent and what came.
+    #[serde(default)]
+    pub raw: bool,
+    /// What was seen of the connections, in the per-request lines.
+    #[serde(default)]
+    pub http_trace: bool,
+    /// The file of answers.
+    #[serde(default)]
+    pub answers: bool,
+    /// The console's table of HTTP timings.
+    #[serde(default)]
+    pub trace_timing: bool,
+}
+
+impl Outputs {
+    /// What has to be kept of exchanges for them.
+    pub fn capture(&self) -> CaptureScope {
+        CaptureScope { bodies: self.raw, trace: self.http_trace }
+    }
 }
 
 impl ReportPlan {
@@ -162,10 +185,11 @@ impl ReportPlan {
 
     /// Which metrics the run can have.
     pub fn metric_config(&self) -> Result<MetricConfig, loadgen_metrics::SloError> {
+        let facts = self.endpoint.facts();
         let mut config = MetricConfig {
             streaming: self.streaming,
-            produces_tokens: true,
-            tokenizes_input: true,
+            produces_tokens: facts.produces_tokens,
+            tokenizes_input: facts.tokenizes_input,
             server_token_counts: self.server_token_counts,
             fixed_schedule: self.fixed_schedule,
             slos: SloSet::default(),

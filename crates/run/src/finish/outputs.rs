@@ -1,19 +1,20 @@
 //! The files that are written once all records are in.
 //!
-//! Each is written beside its place and then put there, so none is ever half written. The ready
-//! marker comes last.
+//! Each is written beside its place and then put there, so none is ever half written, and each on its
+//! own: see [`files`](super::files). The ready marker comes last.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use loadgen_metrics::{Quality, QualityInput, RunFacts, ScheduleFacts, Summary};
-use loadgen_record::keys;
+use loadgen_record::{PartialFile, keys};
 use loadgen_report::console::{self, Options};
-use loadgen_report::{RunInfo, html, summary_csv, summary_json};
+use loadgen_report::{RunInfo, html, outputs_json, summary_csv, summary_json};
 
 use super::pass::Done;
+use super::sorted::Sorter;
 use super::{Collected, RunResult, report};
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
@@ -26,22 +27,23 @@ const KILLED: &str = "The run ended before it was done: these are the requests i
 /// AIPerf's words for a run that was interrupted.
 const INTERRUPTED: &str = "Run cancelled before all records were processed.";
 
-/// Writes them.
-pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> Result<RunResult, RunError> {
+/// Writes them, and says what became of them all.
+pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunResult {
     let Collected { summary, quality, timeline, notes } = done.collected;
+    let mut failures = done.failures;
     let quality = judge(quality, &summary, &notes, &plan);
     let info = run_info(&plan, &notes);
     let fell_behind = notes.ended.as_ref().and_then(|ended| ended.engine.fell_behind);
     let provenance = notes.provenance.unwrap_or_default();
-    if let Some(mut parquet) = done.parquet {
+    failures.end(done.parquet, |mut parquet| {
         parquet.add_metadata(keys::TIMESTAMP_SOURCE, quality.timestamp_source.name().to_owned());
         parquet.add_metadata(keys::PROVENANCE_SHA256, provenance.sha256());
         parquet.add_metadata(keys::HOST, host_name(&provenance));
         parquet.add_metadata(keys::MEASUREMENT_QUALITY, compact(&quality));
-        parquet.finish()?;
-    }
-    put(&artifacts.measurement_quality(), &(pretty(&quality) + "\n"))?;
-    put(&artifacts.provenance(), &provenance.render())?;
+        Ok(parquet.finish()?)
+    });
+    failures.put(&artifacts.measurement_quality(), &(pretty(&quality) + "\n"));
+    failures.put(&artifacts.provenance(), &provenance.render());
 
     let succeeded = summary.counts.ok > 0;
     let files = files(&plan, &artifacts, succeeded);
@@ -49,17 +51,41 @@ pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> Resul
     let view = report(&summary, &info, &slos, &quality, &timeline, &files);
     // As AIPerf: without a single success there is nothing to sum up.
     if succeeded {
-        put(&artifacts.summary_json(), &summary_json(&summary, &info))?;
-        put(&artifacts.summary_csv(), &summary_csv(&summary, plan.outputs.gpu_sections))?;
-        put(&artifacts.console_txt(), &console::blocks(&view, Options::file(false)))?;
+        failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
+        failures.put(&artifacts.summary_csv(), &summary_csv(&summary, plan.outputs.gpu_sections));
+        failures.put(&artifacts.console_txt(), &console::blocks(&view, Options::file(false)));
+    }
+    // So it does with the answers; the raw lines say why there was none.
+    if succeeded {
+        let path = artifacts.outputs_json();
+        failures.end(done.answers, |sorter| write_answers(&path, sorter));
     }
     if plan.outputs.html {
-        put(&artifacts.html(), &html::page(&view))?;
+        failures.put(&artifacts.html(), &html::page(&view));
     }
-    if succeeded {
-        ready(&artifacts.ready_marker(), info.was_cancelled, info.incomplete_reason.is_some())?;
+    // It says that all is there.
+    if succeeded && failures.is_empty() {
+        let marker = artifacts.ready_marker();
+        failures.note(&marker, ready(&marker, info.was_cancelled, info.incomplete_reason.is_some()));
     }
-    Ok(RunResult { summary, quality, artifacts, fell_behind, plan, info, slos, timeline, files })
+    let unwritten = failures.into_error(&artifacts.dir);
+    RunResult { summary, quality, artifacts, fell_behind, unwritten, plan, info, slos, timeline, files }
+}
+
+/// Writes the file of answers, in order.
+fn write_answers(path: &Path, sorter: Sorter) -> Result<(), RunError> {
+    let mut file = BufWriter::new(PartialFile::create(path)?);
+    let mut is_first = true;
+    let put_together = |entry: &[u8]| {
+        let before = if std::mem::take(&mut is_first) { outputs_json::HEAD } else { outputs_json::BETWEEN };
+        file.write_all(before.as_bytes())?;
+        file.write_all(entry)
+    };
+    sorter.finish(put_together).map_err(RunError::write(path))?;
+    let end = if is_first { outputs_json::EMPTY } else { outputs_json::TAIL };
+    file.write_all(end.as_bytes()).map_err(RunError::write(path))?;
+    let written = file.into_inner().map_err(std::io::IntoInnerError::into_error);
+    Ok(written.map_err(RunError::write(path))?.commit()?)
 }
 
 /// The verdict on the client.
@@ -102,7 +128,7 @@ fn run_info(plan: &ReportPlan, notes: &Notes) -> RunInfo {
         loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
         benchmark_id: plan.benchmark_id.clone(),
         random_seed: plan.random_seed,
-        trial: 0,
+        experiment: plan.experiment.clone(),
         cli_command: plan.command_line.clone(),
         input_config: plan.input_config.as_object().cloned().unwrap_or_default(),
         was_cancelled: interrupted.unwrap_or(true),
@@ -134,6 +160,8 @@ fn files(plan: &ReportPlan, artifacts: &Artifacts, succeeded: bool) -> Vec<(Stri
     [
         (succeeded, "CSV Export", artifacts.summary_csv()),
         (succeeded, "JSON Export", artifacts.summary_json()),
+        (plan.outputs.raw, "Raw Records", artifacts.raw_jsonl()),
+        (succeeded && plan.outputs.answers, "Outputs JSON", artifacts.outputs_json()),
         (plan.outputs.records, "Records", artifacts.records_jsonl()),
         (plan.outputs.parquet, "Parquet", artifacts.parquet()),
         (plan.outputs.html, "Report", artifacts.html()),
@@ -158,20 +186,6 @@ fn compact(value: &impl serde::Serialize) -> String {
 
 fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data serialises")
-}
-
-/// Where a file is written before it is put in its place.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    name.into()
-}
-
-/// Writes a file beside its place and puts it there.
-pub(crate) fn put(path: &Path, text: &str) -> Result<(), RunError> {
-    let partial = beside(path);
-    fs::write(&partial, text).map_err(RunError::write(&partial))?;
-    fs::rename(&partial, path).map_err(RunError::write(path))
 }
 
 /// Says that everything is there. Readable by its owner alone, as AIPerf's.
