@@ -1,5 +1,7 @@
 //! What a run must say about itself before its records can be turned into numbers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::metric::Metric;
 use crate::slo::SloSet;
 
@@ -18,6 +20,27 @@ pub struct MetricConfig {
     pub fixed_schedule: bool,
     /// The service level objectives; empty without `--goodput`.
     pub slos: SloSet,
+    /// From where on token counts disagree.
+    pub thresholds: Thresholds,
+}
+
+/// From where on a request counts as one whose token counts disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Thresholds {
+    /// The server's count differs from ours by more than this many percent of ours.
+    pub usage_diff_pct: f64,
+    /// The output is longer or shorter than asked for by more than this many percent of that,
+    pub osl_mismatch_pct: f64,
+    /// or by more than this many tokens, whichever is less.
+    pub osl_mismatch_tokens: f64,
+}
+
+impl Default for Thresholds {
+    /// AIPerf's.
+    fn default() -> Self {
+        Self { usage_diff_pct: 10.0, osl_mismatch_pct: 5.0, osl_mismatch_tokens: 50.0 }
+    }
 }
 
 impl Default for MetricConfig {
@@ -30,6 +53,7 @@ impl Default for MetricConfig {
             server_token_counts: false,
             fixed_schedule: false,
             slos: SloSet::default(),
+            thresholds: Thresholds::default(),
         }
     }
 }

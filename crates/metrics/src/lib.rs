@@ -28,7 +28,7 @@ mod value;
 
 pub use aggregate::{Aggregator, SliceSummary};
 pub use column::SpillError;
-pub use config::MetricConfig;
+pub use config::{MetricConfig, Thresholds};
 pub use metric::{ConsoleGroup, Kind, Metric, MetricId, Unit};
 pub use quality::{
     Ceiling, CeilingCited, HostFacts, LagStats, PacketFacts, Quality, QualityInput, Reason, Remark, RunFacts,

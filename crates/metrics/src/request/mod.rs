@@ -9,7 +9,7 @@ mod usage;
 
 use loadgen_core::{Instants, Nanos, Outcome, RequestRecord};
 
-use crate::config::MetricConfig;
+use crate::config::{MetricConfig, Thresholds};
 use crate::metric::MetricId;
 use crate::registry::id;
 use crate::value::{Native, RequestMetrics};
@@ -32,12 +32,6 @@ const OSL_DIFF: MetricId = id!("osl_mismatch_diff_pct");
 const OSL_MISMATCH: MetricId = id!("osl_mismatch_count");
 const GOOD: MetricId = id!("good_request_count");
 const ERROR_ISL: MetricId = id!("error_isl");
-
-/// An output length is a mismatch when it misses the length asked for by more than this many percent
-/// of it, or by more than [`OSL_MISMATCH_TOKENS`], whichever is less.
-const OSL_MISMATCH_PCT: f64 = 5.0;
-/// See [`OSL_MISMATCH_PCT`].
-const OSL_MISMATCH_TOKENS: f64 = 50.0;
 
 /// Values under construction: drops what does not apply to the run.
 struct Values<'a> {
@@ -119,13 +113,19 @@ fn lengths(values: &mut Values<'_>, record: &RequestRecord) {
     let tokens = &record.tokens;
     let output = tokens.output_sequence();
     values.int(ISL, tokens.input);
-    values.int(OSL, output);
+    if values.config.produces_tokens {
+        values.int(OSL, output);
+    } else {
+        // AIPerf's answer for endpoints that answer with no tokens: none, for each request.
+        values.values.push((OSL, Native::Int(0)));
+    }
     values.int(OUTPUT, tokens.output.filter(|&output| output != 0));
     values.int(REASONING, tokens.reasoning);
     if let (Some(output), Some(requested)) = (output, tokens.requested_output.filter(|&tokens| tokens > 0)) {
         let (missed, requested) = ((output - requested) as f64, requested as f64);
         values.float(OSL_DIFF, 100.0 * missed / requested);
-        let allowed = (requested * OSL_MISMATCH_PCT / 100.0).min(OSL_MISMATCH_TOKENS);
+        let Thresholds { osl_mismatch_pct, osl_mismatch_tokens, .. } = values.config.thresholds;
+        let allowed = (requested * osl_mismatch_pct / 100.0).min(osl_mismatch_tokens);
         values.int(OSL_MISMATCH, i64::from(missed.abs() > allowed));
     }
 }

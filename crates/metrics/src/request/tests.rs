@@ -201,3 +201,43 @@ fn columns_line_up_with_their_metrics() {
         assert_eq!(value, metrics.get(metric.tag), "{}", metric.tag);
     }
 }
+
+#[test]
+fn thresholds_are_the_runs() {
+    let mut record = fixture::ok(&[40, 52]);
+    record.tokens.requested_output = Some(10);
+    record.tokens.usage =
+        Some(Usage { prompt_tokens: Some(40), completion_tokens: Some(8), ..Usage::default() });
+    let counts = |thresholds| {
+        let metrics = request_metrics(&record, &MetricConfig { thresholds, ..config() });
+        (metrics.get("usage_discrepancy_count"), metrics.get("osl_mismatch_count"))
+    };
+    assert_eq!(counts(Thresholds::default()), (Some(1.0), Some(1.0)));
+    // 25 % off, and 2 of 10 tokens short.
+    let wide = Thresholds { usage_diff_pct: 25.0, osl_mismatch_pct: 20.0, osl_mismatch_tokens: 2.0 };
+    assert_eq!(counts(wide), (Some(0.0), Some(0.0)));
+    assert_eq!(counts(Thresholds { osl_mismatch_tokens: 1.0, ..wide }).1, Some(1.0));
+}
+
+#[test]
+fn an_endpoint_without_tokens_says_so_of_each_request() {
+    let config = MetricConfig { streaming: false, produces_tokens: false, ..config() };
+    let mut record = fixture::ok(&[62]);
+    record.tokens.output = None;
+    let metrics = request_metrics(&record, &config);
+    assert_eq!(metrics.get("output_sequence_length"), Some(0.0));
+    assert_eq!(metrics.get("input_sequence_length"), Some(32.0));
+    for absent in ["output_token_count", "e2e_output_token_throughput", "time_to_first_token"] {
+        assert_eq!(metrics.get(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn what_only_one_vendor_reports_is_passed_on() {
+    let mut record = fixture::ok(&[40, 52]);
+    record.tokens.usage =
+        Some(Usage { tool_use_prompt_tokens: Some(7), prompt_audio_seconds: Some(1.5), ..Usage::default() });
+    let metrics = request_metrics(&record, &config());
+    assert_eq!(metrics.get("usage_tool_use_prompt_tokens"), Some(7.0));
+    assert_eq!(metrics.get("usage_prompt_audio_seconds"), Some(1.5));
+}

@@ -11,9 +11,6 @@ const COMPLETION_DIFF: MetricId = id!("usage_completion_tokens_diff_pct");
 const REASONING_DIFF: MetricId = id!("usage_reasoning_tokens_diff_pct");
 const DISCREPANCY: MetricId = id!("usage_discrepancy_count");
 
-/// A request's counts disagree when one of them differs by more than this many percent.
-const DISCREPANCY_PCT: f64 = 10.0;
-
 pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
     let Some(usage) = &record.tokens.usage else { return };
     let tokens = &record.tokens;
@@ -44,7 +41,7 @@ pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
     values.float(REASONING_DIFF, reasoning);
     if let (Some(prompt), Some(completion)) = (prompt, completion) {
         let worst = prompt.max(completion).max(reasoning.unwrap_or(0.0));
-        values.int(DISCREPANCY, i64::from(worst > DISCREPANCY_PCT));
+        values.int(DISCREPANCY, i64::from(worst > values.config.thresholds.usage_diff_pct));
     }
 }
 

@@ -7,6 +7,7 @@ use loadgen_metrics::{ConsoleGroup, MetricSummary, Stats, Summary};
 use super::MISSING;
 use super::paint::Paint;
 use super::table::{Align, Table};
+use crate::info::{Report, RunInfo};
 
 /// A header longer than this puts its unit on a second line, as AIPerf does.
 const LONGEST_HEADER: usize = 30;
@@ -23,16 +24,24 @@ const COLUMNS: [(&str, Align); 8] = [
 ];
 
 /// One table for each group that has metrics, the main one last.
-pub(super) fn tables(summary: &Summary, trace_timing: bool, width: usize, paint: Paint) -> Vec<String> {
+pub(super) fn tables(report: &Report<'_>, trace_timing: bool, width: usize, paint: Paint) -> Vec<String> {
+    let RunInfo { product, metrics_title, .. } = report.info;
+    let title = |group| match group {
+        ConsoleGroup::HttpTrace => format!("{product} | HTTP Trace Timing"),
+        ConsoleGroup::Effective => format!("{product} | {metrics_title}: Effective"),
+        ConsoleGroup::Active => format!("{product} | {metrics_title}: Active"),
+        ConsoleGroup::Usage => format!("{product} | {metrics_title}: Usage"),
+        _ => format!("{product} | {metrics_title}"),
+    };
     let groups = [
-        (ConsoleGroup::HttpTrace, "loadgen | HTTP Trace Timing"),
-        (ConsoleGroup::Effective, "loadgen | LLM Metrics: Effective"),
-        (ConsoleGroup::Active, "loadgen | LLM Metrics: Active"),
-        (ConsoleGroup::Usage, "loadgen | LLM Metrics: Usage"),
-        (ConsoleGroup::Main, "loadgen | LLM Metrics"),
+        ConsoleGroup::HttpTrace,
+        ConsoleGroup::Effective,
+        ConsoleGroup::Active,
+        ConsoleGroup::Usage,
+        ConsoleGroup::Main,
     ];
-    let wanted = groups.into_iter().filter(|(group, _)| trace_timing || *group != ConsoleGroup::HttpTrace);
-    wanted.filter_map(|(group, title)| table(summary, group, title, width, paint)).collect()
+    let wanted = groups.into_iter().filter(|group| trace_timing || *group != ConsoleGroup::HttpTrace);
+    wanted.filter_map(|group| table(report.summary, group, &title(group), width, paint)).collect()
 }
 
 fn table(summary: &Summary, group: ConsoleGroup, title: &str, width: usize, paint: Paint) -> Option<String> {

@@ -21,7 +21,7 @@ pub(super) fn footer(report: &Report<'_>, width: usize) -> String {
         let _ = writeln!(out, "{label}: {}", path.display());
     }
     if info.was_cancelled {
-        out.push_str("The run was cancelled early: the results are those of its first part.\n");
+        out.push_str("The profile run was cancelled early. Results shown may be incomplete or inaccurate.\n");
     }
     out
 }

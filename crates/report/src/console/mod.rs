@@ -60,10 +60,11 @@ pub fn blocks(report: &Report<'_>, options: Options) -> String {
     let paint = Paint::new(options.ansi);
     let mut parts = vec![String::new()];
     parts.extend(panels::incomplete(report, paint));
+    parts.extend(panels::insight(report, width, paint));
     parts.extend(panels::error_summary(report, width, paint));
-    parts.extend(figures::tables(report.summary, options.trace_timing, width, paint));
+    parts.extend(figures::tables(report, options.trace_timing, width, paint));
     parts.extend(panels::warnings(report, width, paint));
-    parts.extend(origins::table(report.summary, width, paint));
+    parts.extend(origins::table(report.summary, &report.info.product, width, paint));
     parts.push(verdict::block(report, width, paint));
     parts.join("\n")
 }

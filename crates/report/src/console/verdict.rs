@@ -23,7 +23,8 @@ pub(super) fn block(report: &Report<'_>, width: usize, paint: Paint) -> String {
 pub(crate) fn outcome_statement(report: &Report<'_>) -> String {
     let counts = &report.summary.counts;
     let parts = [
-        ("ok", counts.ok),
+        ("ok", counts.flawless()),
+        ("ok but for an error told inside the response", counts.ok - counts.flawless()),
         ("failed", counts.failed()),
         ("cancelled", counts.cancelled),
         ("aborted", counts.aborted),
