@@ -197,15 +197,15 @@ impl Connector {
         let wants_stamps = shared.config.timestamps.are_the_kernels();
         let arrivals = Arrivals::new(shared.clock, wants_stamps, !target.is_tls(), position);
         let link = if target.is_tls() {
-            let began = shared.clock.now();
+            let shaking = shared.clock.now();
             let handshake = shared.tls.handshake(target, socket, arrivals, position).await;
-            add(&mut observation.connection.tls_ns, shared.clock.now().since(began));
+            add(&mut observation.connection.tls_ns, shared.clock.now().since(shaking));
             handshake?
         } else {
             Link::plain(socket, arrivals)
         };
         if let Some(exchange) = &mut observation.exchange {
-            exchange.connect = Some(Step { start: opening, end: shared.clock.now() });
+            exchange.connect = Some(Step { start: began, end: shared.clock.now() });
         }
         let watched = match shared.config.timestamps {
             Timestamps::Packet => link.ends().ok(),

@@ -87,11 +87,11 @@ pub struct EndpointConfig {
 }
 
 impl EndpointConfig {
-    /// The given endpoint, with everything else at its default.
+    /// The given endpoint, with everything else at its default. Streams are not asked for where there are none.
     pub fn new(kind: EndpointKind, streaming: bool) -> Self {
         Self {
             kind,
-            streaming,
+            streaming: streaming && kind.facts().streams,
             path: None,
             use_legacy_max_tokens: false,
             per_chunk_usage: false,

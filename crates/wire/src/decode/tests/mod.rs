@@ -4,6 +4,8 @@ use std::io::Write as _;
 use loadgen_core::{ChunkKind, Nanos, StampSource};
 use proptest::prelude::*;
 
+mod endpoints;
+
 use super::*;
 use crate::endpoint::EndpointKind;
 
