@@ -76,7 +76,7 @@ pub struct Exchange {
     pub bodies_dropped: bool,
     /// Name resolution, where it took place.
     pub dns: Option<Step>,
-    /// Opening the connection, its name's resolution and TLS included; `None` on one that was open.
+    /// Opening the connection, TLS included; `None` on one that was open.
     pub connect: Option<Step>,
     /// Our end of the connection.
     pub local: Option<SocketAddr>,

@@ -107,6 +107,7 @@ fn main() {
         endpoint: Arc::new(Endpoint::new(EndpointConfig::new(EndpointKind::Chat, true)).unwrap()),
         connector: ConnectorConfig::default(),
         request_timeout_ns: Some(21_600_000_000_000),
+        capture: loadgen_core::CaptureScope::default(),
         drain_on_interrupt_ns: 0,
         policy: Policy::default(),
         seed: Seed(1),

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use loadgen_core::Seed;
+use loadgen_core::{CaptureScope, Seed};
 use loadgen_wire::{ConnectorConfig, Endpoint, Target};
 
 use crate::policy::Policy;
@@ -24,6 +24,8 @@ pub struct EngineConfig {
     pub request_timeout_ns: Option<i64>,
     /// After an interrupt, how long what is in flight may still finish, ns; 0 aborts it at once.
     pub drain_on_interrupt_ns: i64,
+    /// What is kept of each request and response as they went over the wire.
+    pub capture: CaptureScope,
     /// What holds beside the load: catching up, ceilings, how long connections live.
     pub policy: Policy,
     /// The run's root seed: what is given up on purpose comes from it.

@@ -142,6 +142,7 @@ fn request(
         degraded: false,
         cancelled_at: None,
         trail: None,
+        exchange: None,
     };
     (Started { identity, scheduled, request_start: start }, record)
 }

@@ -1,12 +1,15 @@
-//! What can go wrong between a record and its storage.
+//! What can go wrong between a record and its storage. A cause is told by `source`, never in the text
+//! as well: whoever prints the chain would print it twice.
 
 use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
 
 /// A record could not be stored or read back.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The file system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Io {
         /// What was tried, as a verb: `create`, `write`, `read`.
         action: &'static str,
@@ -22,7 +25,7 @@ pub enum RecordError {
         path: PathBuf,
     },
     /// A thread could not be started.
-    #[error("cannot start the journal's thread: {source}")]
+    #[error("cannot start the journal's thread")]
     Thread {
         /// The refusal.
         source: std::io::Error,
@@ -34,17 +37,17 @@ pub enum RecordError {
         path: PathBuf,
     },
     /// The Parquet library refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Parquet {
         /// What was tried, as a verb.
         action: &'static str,
         /// On which file.
         path: PathBuf,
         /// The refusal.
-        source: parquet::errors::ParquetError,
+        source: ParquetError,
     },
     /// Arrow refused the columns.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Arrow {
         /// What was tried, as a verb.
         action: &'static str,
@@ -87,11 +90,15 @@ impl RecordError {
     }
 
     /// An adapter for `map_err` on Parquet operations.
-    pub(crate) fn parquet(
-        action: &'static str,
-        path: &Path,
-    ) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
+    pub(crate) fn parquet(action: &'static str, path: &Path) -> impl FnOnce(ParquetError) -> Self {
         let path = path.to_owned();
-        move |source| Self::Parquet { action, path, source }
+        // What the file system refused is told as such, not as the library's.
+        move |source| match source {
+            ParquetError::External(refusal) => match refusal.downcast::<std::io::Error>() {
+                Ok(source) => Self::Io { action, path, source: *source },
+                Err(refusal) => Self::Parquet { action, path, source: ParquetError::External(refusal) },
+            },
+            source => Self::Parquet { action, path, source },
+        }
     }
 }

@@ -4,12 +4,13 @@
 //! cut off have none, as with AIPerf. Where AIPerf ends a request that got an HTTP error at its start,
 //! `request_end_ns` here is when the answer really came, and without an answer when it was given up.
 
-use loadgen_core::{Outcome, Phase, RequestRecord};
+use loadgen_core::{ErrorDetail, Exchange, Outcome, Phase, RequestRecord};
 use loadgen_metrics::{Metric, RequestMetrics, ShownValue, credit_issued};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::summary_json::ErrorFacts;
+use crate::trace_data::TraceData;
 
 /// Writes the records of one run.
 #[derive(Debug, Clone)]
@@ -30,6 +31,9 @@ pub(crate) struct RecordLine<'a> {
     metadata: Metadata<'a>,
     /// Metric values by tag.
     metrics: std::collections::BTreeMap<String, Measured>,
+    /// What was seen of its connection; with --export-http-trace.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    trace_data: Option<TraceData<'a>>,
     /// Why it failed; absent on success.
     #[schemars(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFacts<'a>>,
@@ -37,7 +41,7 @@ pub(crate) struct RecordLine<'a> {
 
 /// Who a request is, and when it happened. Instants are ns since the Unix epoch.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-struct Metadata<'a> {
+pub(crate) struct Metadata<'a> {
     /// Number of the request within its phase, from 0.
     session_num: i64,
     /// One for each request; sent as X-Request-ID.
@@ -117,6 +121,17 @@ impl RecordLines {
     /// Appends the line, newline included, to `out`; `false`, and nothing appended, for a request that
     /// the run's end cut off.
     pub fn write(&self, record: &RequestRecord, metrics: &RequestMetrics, out: &mut Vec<u8>) -> bool {
+        self.write_traced(record, metrics, None, out)
+    }
+
+    /// The same, with what was seen of the connection.
+    pub fn write_traced(
+        &self,
+        record: &RequestRecord,
+        metrics: &RequestMetrics,
+        trace: Option<&Exchange>,
+        out: &mut Vec<u8>,
+    ) -> bool {
         if !record.outcome.is_reported() {
             return false;
         }
@@ -135,7 +150,11 @@ impl RecordLines {
             write_metric(metric, value, out);
         }
         out.push(b'}');
-        if let Some(error) = &record.error {
+        if let Some(exchange) = trace {
+            out.extend_from_slice(b",\"trace_data\":");
+            write_json(&TraceData::of(record, exchange), out);
+        }
+        if let Some(error) = shown_error(record) {
             out.extend_from_slice(b",\"error\":");
             write_json(&ErrorFacts::from(error), out);
         }
@@ -150,7 +169,8 @@ impl RecordLines {
             .then(|| String::from_utf8(out).expect("JSON made from text is text"))
     }
 
-    fn metadata<'a>(&'a self, record: &'a RequestRecord) -> Metadata<'a> {
+    /// Who a request is, and when it happened.
+    pub(crate) fn metadata<'a>(&'a self, record: &'a RequestRecord) -> Metadata<'a> {
         let (who, when) = (&record.identity, &record.instants);
         let due = credit_issued(when);
         let start = when.request_start.or(when.released).or(due).unwrap_or_default();
@@ -184,6 +204,18 @@ impl RecordLines {
     }
 }
 
+impl Metadata<'_> {
+    /// When work on it began.
+    pub(crate) fn request_start_ns(&self) -> i64 {
+        self.request_start_ns
+    }
+}
+
+/// Why a request failed. An error inside a response that counts as a success is no failure.
+pub(crate) fn shown_error(record: &RequestRecord) -> Option<&ErrorDetail> {
+    record.error.as_ref().filter(|_| record.outcome != Outcome::Ok)
+}
+
 /// `"tag":{"value":…,"unit":"…"}`. Tags and units have no character that JSON escapes. By hand, since
 /// of all that a run writes this is most: a figure for each gap between chunks.
 fn write_metric(metric: &Metric, value: ShownValue<'_>, out: &mut Vec<u8>) {
@@ -209,7 +241,7 @@ fn write_metric(metric: &Metric, value: ShownValue<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"}");
 }
 
-fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
+pub(crate) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value)
         .expect("text keys and numbers always serialize, and memory takes every write");
 }

@@ -6,8 +6,10 @@
 use std::borrow::Cow;
 
 use loadgen_core::{
-    Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Rope, TokenCounts, Usage,
+    ChunkKind, Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Rope, TokenCounts,
+    Usage,
 };
+use serde_json::Value;
 
 /// Where token counts come from.
 pub(crate) enum TokenPolicy<'a> {
@@ -71,7 +73,9 @@ fn client_counts(
     let counts = TokenCounts {
         requested_output: raw.requested_output_tokens.map(i64::from),
         input: input_tokens(&raw.input_tokens, counter),
-        output: (!chunks.output.is_empty()).then_some(output),
+        // A vector or a score is an answer of no tokens, which is not the same as no answer.
+        output: (!chunks.output.is_empty() || chunks.kind.iter().any(|kind| *kind != ChunkKind::Reasoning))
+            .then_some(output),
         reasoning: (!chunks.reasoning.is_empty()).then_some(reasoning),
         usage: raw.usage.clone(),
     };
@@ -114,7 +118,9 @@ fn input_tokens(input: &InputTokens, counter: &dyn CountTokens) -> Option<i64> {
         InputTokens::CountJson(json) => {
             let body = serde_json::from_slice(json).ok()?;
             let texts = body_texts(&body);
-            (!texts.is_empty()).then(|| counter.count(&texts.join(" ")) as i64)
+            let given = given_tokens(&body);
+            let counted = if texts.is_empty() { 0 } else { counter.count(&texts.join(" ")) };
+            (!texts.is_empty() || given > 0).then_some((counted + given) as i64)
         }
         InputTokens::Unknown => None,
     }
@@ -125,19 +131,124 @@ fn rope_text(rope: &Rope) -> String {
     unescape(&escaped, &[]).0.into_owned()
 }
 
-/// The text parts of a request body or of an array of messages, in order.
-fn body_texts(value: &serde_json::Value) -> Vec<&str> {
-    use serde_json::Value;
-    match value {
-        Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().flat_map(body_texts).collect(),
-        Value::Object(fields) => ["messages", "prompt", "input", "content", "text"]
-            .iter()
-            .filter_map(|name| fields.get(*name))
-            .flat_map(body_texts)
-            .collect(),
-        _ => Vec::new(),
+/// The texts of a request body, or of an array of messages, in the order in which AIPerf counts them.
+///
+/// Messages (`messages`, or `input` where its items are objects): their contents, then the calls that they
+/// repeat; tools: names, descriptions and parameters. Without messages, the first of `prompt`, `input`,
+/// `query` with its passages, and `inputs` that is there. A system prompt beside the messages
+/// (`instructions`, `system`) goes in front.
+fn body_texts(body: &Value) -> Vec<Cow<'_, str>> {
+    let mut texts = Vec::new();
+    if let Value::Array(messages) = body {
+        messages.iter().for_each(|message| message_texts(message, &mut texts));
+        return texts;
     }
+    let mut has_messages = false;
+    for name in ["messages", "input"] {
+        let items = body[name].as_array().map_or(&[][..], Vec::as_slice);
+        if items.iter().any(|item| item.get("role").or_else(|| item.get("type")).is_some()) {
+            has_messages = true;
+            items.iter().for_each(|message| message_texts(message, &mut texts));
+        }
+    }
+    for tool in body["tools"].as_array().into_iter().flatten() {
+        for source in [&tool["function"], tool] {
+            push_strings(source, &["name", "description"], &mut texts);
+            texts.extend(source.get("parameters").filter(|value| value.is_object()).map(compact));
+        }
+        texts.extend(tool.get("input_schema").filter(|value| value.is_object()).map(compact));
+    }
+    if !has_messages {
+        flat_texts(body, &mut texts);
+    }
+    let mut front = Vec::new();
+    for name in ["instructions", "system"] {
+        match &body[name] {
+            Value::Array(parts) => parts.iter().for_each(|part| part_texts(part, &mut front)),
+            other => front.extend(other.as_str().map(Cow::Borrowed)),
+        }
+    }
+    front.append(&mut texts);
+    front
+}
+
+/// The texts of one message.
+fn message_texts<'a>(message: &'a Value, texts: &mut Vec<Cow<'a, str>>) {
+    match &message["content"] {
+        Value::Array(parts) => parts.iter().for_each(|part| part_texts(part, texts)),
+        other => texts.extend(other.as_str().map(Cow::Borrowed)),
+    }
+    for call in message["tool_calls"].as_array().into_iter().flatten() {
+        push_strings(&call["function"], &["name", "arguments"], texts);
+    }
+    match message["type"].as_str() {
+        Some("function_call") => push_strings(message, &["name", "arguments"], texts),
+        Some("function_call_output") => push_strings(message, &["output"], texts),
+        _ => {}
+    }
+}
+
+/// The texts of one part of a message.
+fn part_texts<'a>(part: &'a Value, texts: &mut Vec<Cow<'a, str>>) {
+    match part["type"].as_str() {
+        Some("text" | "input_text" | "output_text") => push_strings(part, &["text"], texts),
+        Some("tool_use") => {
+            push_strings(part, &["name"], texts);
+            texts.extend(part.get("input").filter(|value| value.is_object()).map(compact));
+        }
+        Some("tool_result") => match &part["content"] {
+            Value::Array(parts) => parts.iter().for_each(|part| part_texts(part, texts)),
+            other => texts.extend(other.as_str().map(Cow::Borrowed)),
+        },
+        None => texts.extend(part.as_str().map(Cow::Borrowed)),
+        _ => {}
+    }
+}
+
+/// The texts of a body without messages.
+fn flat_texts<'a>(body: &'a Value, texts: &mut Vec<Cow<'a, str>>) {
+    for name in ["prompt", "input"] {
+        match &body[name] {
+            Value::String(text) => return texts.push(text.into()),
+            Value::Array(items) if items.iter().all(Value::is_string) => {
+                return texts.extend(items.iter().filter_map(|item| item.as_str().map(Cow::Borrowed)));
+            }
+            _ => {}
+        }
+    }
+    let query = body["query"].as_str().or_else(|| body["query"]["text"].as_str());
+    if let Some(query) = query {
+        texts.push(query.into());
+        for passages in ["passages", "documents", "texts"].map(|name| body[name].as_array()) {
+            let each = passages.into_iter().flatten();
+            let each = each.filter_map(|passage| passage.as_str().or_else(|| passage["text"].as_str()));
+            texts.extend(each.map(Cow::Borrowed));
+        }
+        return;
+    }
+    push_strings(body, &["inputs"], texts);
+}
+
+/// The fields of these names that are strings with anything in them.
+fn push_strings<'a>(source: &'a Value, names: &[&str], texts: &mut Vec<Cow<'a, str>>) {
+    let fields = names.iter().filter_map(|name| source.get(name)?.as_str());
+    texts.extend(fields.filter(|text| !text.is_empty()).map(Cow::Borrowed));
+}
+
+fn compact(value: &Value) -> Cow<'static, str> {
+    Cow::Owned(value.to_string())
+}
+
+/// Tokens of a body that gives them as numbers: of `prompt` or `input`, as one list or as several.
+fn given_tokens(body: &Value) -> usize {
+    let count = |items: &Vec<Value>| {
+        if !items.is_empty() && items.iter().all(Value::is_i64) {
+            return Some(items.len());
+        }
+        let lists = items.iter().map(|item| item.as_array().filter(|list| list.iter().all(Value::is_i64)));
+        lists.map(|list| list.map(Vec::len)).sum::<Option<usize>>().filter(|_| !items.is_empty())
+    };
+    ["prompt", "input"].iter().find_map(|name| count(body.get(name)?.as_array()?)).unwrap_or(0)
 }
 
 fn server_counts(raw: &RawRecord) -> (TokenCounts, Vec<i32>) {
@@ -176,6 +287,19 @@ fn apportion(total: i64, ends: &[i64]) -> Vec<i32> {
             i32::try_from(share).unwrap_or(i32::MAX)
         })
         .collect()
+}
+
+/// What was answered, as plain text: of each chunk its reasoning and then the rest; `None` for nothing.
+pub(crate) fn answer(chunks: &RawChunks) -> Option<String> {
+    let mut escaped = Vec::with_capacity(chunks.reasoning.len() + chunks.output.len());
+    let (mut reasoning, mut output) = (0, 0);
+    for (reasoning_end, output_end) in chunks.reasoning_end.iter().zip(&chunks.output_end) {
+        let (reasoning_end, output_end) = (*reasoning_end as usize, *output_end as usize);
+        escaped.extend_from_slice(chunks.reasoning.get(reasoning..reasoning_end).unwrap_or_default());
+        escaped.extend_from_slice(chunks.output.get(output..output_end).unwrap_or_default());
+        (reasoning, output) = (reasoning_end, output_end);
+    }
+    (!escaped.is_empty()).then(|| unescape(&escaped, &[]).0.into_owned())
 }
 
 /// Undoes JSON's escapes, and moves `ends` (offsets into the escaped text) to the plain text.
@@ -252,6 +376,8 @@ fn code_unit(escaped: &[u8], at: usize) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
     use super::*;
 
     /// Counts words: a token ends where a word does.
@@ -316,10 +442,35 @@ mod tests {
 
     #[test]
     fn text_parts_of_a_body_are_found_in_order() {
-        let body = serde_json::json!({"messages": [
+        let body = json!({"messages": [
             {"role": "system", "content": "be"},
             {"role": "user", "content": [{"type": "text", "text": "brief"}, {"type": "image_url"}]},
+            {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+        ], "tools": [{"type": "function", "function": {"name": "g", "description": "d", "parameters": {"a": 1}}}]});
+        assert_eq!(body_texts(&body), ["be", "brief", "f", "{}", "g", "d", "{\"a\":1}"]);
+        assert_eq!(body_texts(&body["messages"]), ["be", "brief", "f", "{}"]);
+        let responses = json!({"instructions": "be", "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "a"}], "type": "message"},
+            {"type": "function_call_output", "output": "o"},
         ]});
-        assert_eq!(body_texts(&body), ["be", "brief"]);
+        assert_eq!(body_texts(&responses), ["be", "a", "o"]);
+        let anthropic = json!({"system": [{"type": "text", "text": "s"}], "messages": [{"role": "user", "content": [
+            {"type": "tool_use", "name": "n", "input": {"x": 1}}, {"type": "tool_result", "content": "r"},
+        ]}]});
+        assert_eq!(body_texts(&anthropic), ["s", "n", "{\"x\":1}", "r"]);
+        assert_eq!(body_texts(&json!({"input": ["a", "b"]})), ["a", "b"]);
+        assert_eq!(body_texts(&json!({"query": {"text": "q"}, "passages": [{"text": "p"}]})), ["q", "p"]);
+        assert_eq!(body_texts(&json!({"inputs": "i"})), ["i"]);
+        assert!(
+            body_texts(&json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}))
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn tokens_that_are_given_as_numbers_are_counted_as_such() {
+        assert_eq!(given_tokens(&json!({"input": [1, 2, 3]})), 3);
+        assert_eq!(given_tokens(&json!({"prompt": [[1, 2], [3]]})), 3);
+        assert_eq!(given_tokens(&json!({"input": ["a"]})) + given_tokens(&json!({"input": []})), 0);
     }
 }

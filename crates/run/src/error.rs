@@ -16,7 +16,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RunError {
     /// The result folder, or a file in it, cannot be written.
-    #[error("cannot write {path}")]
+    #[error("cannot write {}", path.display())]
     Write {
         /// Which.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// A file cannot be read.
-    #[error("cannot read {path}")]
+    #[error("cannot read {}", path.display())]
     Read {
         /// Which.
         path: PathBuf,
@@ -69,6 +69,27 @@ pub enum RunError {
         dir: PathBuf,
         /// Why.
         source: Box<RunError>,
+    },
+    /// Some of the results' files could not be written; the others are there.
+    #[error(
+        "files of the results could not be written: {names}; what was measured is kept: mend the cause, then \
+         `loadgen report {dir}`"
+    )]
+    Unwritten {
+        /// Which, as they are called in the folder.
+        names: String,
+        /// The run's folder.
+        dir: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The journal could not take all records, so the results lack some.
+    #[error("the journal could not take all records: the results in {dir} are of those before")]
+    RecordsLost {
+        /// The run's folder.
+        dir: PathBuf,
+        /// Why.
+        source: RecordError,
     },
     /// The dataset has no times, and the schedule was to follow them.
     #[error(
@@ -114,6 +135,15 @@ impl RunError {
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Write { path, source }
+    }
+
+    /// What lies at the bottom of it, as a text of its own.
+    pub(crate) fn root_cause(&self) -> Box<dyn std::error::Error + Send + Sync> {
+        let mut cause: &dyn std::error::Error = self;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        cause.to_string().into()
     }
 
     /// Names the file that could not be read.

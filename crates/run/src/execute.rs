@@ -9,7 +9,7 @@ use std::thread;
 use loadgen_core::{Clock, RecordSink, SystemClock};
 use loadgen_engine::{EngineConfig, EngineReport, RunStats, StopSignal, default_workers, limits};
 use loadgen_metrics::{HostFacts, PacketFacts};
-use loadgen_record::{Journal, JournalHeader};
+use loadgen_record::{Journal, JournalHeader, PartialFile};
 use loadgen_report::InputsJson;
 use loadgen_tokens::Tokenizer;
 use loadgen_wire::{Connector, Endpoint, PacketStats, PacketTap, TapConfig, Timestamps};
@@ -47,6 +47,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
         connector: plan.connector.clone(),
         request_timeout_ns: plan.request_timeout_ns,
         drain_on_interrupt_ns: plan.drain_on_interrupt_ns,
+        capture: plan.report.outputs.capture(),
         policy: plan.policy,
         seed: plan.report.root(),
         // The benchmark id is random: two runs of one seed do not share request ids.
@@ -93,16 +94,22 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     let ended = Ended { host: host_facts(&report, workers.get(), &cpu, wall_ns), packets, engine: report };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
     let kept = journal.close();
-    if let Ok(stats) = &kept
-        && stats.degraded > 0
-    {
-        let lost = format!("{} records lost their chunk lists: a buffer was full", stats.degraded);
-        progress.note(Level::Warning, &lost);
+    if let Ok(stats) = &kept {
+        let lost = [
+            (stats.degraded, "records lost their chunk lists"),
+            (stats.bodies_dropped, "records have no payload and no responses in the raw export"),
+        ];
+        for (count, what) in lost.into_iter().filter(|(count, _)| *count > 0) {
+            progress
+                .note(Level::Warning, &format!("{count} {what}: a buffer was full, or they were too long"));
+        }
     }
     // Whatever the journal holds is reported, also when it could not hold everything.
     let result = live.finish(records_of(&ended), progress).map_err(unfinished)?;
-    kept?;
-    Ok(result)
+    Ok(match kept {
+        Ok(_) => result,
+        Err(error) => result.with_lost_records(error),
+    })
 }
 
 /// The packet tap, where arrivals are to be stamped by packets.
@@ -187,8 +194,8 @@ fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
 /// The request bodies of a made-up dataset, as they would be sent, without history.
 fn write_inputs(plan: &RunPlan, dataset: &Dataset, endpoint: &Endpoint) -> Result<(), RunError> {
     let path = plan.report.artifacts.inputs_json();
-    let file = fs::File::create(&path).map_err(RunError::write(&path))?;
-    let mut inputs = InputsJson::new(BufWriter::new(file)).map_err(RunError::write(&path))?;
+    let file = BufWriter::new(PartialFile::create(&path)?);
+    let mut inputs = InputsJson::new(file).map_err(RunError::write(&path))?;
     for entry in dataset.entries() {
         let bodies: Vec<_> = entry
             .turns
@@ -198,8 +205,9 @@ fn write_inputs(plan: &RunPlan, dataset: &Dataset, endpoint: &Endpoint) -> Resul
         let payloads = bodies.iter().map(|body| &body[..]);
         inputs.session(&entry.session_id, payloads).map_err(RunError::write(&path))?;
     }
-    inputs.finish().map_err(RunError::write(&path))?;
-    Ok(())
+    let file = inputs.finish().map_err(RunError::write(&path))?;
+    let written = file.into_inner().map_err(std::io::IntoInnerError::into_error);
+    Ok(written.map_err(RunError::write(&path))?.commit()?)
 }
 
 /// Runs the engine, and tells how it stands until it is done.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loadgen_core::{Clock, SystemClock};
 use loadgen_tokens::{Download, Downloaded};
-use loadgen_wire::{Body, Connector, ConnectorConfig, Fetched, Observation, Request, Target};
+use loadgen_wire::{Connector, ConnectorConfig, Fetched, Observation, Request, Target};
 
 /// Longest file taken, in bytes: the largest tokenizers are some tens of megabytes.
 const LONGEST_FILE: usize = 256 << 20;
@@ -51,17 +51,17 @@ async fn follow(
     let mut commit = None;
     for _ in 0..MOST_REDIRECTS {
         let answer = fetch(connector, clock, &origin, &path, token).await?;
-        commit = commit.or_else(|| header(&answer, "x-repo-commit"));
+        commit = commit.or_else(|| answer.header("x-repo-commit").map(str::to_owned));
         match answer.status {
             200 => return Ok(Some(Downloaded { bytes: answer.body.to_vec(), commit })),
             404 => return Ok(None),
             301 | 302 | 303 | 307 | 308 => {
-                let location = header(&answer, "location").ok_or("a redirect that leads nowhere")?;
+                let location = answer.header("location").ok_or("a redirect that leads nowhere")?;
                 if location.starts_with('/') {
-                    path = location;
+                    path = location.to_owned();
                     continue;
                 }
-                let (next, rest) = split(&location)?;
+                let (next, rest) = split(location)?;
                 if next != origin {
                     token = None;
                 }
@@ -81,11 +81,9 @@ async fn fetch(
     token: Option<&str>,
 ) -> Result<Fetched, String> {
     let target = Target::parse(origin).map_err(|error| error.to_string())?;
-    let authorization = token.map(|token| ("authorization", format!("Bearer {token}")));
-    let headers = authorization.map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-    let headers = headers.into_iter().collect::<Option<_>>().ok_or("HF_TOKEN cannot be sent as a header")?;
-    let method = "GET".parse().expect("GET is a method");
-    let request = Request::plain(method, &target, path, headers, Body::default());
+    let authorization = token.map(|token| format!("Bearer {token}"));
+    let headers = authorization.as_deref().map(|value| ("authorization", value));
+    let request = Request::get(&target, path, headers).ok_or("HF_TOKEN cannot be sent as a header")?;
     let mut observation = Observation::starting_at(clock.now());
     let mut connection =
         connector.connect(&target, &mut observation).await.map_err(|failure| failure.to_string())?;
@@ -97,10 +95,6 @@ fn split(url: &str) -> Result<(&str, &str), String> {
     let host = url.find("://").map(|at| at + 3).ok_or_else(|| format!("{url} is not a URL"))?;
     let path = url[host..].find('/').map_or(url.len(), |at| host + at);
     Ok((&url[..path], if path == url.len() { "/" } else { &url[path..] }))
-}
-
-fn header(answer: &Fetched, name: &str) -> Option<String> {
-    Some(answer.headers.get(name)?.to_str().ok()?.to_owned())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use loadgen_core::{
-    ErrorDetail, FailureKind, Identity, InputTokens, Nanos, Outcome, RawRecord, Reply, Started, Turn,
+    ErrorDetail, Exchange, FailureKind, Identity, InputTokens, Nanos, Outcome, RawRecord, Reply, Started, Turn,
 };
 use loadgen_wire::{Body, Connection, Observation, Request};
 use uuid::Uuid;
@@ -72,6 +72,10 @@ impl PhaseRun {
         let mut observation = Observation::starting_at(self.worker.now());
         observation.instants.scheduled = Some(scheduled);
         observation.instants.released = Some(released);
+        let capture = self.worker.shared.config.capture;
+        if capture.is_any() {
+            observation.exchange = Some(Box::new(Exchange::new(capture)));
+        }
         let mut body = match std::mem::replace(&mut ready.body, Ok(Body::default())) {
             Ok(body) => body,
             Err(error) => {
@@ -361,6 +365,7 @@ impl PhaseRun {
             degraded: false,
             cancelled_at,
             trail: observation.trail,
+            exchange: observation.exchange,
         });
     }
 }

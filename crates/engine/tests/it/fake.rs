@@ -161,6 +161,7 @@ impl Bench {
             endpoint: Arc::new(Endpoint::new(EndpointConfig::new(EndpointKind::Chat, true)).unwrap()),
             connector: ConnectorConfig::default(),
             request_timeout_ns: self.timeout_ns,
+            capture: loadgen_core::CaptureScope::default(),
             drain_on_interrupt_ns: self.drain_ns,
             policy: self.policy,
             seed: Seed(self.source.seed),

@@ -71,8 +71,8 @@ pub enum Entry {
 pub struct JournalLimits {
     /// A segment is closed once it is this long, in bytes.
     pub segment_bytes: u64,
-    /// Chunk data that may wait to be written, over all workers, in bytes. Beyond it, chunk data is
-    /// dropped and the records are marked degraded.
+    /// Chunk data, and bodies where they are kept, that may wait to be written, over all workers, in
+    /// bytes. Beyond it bodies are dropped, and then chunk data, whose records are marked degraded.
     pub buffer_bytes: usize,
 }
 
@@ -92,6 +92,8 @@ pub struct JournalStats {
     /// Records whose chunk data was dropped, because too much was waiting or they were too long for a
     /// frame.
     pub degraded: u64,
+    /// Records whose bodies were dropped for the same reasons, where bodies are kept. They go first.
+    pub bodies_dropped: u64,
     /// Bytes written, over all segments.
     pub bytes: u64,
     /// Segments written.

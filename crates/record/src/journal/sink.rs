@@ -2,9 +2,9 @@
 //!
 //! Handing a record over is one send on an unbounded channel of the worker's own: it takes no lock
 //! that the writer holds while it works, and it never waits. What is bounded is the chunk data: its
-//! bytes are counted when a record is handed over and given back when it has been encoded. A record
-//! that would exceed the bound goes without its chunk data, marked as degraded, so every record
-//! arrives whatever the load.
+//! bytes are counted when a record is handed over and given back when it has been encoded; so are those
+//! of bodies, where they are kept. A record that would exceed the bound goes without its bodies, and
+//! then without its chunk data, marked as degraded, so every record arrives whatever the load.
 //!
 //! What this file does not know: files, frames, when anything is written.
 
@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     /// Chunk data that waits now, in bytes.
     waiting: AtomicUsize,
     degraded: AtomicU64,
+    bodies_dropped: AtomicU64,
     failed: AtomicBool,
     closing: AtomicBool,
     /// How far whole frames have been written: segment number and bytes of it, 32 bits each.
@@ -84,6 +85,7 @@ impl Shared {
             limit,
             waiting: AtomicUsize::new(0),
             degraded: AtomicU64::new(0),
+            bodies_dropped: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             written: AtomicU64::new(0),
@@ -106,11 +108,16 @@ impl Shared {
             let after = before.saturating_add(bytes);
             (bytes == 0 || before == 0 || after <= self.limit).then_some(after)
         };
-        let Ok(before) = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_these) else {
-            self.count_degraded();
-            return None;
-        };
+        let before = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_these).ok()?;
         with_these(before)
+    }
+
+    pub(crate) fn count_dropped_bodies(&self) {
+        self.bodies_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bodies_dropped(&self) -> u64 {
+        self.bodies_dropped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count_degraded(&self) {
@@ -167,8 +174,14 @@ impl RecordSink for JournalSink {
     }
 
     fn finished(&mut self, mut record: RawRecord) {
-        let mut held = chunk_bytes(&record.chunks);
-        match self.shared.admit(held) {
+        let mut held = held_by(&record);
+        let mut admitted = self.shared.admit(held);
+        if admitted.is_none() && drop_bodies(&mut record) {
+            self.shared.count_dropped_bodies();
+            held = held_by(&record);
+            admitted = self.shared.admit(held);
+        }
+        match admitted {
             // The writer wakes by itself often enough for a calm run. Waking it costs a system
             // call, so a worker does that only when the buffer fills.
             Some(waiting) if waiting > self.shared.limit / 2 => self.writer.unpark(),
@@ -177,11 +190,28 @@ impl RecordSink for JournalSink {
                 record.chunks = RawChunks::default();
                 record.degraded = true;
                 held = 0;
+                self.shared.count_degraded();
                 self.writer.unpark();
             }
         }
         self.send(Message::Finished { record: Box::new(record), held });
     }
+}
+
+/// Takes the bodies of a record away; whether there were any.
+pub(crate) fn drop_bodies(record: &mut RawRecord) -> bool {
+    match &mut record.exchange {
+        Some(exchange) if exchange.body_bytes() > 0 => {
+            exchange.drop_bodies();
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Memory that what may be dropped of a record occupies, in bytes.
+fn held_by(record: &RawRecord) -> usize {
+    chunk_bytes(&record.chunks) + record.exchange.as_ref().map_or(0, |exchange| exchange.bytes())
 }
 
 /// Memory that the chunk data of a record occupies, in bytes.
@@ -200,6 +230,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::mpsc;
+
+    use loadgen_core::{CaptureScope, Exchange};
 
     use super::*;
     use crate::samples;
@@ -235,6 +267,24 @@ mod tests {
         sink.shared.release(taken[0].1);
         sink.finished(record.clone());
         assert_eq!(take(&queue).0, record, "room given back is room again");
+    }
+
+    #[test]
+    fn bodies_go_before_chunks() {
+        let mut record = samples::raw_record(1, 100);
+        let chunks = chunk_bytes(&record.chunks);
+        let mut exchange = Exchange::new(CaptureScope { bodies: true, trace: false });
+        exchange.request_body = vec![vec![b'x'; 10_000].into()];
+        record.exchange = Some(Box::new(exchange));
+        let (mut sink, queue) = sink(held_by(&record) + chunks + 5_000);
+        sink.finished(record.clone());
+        sink.finished(record.clone());
+        assert_eq!(take(&queue).0, record);
+        let second = take(&queue).0;
+        let exchange = second.exchange.unwrap();
+        assert!(exchange.bodies_dropped && exchange.request_body.is_empty());
+        assert_eq!((second.degraded, second.chunks), (false, record.chunks));
+        assert_eq!((sink.shared.bodies_dropped(), sink.shared.degraded()), (1, 0));
     }
 
     #[test]

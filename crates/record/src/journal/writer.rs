@@ -18,7 +18,7 @@ use loadgen_core::{InputTokens, RawChunks, RawRecord};
 use super::JournalStats;
 use super::frame::{self, Kind};
 use super::segments::Segments;
-use super::sink::{Message, Shared};
+use super::sink::{Message, Shared, drop_bodies};
 use crate::error::RecordError;
 
 /// How long the thread sleeps when nothing waits. What is handed over reaches the operating system
@@ -100,7 +100,12 @@ impl Writer {
                 }
             }
             Message::Finished { mut record, held } => {
-                if !frame::append_record(&mut self.encoded, &mut record) {
+                let mut is_written = frame::append_record(&mut self.encoded, &mut record);
+                if !is_written && drop_bodies(&mut record) {
+                    self.shared.count_dropped_bodies();
+                    is_written = frame::append_record(&mut self.encoded, &mut record);
+                }
+                if !is_written {
                     if !record.degraded {
                         self.shared.count_degraded();
                     }
@@ -135,6 +140,7 @@ impl Writer {
             None => Ok(JournalStats {
                 records: self.records,
                 degraded: self.shared.degraded(),
+                bodies_dropped: self.shared.bodies_dropped(),
                 bytes: self.segments.total_bytes(),
                 segments: self.segments.count(),
             }),

@@ -1,13 +1,14 @@
 //! What follows from a record alone: its tokens, its metrics, whether it is good, its line, its row.
 //! The part of finishing that every core can share.
 
-use loadgen_core::{Outcome, RequestRecord};
+use loadgen_core::{Exchange, Outcome, Phase, RawRecord, RequestRecord};
 use loadgen_metrics::{MetricConfig, RequestMetrics, request_metrics};
 use loadgen_record::{Batch, Damage, RecordError, RowShaper, ShapedRows};
-use loadgen_report::RecordLines;
+use loadgen_report::{RawLines, RecordLines, outputs_json};
 use loadgen_tokens::Tokenizer;
 
-use crate::counting::{Counter, TokenPolicy};
+use super::sorted::Key;
+use crate::counting::{Counter, TokenPolicy, answer};
 
 /// Records with all that follows from them alone, in order.
 #[derive(Default)]
@@ -15,8 +16,19 @@ pub(super) struct Derived {
     pub(super) records: Vec<(RequestRecord, RequestMetrics)>,
     /// Their lines of the per-request file, where one is wanted.
     pub(super) lines: Vec<u8>,
+    /// Their lines of the raw file, where one is wanted.
+    pub(super) raw: Vec<u8>,
+    /// Their entries of the file of answers, where one is wanted.
+    pub(super) answers: Vec<(Key, Vec<u8>)>,
     /// Records that could not be decoded.
     pub(super) damage: Vec<Damage>,
+}
+
+/// What is known of a record beside what it keeps.
+#[derive(Default)]
+struct Seen<'a> {
+    exchange: Option<&'a Exchange>,
+    answer: Option<&'a str>,
 }
 
 /// Works records out.
@@ -26,6 +38,12 @@ pub(super) struct Derive {
     pub(super) tokenizer: Option<Tokenizer>,
     /// Renders lines, where they are wanted.
     pub(super) lines: Option<RecordLines>,
+    /// Whether lines tell what was seen of the connections.
+    pub(super) traces: bool,
+    /// Renders raw lines, where they are wanted.
+    pub(super) raw: Option<RawLines>,
+    /// Whether answers are wanted.
+    pub(super) answers: bool,
     /// Shapes rows, where they are wanted.
     pub(super) shaper: Option<RowShaper>,
 }
@@ -41,7 +59,7 @@ impl Derive {
         });
         for record in batch.records() {
             match record {
-                Ok(raw) => self.push(counter.count(raw), &mut derived),
+                Ok(raw) => self.take(raw, &mut counter, &mut derived),
                 Err(damage) => derived.damage.push(damage),
             }
         }
@@ -51,7 +69,7 @@ impl Derive {
     /// What follows from records whose tokens need no counting.
     pub(super) fn records(&self, records: impl Iterator<Item = RequestRecord>) -> Derived {
         let mut derived = Derived::default();
-        records.for_each(|record| self.push(record, &mut derived));
+        records.for_each(|record| self.push(record, &Seen::default(), &mut derived));
         derived
     }
 
@@ -64,11 +82,32 @@ impl Derive {
         shaper.shape(rows).map(Some)
     }
 
-    fn push(&self, mut record: RequestRecord, derived: &mut Derived) {
+    fn take(&self, mut raw: RawRecord, counter: &mut Counter<'_>, derived: &mut Derived) {
+        let wants_answer = self.answers && raw.outcome == Outcome::Ok;
+        let answer = if wants_answer { answer(&raw.chunks) } else { None };
+        let exchange = raw.exchange.take();
+        self.push(
+            counter.count(raw),
+            &Seen { exchange: exchange.as_deref(), answer: answer.as_deref() },
+            derived,
+        );
+    }
+
+    fn push(&self, mut record: RequestRecord, seen: &Seen<'_>, derived: &mut Derived) {
         let metrics = request_metrics(&record, &self.config);
         record.good = self.good(&record, &metrics);
         if let Some(lines) = &self.lines {
-            lines.write(&record, &metrics, &mut derived.lines);
+            lines.write_traced(&record, &metrics, seen.exchange.filter(|_| self.traces), &mut derived.lines);
+        }
+        if let Some(raw) = &self.raw {
+            let nothing = Exchange::default();
+            raw.write(&record, seen.exchange.unwrap_or(&nothing), &mut derived.raw);
+        }
+        if self.answers && record.identity.phase == Phase::Profiling {
+            let mut entry = Vec::new();
+            if outputs_json::entry(&record, &metrics, seen.answer, &mut entry) {
+                derived.answers.push(((record.identity.session_num, record.identity.turn_index), entry));
+            }
         }
         derived.records.push((record, metrics));
     }

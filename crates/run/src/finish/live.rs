@@ -72,7 +72,7 @@ impl Live {
             return finish(&self.dir, progress);
         };
         reader.complete()?;
-        pass.drain(&mut reader, batch, &|done| progress.finishing(done, Some(records)))?;
+        pass.drain(&mut reader, batch, &|done| progress.finishing(done, Some(records)));
         told.end(pass, &reader, progress)
     }
 
@@ -108,7 +108,7 @@ fn follow(
     let mut pass = told.begin(told.tokenizer(|_| load())?)?;
     while !is_over.load(Ordering::Acquire) {
         if reader.fill(&mut batch, BATCH) {
-            pass.take(&batch)?;
+            pass.take(&batch);
             batch = Batch::default();
         } else {
             std::thread::park_timeout(POLL);

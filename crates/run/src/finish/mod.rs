@@ -5,16 +5,18 @@
 //! background ([`Live`]), or afterwards ([`finish`]). Memory is bounded, whatever the length of the run.
 
 mod derive;
+mod files;
 mod live;
 mod outputs;
 mod parallel;
 mod pass;
+mod sorted;
 
 use std::path::{Path, PathBuf};
 
 use loadgen_engine::FellBehind;
 use loadgen_metrics::{Quality, QualityInput, SloSet, Summary, TimelineData};
-use loadgen_record::{Batch, Damage, JournalHeader, JournalReader};
+use loadgen_record::{Batch, Damage, JournalHeader, JournalReader, RecordError};
 use loadgen_report::console::{self, Options};
 use loadgen_report::{Report, RunInfo};
 use loadgen_tokens::Tokenizer;
@@ -38,6 +40,8 @@ pub struct RunResult {
     pub artifacts: Artifacts,
     /// How far behind its schedule the client fell, where the run was to end at that.
     pub fell_behind: Option<FellBehind>,
+    /// What kept some of its files from being written, or some of its records from being kept.
+    unwritten: Option<RunError>,
     plan: ReportPlan,
     info: RunInfo,
     slos: SloSet,
@@ -55,7 +59,7 @@ pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError
     let told = Told::of(&reader, dir)?;
     let tokenizer = told.tokenizer(|plan| Ok(Tokenizer::load(&plan.tokenizer())?))?;
     let mut pass = told.begin(tokenizer)?;
-    pass.drain(&mut reader, Batch::default(), &|done| progress.finishing(done, None))?;
+    pass.drain(&mut reader, Batch::default(), &|done| progress.finishing(done, None));
     told.end(pass, &reader, progress)
 }
 
@@ -94,7 +98,7 @@ impl Told {
     fn end(self, pass: Pass, reader: &JournalReader, progress: &dyn Progress) -> Result<RunResult, RunError> {
         let done = pass.end(reader)?;
         report_damage(&done.damage, progress);
-        let result = outputs::write(done, self.plan, self.artifacts)?;
+        let result = outputs::write(done, self.plan, self.artifacts);
         progress.finished();
         Ok(result)
     }
@@ -110,7 +114,10 @@ fn report_damage(damage: &[Damage], progress: &dyn Progress) {
 impl RunResult {
     /// What is printed at the end of a run.
     pub fn console(&self, width: usize, colour: bool) -> String {
-        console::render(&self.report(), Options { width, ansi: colour, trace_timing: false })
+        console::render(
+            &self.report(),
+            Options { width, ansi: colour, trace_timing: self.plan.outputs.trace_timing },
+        )
     }
 
     /// Whether not a single request succeeded.
@@ -129,6 +136,18 @@ impl RunResult {
     /// Whether the client, not the server, shaped the results.
     pub fn client_limited(&self) -> bool {
         self.quality.client_limited
+    }
+
+    /// Why the results are not all there, if they are not: the run has failed then, though the figures
+    /// here are what was measured. Given once.
+    pub fn take_failure(&mut self) -> Option<RunError> {
+        self.unwritten.take()
+    }
+
+    /// The same result of a run whose journal could not take all records.
+    pub(crate) fn with_lost_records(mut self, source: RecordError) -> Self {
+        self.unwritten = Some(RunError::RecordsLost { dir: self.artifacts.dir.clone(), source });
+        self
     }
 
     fn report(&self) -> Report<'_> {

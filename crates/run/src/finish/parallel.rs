@@ -11,18 +11,16 @@ use std::thread::{self, ScopedJoinHandle};
 const MOST_THREADS: usize = 16;
 
 /// Gives the two parts of `work`'s results to `first` and to `second`, each on a thread of its own, in
-/// the order of `items`. The first error of a taker ends everything and is returned.
-pub(super) fn in_parallel<T, A, B, E>(
+/// the order of `items`.
+pub(super) fn in_parallel<T, A, B>(
     items: impl Iterator<Item = T>,
     work: impl Fn(T) -> (A, B) + Sync,
-    first: impl FnMut(A) -> Result<(), E> + Send,
-    second: impl FnMut(B) -> Result<(), E> + Send,
-) -> Result<(), E>
-where
+    first: impl FnMut(A) + Send,
+    second: impl FnMut(B) + Send,
+) where
     T: Send,
     A: Send,
     B: Send,
-    E: Send,
 {
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST_THREADS);
     let work = &work;
@@ -42,14 +40,14 @@ where
         let takers =
             [scope.spawn(move || collect(&firsts, first)), scope.spawn(move || collect(&seconds, second))];
         for (queue, item) in queues.iter().cycle().zip(items) {
-            // A worker ends early only where a taker has: its error is told below.
+            // A worker ends early only where it, or a taker, panicked: that is told below.
             if queue.send(item).is_err() {
                 break;
             }
         }
         drop(queues);
         workers.into_iter().for_each(joined);
-        takers.into_iter().try_for_each(joined)
+        takers.into_iter().for_each(joined);
     })
 }
 
@@ -68,8 +66,8 @@ fn work_through<T, A, B>(
 }
 
 /// Takes results in turn until the next one will never come.
-fn collect<A, E>(results: &[Receiver<A>], mut take: impl FnMut(A) -> Result<(), E>) -> Result<(), E> {
-    results.iter().cycle().map_while(|results| results.recv().ok()).try_for_each(&mut take)
+fn collect<A>(results: &[Receiver<A>], take: impl FnMut(A)) {
+    results.iter().cycle().map_while(|results| results.recv().ok()).for_each(take);
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
@@ -89,16 +87,7 @@ mod tests {
             }
             (item * 2, item.to_string())
         };
-        let keep_number = |item| -> Result<(), ()> {
-            doubled.push(item);
-            Ok(())
-        };
-        let keep_name = |name| {
-            names.push(name);
-            Ok(())
-        };
-        let result = in_parallel(0..1000, work, keep_number, keep_name);
-        assert_eq!(result, Ok(()));
+        in_parallel(0..1000, work, |item| doubled.push(item), |name| names.push(name));
         assert_eq!(doubled, (0..1000).map(|item| item * 2).collect::<Vec<_>>());
         assert_eq!(names.len(), 1000);
         assert_eq!(names.last().map(String::as_str), Some("999"));
@@ -106,21 +95,13 @@ mod tests {
 
     #[test]
     fn nothing_is_no_work() {
-        let result = in_parallel(std::iter::empty::<u32>(), |item| (item, item), |_| Err("a"), |_| Err("b"));
-        assert_eq!(result, Ok(()));
+        in_parallel(std::iter::empty::<u32>(), |item| (item, item), |_| unreachable!(), |_| unreachable!());
     }
 
     #[test]
-    fn an_error_of_either_taker_ends_endless_work() {
-        for second_fails in [false, true] {
-            let check = |fails: bool, item: u64| if fails && item > 50 { Err(item) } else { Ok(()) };
-            let result = in_parallel(
-                0_u64..,
-                |item| (item, item),
-                |item| check(!second_fails, item),
-                |item| check(second_fails, item),
-            );
-            assert_eq!(result, Err(51));
-        }
+    #[should_panic(expected = "a taker's own words")]
+    fn a_panic_of_a_taker_ends_endless_work() {
+        let refuse = |item: u64| assert!(item <= 50, "a taker's own words");
+        in_parallel(0_u64.., |item| (item, item), refuse, |_| ());
     }
 }

@@ -5,7 +5,8 @@
 //! ([`Pass::drain`]). Either way the same batches give the same files: how a journal is cut into batches
 //! depends on its content alone.
 
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
+use std::path::Path;
 
 use loadgen_core::{
     ConnectionFacts, Instants, Nanos, Outcome, Phase, RequestRecord, StampCounts, Started, TokenCounts,
@@ -15,14 +16,16 @@ use loadgen_metrics::{
 };
 use loadgen_record::{
     Batch, BatchLimit, Damage, JournalHeader, JournalReader, MetricColumn, ParquetSink, PartialFile,
-    ShapedRows, keys,
+    RecordError, ShapedRows, keys,
 };
-use loadgen_report::RecordLines;
+use loadgen_report::{RawLines, RecordLines};
 use loadgen_tokens::Tokenizer;
 
 use super::Collected;
 use super::derive::{Derive, Derived};
+use super::files::{Failures, Growing};
 use super::parallel::in_parallel;
+use super::sorted::Sorter;
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
 use crate::notes::Notes;
@@ -38,8 +41,12 @@ const JSONL_BUFFER: usize = 256 << 10;
 /// A pass that is done, and the Parquet file that still lacks its metadata.
 pub(super) struct Done {
     pub(super) collected: Collected,
-    pub(super) parquet: Option<ParquetSink>,
+    pub(super) parquet: Growing<ParquetSink>,
+    /// The answers, to be written where there was a success.
+    pub(super) answers: Growing<Sorter>,
     pub(super) config: MetricConfig,
+    /// Files that could not be written.
+    pub(super) failures: Failures,
     /// What could not be read, in the order of the journal.
     pub(super) damage: Vec<Damage>,
 }
@@ -48,7 +55,7 @@ pub(super) struct Done {
 pub(super) struct Pass {
     derive: Derive,
     collectors: Collectors,
-    parquet: Option<ParquetSink>,
+    parquet: Growing<ParquetSink>,
     notes: Notes,
     artifacts: Artifacts,
 }
@@ -58,7 +65,9 @@ struct Collectors {
     aggregator: Aggregator,
     quality: QualityInput,
     timeline: Option<Timeline>,
-    jsonl: Option<BufWriter<PartialFile>>,
+    jsonl: Growing<BufWriter<PartialFile>>,
+    raw: Growing<BufWriter<PartialFile>>,
+    answers: Growing<Sorter>,
     spans: Spans,
     damage: Vec<Damage>,
     done: u64,
@@ -73,29 +82,33 @@ impl Pass {
         tokenizer: Option<Tokenizer>,
     ) -> Result<Self, RunError> {
         let config = plan.metric_config()?;
-        let jsonl = if plan.outputs.records {
-            let file = PartialFile::create(&artifacts.records_jsonl())?;
-            Some(BufWriter::with_capacity(JSONL_BUFFER, file))
-        } else {
-            None
-        };
-        let parquet = if plan.outputs.parquet {
-            Some(ParquetSink::create(&artifacts.parquet(), &metric_columns(), metadata(header, plan))?)
-        } else {
-            None
-        };
+        let outputs = plan.outputs;
+        let jsonl = Growing::begin(artifacts.records_jsonl(), outputs.records, lines_of);
+        let parquet = Growing::begin(artifacts.parquet(), outputs.parquet, |path| {
+            Ok(ParquetSink::create(path, &metric_columns(), metadata(header, plan))?)
+        });
+        let raw = Growing::begin(artifacts.raw_jsonl(), outputs.raw, lines_of);
+        let answers = Growing::begin(artifacts.outputs_json(), outputs.answers, |_| {
+            Ok(Sorter::new(&artifacts.journal()))
+        });
         let lines = RecordLines::new(&plan.benchmark_id, i32::from(plan.has_warmup));
+        let raw_lines = RawLines::new(lines.clone(), header.clock_anchor);
         let derive = Derive {
             config: config.clone(),
             tokenizer,
-            lines: jsonl.is_some().then_some(lines),
-            shaper: parquet.as_ref().map(ParquetSink::shaper),
+            lines: jsonl.file().is_some().then_some(lines),
+            traces: outputs.http_trace,
+            raw: raw.file().is_some().then_some(raw_lines),
+            answers: answers.file().is_some(),
+            shaper: parquet.file().map(ParquetSink::shaper),
         };
         let collectors = Collectors {
             aggregator: Aggregator::spilling(config, &artifacts.journal()),
             quality: QualityInput::new(plan.waits_for_slots),
             timeline: None,
             jsonl,
+            raw,
+            answers,
             spans: Spans::default(),
             damage: Vec::new(),
             done: 0,
@@ -104,10 +117,10 @@ impl Pass {
     }
 
     /// Takes a batch, on this thread alone.
-    pub(super) fn take(&mut self, batch: &Batch) -> Result<(), RunError> {
+    pub(super) fn take(&mut self, batch: &Batch) {
         self.take_notes(batch);
         let derived = self.derive.batch(batch);
-        self.push(&derived)
+        self.push(derived);
     }
 
     /// Takes all that the reader still has, `batch` first, which may be full in part; on every core.
@@ -116,8 +129,8 @@ impl Pass {
         reader: &mut JournalReader,
         mut batch: Batch,
         done_so_far: &(dyn Fn(u64) + Sync),
-    ) -> Result<(), RunError> {
-        let Self { derive, collectors, parquet, notes, artifacts } = self;
+    ) {
+        let Self { derive, collectors, parquet, notes, .. } = self;
         let mut is_last = false;
         let batches = std::iter::from_fn(|| {
             if is_last {
@@ -133,29 +146,23 @@ impl Pass {
             (derived, rows)
         };
         let collect = |derived: Derived| {
-            collectors.push(&derived, artifacts)?;
+            collectors.push(derived);
             done_so_far(collectors.done);
-            Ok(())
         };
-        let write = |rows: Result<Option<ShapedRows>, _>| match (parquet.as_mut(), rows?) {
-            (Some(parquet), Some(rows)) => Ok(parquet.write(&rows)?),
-            _ => Ok(()),
-        };
-        in_parallel(batches, work, collect, write)
+        let write = |rows: ShapedResult| write_rows(parquet, rows);
+        in_parallel(batches, work, collect, write);
     }
 
     /// Ends the pass; the reader has nothing more.
     pub(super) fn end(mut self, reader: &JournalReader) -> Result<Done, RunError> {
         let lost = self.derive.records(reader.unfinished().into_iter().map(lost));
-        self.push(&lost)?;
-        if let Some(parquet) = &mut self.parquet {
-            parquet.end_rows()?;
-        }
-        let Collectors { aggregator, quality, timeline, jsonl, spans, mut damage, .. } = self.collectors;
-        if let Some(jsonl) = jsonl {
-            let written = jsonl.into_inner().map_err(std::io::IntoInnerError::into_error);
-            written.map_err(RunError::write(self.artifacts.records_jsonl()))?.commit()?;
-        }
+        self.push(lost);
+        self.parquet.write(|parquet| Ok(parquet.end_rows()?));
+        let Collectors { aggregator, quality, timeline, jsonl, raw, answers, spans, mut damage, .. } =
+            self.collectors;
+        let mut failures = Failures::default();
+        failures.end(jsonl, complete);
+        failures.end(raw, complete);
         let windows = spans.windows(&self.notes);
         let timeline = timeline.unwrap_or_else(|| Timeline::new(windows.profiling.start)).finish();
         let summary = aggregator
@@ -164,19 +171,39 @@ impl Pass {
         damage.extend(reader.damage().iter().cloned());
         damage.sort_by_key(|damage| (damage.segment, damage.offset));
         let collected = Collected { summary, quality, timeline, notes: self.notes };
-        Ok(Done { collected, parquet: self.parquet, config: self.derive.config, damage })
+        Ok(Done { collected, parquet: self.parquet, answers, config: self.derive.config, failures, damage })
     }
 
-    fn push(&mut self, derived: &Derived) -> Result<(), RunError> {
-        if let (Some(parquet), Some(rows)) = (&mut self.parquet, self.derive.rows(derived)?) {
-            parquet.write(&rows)?;
-        }
-        self.collectors.push(derived, &self.artifacts)
+    fn push(&mut self, derived: Derived) {
+        write_rows(&mut self.parquet, self.derive.rows(&derived));
+        self.collectors.push(derived);
     }
 
     fn take_notes(&mut self, batch: &Batch) {
         take_notes(&mut self.notes, batch);
     }
+}
+
+/// Rows, where they are wanted and can be made.
+type ShapedResult = Result<Option<ShapedRows>, RecordError>;
+
+fn write_rows(parquet: &mut Growing<ParquetSink>, rows: ShapedResult) {
+    parquet.write(|parquet| match rows? {
+        Some(rows) => Ok(parquet.write(&rows)?),
+        None => Ok(()),
+    });
+}
+
+/// Begins a file of lines.
+fn lines_of(path: &Path) -> Result<BufWriter<PartialFile>, RunError> {
+    Ok(BufWriter::with_capacity(JSONL_BUFFER, PartialFile::create(path)?))
+}
+
+/// Writes what a file of lines still holds back, and gives it its name.
+fn complete(lines: BufWriter<PartialFile>) -> Result<(), RunError> {
+    let path = lines.get_ref().path().to_owned();
+    let written = lines.into_inner().map_err(std::io::IntoInnerError::into_error);
+    Ok(written.map_err(RunError::write(path))?.commit()?)
 }
 
 fn take_notes(notes: &mut Notes, batch: &Batch) {
@@ -186,9 +213,9 @@ fn take_notes(notes: &mut Notes, batch: &Batch) {
 }
 
 impl Collectors {
-    fn push(&mut self, derived: &Derived, artifacts: &Artifacts) -> Result<(), RunError> {
+    fn push(&mut self, derived: Derived) {
         self.done += derived.records.len() as u64;
-        self.damage.extend(derived.damage.iter().cloned());
+        self.damage.extend(derived.damage);
         for (record, metrics) in &derived.records {
             self.spans.take(record);
             self.aggregator.push(record, metrics);
@@ -198,12 +225,13 @@ impl Collectors {
                 self.timeline.get_or_insert_with(|| Timeline::new(start)).push(record, metrics);
             }
         }
-        match &mut self.jsonl {
-            Some(jsonl) => {
-                jsonl.write_all(&derived.lines).map_err(RunError::write(artifacts.records_jsonl()))
-            }
-            None => Ok(()),
-        }
+        self.jsonl.append(&derived.lines);
+        self.raw.append(&derived.raw);
+        let path = self.answers.path().to_owned();
+        self.answers.write(|sorter| {
+            let mut answers = derived.answers.into_iter();
+            answers.try_for_each(|(key, entry)| sorter.push(key, entry)).map_err(RunError::write(path))
+        });
     }
 }
 

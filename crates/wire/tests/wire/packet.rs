@@ -403,6 +403,7 @@ fn record_of(seen: Observation) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         trail: seen.trail,
+        exchange: seen.exchange,
     }
 }
 
