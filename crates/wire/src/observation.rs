@@ -86,7 +86,8 @@ impl Observation {
         if self.outcome.is_none() {
             self.outcome = Some(Outcome::Failed(kind));
             let told = self.error.take().map(|told| told.message);
-            self.error = Some(ErrorDetail { cause: error.cause.or(told), ..error });
+            // What the server had to say is worth more than what its stream broke off with.
+            self.error = Some(ErrorDetail { cause: told.or(error.cause), ..error });
         }
     }
 

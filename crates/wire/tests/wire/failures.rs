@@ -94,7 +94,7 @@ fn closed_before_the_head() {
 
 #[test]
 fn closed_within_the_head() {
-    failed_as(&answer("HTTP/1.1 200 OK\r\nConte"), FailureKind::StreamError, "ClientPayloadError");
+    failed_as(&answer("HTTP/1.1 200 OK\r\nConte"), FailureKind::StreamError, "ServerDisconnectedError");
 }
 
 #[test]

@@ -176,6 +176,7 @@ fn record(late: &Late, first: u64, anchor: Option<(u64, i64)>) -> RawRecord {
             chunks: ends.into_iter().map(Some).collect(),
             anchor,
         })),
+        exchange: None,
     }
 }
 
