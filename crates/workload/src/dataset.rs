@@ -40,7 +40,7 @@ pub struct Timetable {
 pub struct Entry {
     /// The conversation's id.
     pub session_id: Arc<str>,
-    /// Its turns, each with its own part of the prompt and no history.
+    /// Its turns, each with what the conversation begins with and its own part of the prompt, and no history.
     pub turns: Vec<Turn>,
 }
 
@@ -130,9 +130,10 @@ impl Dataset {
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         (0..self.0.len()).map(|number| {
             let session_id = self.0.session_id(number);
+            let opening = self.0.opening(number);
             let turns = (0..self.0.turns(number))
                 .map(|turn| {
-                    let prompt = Conversation::assemble(&[], self.0.part(number, turn));
+                    let prompt = Conversation::assemble(&opening, self.0.asked(number, turn));
                     self.0.turn(number, turn, &session_id, prompt, None)
                 })
                 .collect();

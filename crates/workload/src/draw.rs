@@ -1,13 +1,17 @@
-//! Drawing: named streams of the root seed, and token lengths from them.
+//! Drawing: named streams of the root seed, and lengths from them.
 //!
-//! Every figure has a position (a turn, a row, an ordinal) and is drawn from a stream of its own, so
-//! the order in which figures are asked for never matters.
+//! What is drawn while a run goes on has a position (a turn, a row, an ordinal) and a stream of its own, so
+//! that the order in which figures are asked for never matters ([`Streams`]). Lengths are drawn once, in the
+//! dataset's order, from the generator that AIPerf draws them from ([`PythonRandom`]).
+
+mod mersenne;
 
 use loadgen_core::Seed;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::LengthDistribution;
+pub(crate) use mersenne::PythonRandom;
 
 /// Draws before a truncated normal gives up and answers its mean.
 const MAX_TRIES: u32 = 10_000;
@@ -17,6 +21,32 @@ const MAX_TRIES: u32 = 10_000;
 pub(crate) enum Purpose {
     /// Prompt lengths.
     PromptLength,
+    /// Pairs of prompt and output lengths.
+    SequenceLength,
+    /// Pairs of lengths from windows.
+    RangeLength,
+    /// Turns of a conversation.
+    TurnCount,
+    /// Pauses between turns.
+    TurnDelay,
+    /// Passages to rank.
+    Passages,
+    /// Files' pools.
+    RandomPool,
+    /// Widths and heights of images.
+    ImageSize,
+    /// Formats of images.
+    ImageFormat,
+    /// Which source an image is made from.
+    ImageSource,
+    /// Pixels.
+    ImageNoise,
+    /// Lengths of sounds.
+    AudioLength,
+    /// Sample rates and depths of sounds.
+    AudioFormat,
+    /// Samples.
+    AudioNoise,
     /// Prompt text.
     Corpus,
     /// Which prefix a conversation takes, and the prefixes' text.
@@ -34,9 +64,23 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    fn name(self) -> &'static str {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PromptLength => "dataset.prompt.length",
+            Self::SequenceLength => "models.sequence.distribution",
+            Self::RangeLength => "models.range_ratio.distribution",
+            Self::TurnCount => "composer.conversation.turn_count",
+            Self::TurnDelay => "composer.conversation.turn_delay",
+            Self::Passages => "dataset.rankings.passages",
+            Self::RandomPool => "dataset.loader.random_pool",
+            Self::ImageSize => "dataset.image.dimensions",
+            Self::ImageFormat => "dataset.image.format",
+            Self::ImageSource => "dataset.image.source",
+            Self::ImageNoise => "dataset.image.noise",
+            Self::AudioLength => "dataset.audio.duration",
+            Self::AudioFormat => "dataset.audio.format",
+            Self::AudioNoise => "dataset.audio.data",
             Self::Corpus => "dataset.prompt.corpus",
             Self::Prefix => "dataset.prompt.prefix",
             Self::OutputLength => "composer.turn.max_tokens",
@@ -82,29 +126,24 @@ pub(crate) fn index(rng: &mut impl Rng, len: usize) -> usize {
     scale(rng.next_u64(), len)
 }
 
-/// A uniform number in (0, 1].
-fn unit(rng: &mut impl Rng) -> f64 {
-    ((rng.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
-}
-
-/// A standard normal number (Box and Muller's first of the pair), through `libm`, so that lengths are the
-/// same on every platform.
-fn normal(rng: &mut impl Rng) -> f64 {
-    libm::sqrt(-2.0 * libm::log(unit(rng))) * libm::cos(std::f64::consts::TAU * unit(rng))
-}
-
-/// A token count of at least 1: the rounded mean without a deviation, else a normal draw, repeated
-/// until it is not negative, rounded up (AIPerf's rule: rounding up shifts the mean by half a token).
-pub(crate) fn length(distribution: LengthDistribution, rng: &mut impl Rng) -> u32 {
+/// A whole number of at least 1: the rounded mean without a deviation, else a normal draw, repeated until
+/// it is not negative, rounded up (AIPerf's rule: rounding up shifts the mean by a half).
+pub(crate) fn length(distribution: LengthDistribution, random: &mut PythonRandom) -> u32 {
     let LengthDistribution { mean, stddev } = distribution;
     if stddev <= 0.0 {
         return at_least_one(mean.round_ties_even());
     }
-    let drawn = (0..MAX_TRIES).map(|_| mean + stddev * normal(rng)).find(|length| *length >= 0.0);
+    let drawn = (0..MAX_TRIES).map(|_| random.gauss(mean, stddev)).find(|length| *length >= 0.0);
     at_least_one(drawn.unwrap_or(mean).ceil())
 }
 
-/// No draw of [`length`] is longer than this: [`unit`] has 53 bits, so that no [`normal`] number lies
+/// A normal number of at least `least`: drawn again until it is.
+pub(crate) fn normal_from(least: f64, mean: f64, stddev: f64, random: &mut PythonRandom) -> f64 {
+    let drawn = (0..MAX_TRIES).map(|_| random.gauss(mean, stddev)).find(|number| *number >= least);
+    drawn.unwrap_or(mean).max(least)
+}
+
+/// No draw of [`length`] is longer than this: a uniform number has 53 bits, so that no normal one lies
 /// further out than √(2·53·ln 2) = 8.572 deviations.
 pub(crate) fn longest(distribution: LengthDistribution) -> u32 {
     at_least_one((distribution.mean + 8.573 * distribution.stddev.max(0.0)).ceil())
@@ -121,8 +160,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn draws(mean: f64, stddev: f64) -> Vec<u32> {
-        let streams = Streams::new(Seed(42), Purpose::PromptLength);
-        (0..4000).map(|at| length(LengthDistribution { mean, stddev }, &mut streams.at(at))).collect()
+        let mut random = PythonRandom::derive(Seed(42), Purpose::PromptLength.name());
+        (0..4000).map(|_| length(LengthDistribution { mean, stddev }, &mut random)).collect()
     }
 
     #[test]
@@ -142,11 +181,10 @@ mod tests {
         assert!((variance.sqrt() - 50.0).abs() < 3.0, "{}", variance.sqrt());
     }
 
-    /// The same on every platform, and from version to version: they change only with a note in the
-    /// changelog.
+    /// As AIPerf 0.13 draws them for the same seed; they change only with a note in the changelog.
     #[test]
-    fn the_first_lengths_of_a_seed_are_pinned() {
-        assert_eq!(draws(550.0, 50.0)[..8], [452, 529, 468, 578, 580, 540, 427, 604]);
+    fn the_first_lengths_of_a_seed_are_aiperfs() {
+        assert_eq!(draws(550.0, 50.0)[..8], [601, 558, 547, 636, 447, 492, 517, 590]);
     }
 
     #[test]
@@ -158,26 +196,12 @@ mod tests {
 
     #[test]
     fn the_longest_length_bounds_all() {
-        /// The least number of [`unit`], and angle 0: the furthest that a normal number can lie out.
-        struct Extreme(bool);
-        impl rand::TryRng for Extreme {
-            type Error = std::convert::Infallible;
-            fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-                unreachable!("lengths draw 64 bits")
-            }
-            fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-                self.0 = !self.0;
-                Ok(if self.0 { 0 } else { u64::MAX })
-            }
-            fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
-                unreachable!("lengths draw 64 bits")
-            }
-        }
         for (mean, stddev) in [(550.0, 0.0), (550.0, 50.0), (0.0, 1000.0), (1e6, 1e5)] {
-            let distribution = LengthDistribution { mean, stddev };
-            let extreme = length(distribution, &mut Extreme(false));
-            assert!(extreme <= longest(distribution), "{extreme} of {distribution:?}");
-            assert!(f64::from(extreme) >= mean + 8.57 * stddev);
+            let bound = longest(LengthDistribution { mean, stddev });
+            assert!(draws(mean, stddev).iter().all(|length| *length <= bound), "{mean} {stddev}");
+            // The least number that the logarithm can meet is 2⁻⁵³.
+            let furthest = mean + stddev * libm::sqrt(-2.0 * libm::log(1.0 / (1_u64 << 53) as f64));
+            assert!(furthest.ceil() <= f64::from(bound));
         }
     }
 
@@ -185,6 +209,7 @@ mod tests {
     fn child_seeds_are_those_of_aiperf() {
         assert_eq!(corpus_seed(Seed(42)).0, 10_558_974_911_300_946_294);
         assert_eq!(Seed(42).child(Purpose::PromptLength.name()).0, 7_521_479_737_366_565_015);
+        assert_eq!(Seed(42).child(Purpose::TurnCount.name()).0, 3_208_415_338_701_231_633);
     }
 
     proptest! {

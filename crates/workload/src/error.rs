@@ -27,6 +27,22 @@ pub enum WorkloadError {
         /// What is wrong with it.
         fault: LineFault,
     },
+    /// The file is wrong in no particular line.
+    #[error("--input-file {}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Images cannot be made from this source.
+    #[error("--image-source {}: {reason}", path.display())]
+    ImageSource {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Nothing is left to send.
     #[error("--input-file {}: no requests in it{}", path.display(), if *left_out == 0 { String::new() } else {
         format!(": all {left_out} rows are left out by --fixed-schedule-start-offset, \

@@ -20,18 +20,21 @@ mod corpus;
 mod dataset;
 mod draw;
 mod error;
+pub mod lengths;
 mod library;
+pub mod media;
 mod sampler;
 mod session;
 pub mod synthesize;
 mod synthetic;
+mod system_prompt;
 #[cfg(test)]
 mod testing;
 pub mod trace;
 
 pub use config::{
-    LONGEST_PROMPT, LengthDistribution, ModelSelection, Sampling, SyntheticConfig, TraceConfig, TraceFormat,
-    WorkloadConfig,
+    Batches, CommonConfig, LONGEST_PROMPT, LengthDistribution, ModelSelection, PairedLengths, RankingsConfig,
+    Sampling, SyntheticConfig, TraceConfig, TraceFormat, TurnDelay, WorkloadConfig,
 };
 pub use dataset::{Dataset, Entry, Origin, Timetable};
 pub use error::WorkloadError;

@@ -4,18 +4,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use loadgen_core::{InputTokens, Prompt, Rope, Seed, Turn, TurnTiming};
+use loadgen_core::{InputTokens, Message, Prompt, Role, Rope, Seed, Turn, TurnTiming};
 use loadgen_tokens::Tokenizer;
 use rand::Rng;
 use uuid::Builder;
 
-use crate::config::{LengthDistribution, ModelSelection, Sampling, WorkloadConfig};
-use crate::corpus::{BlockKey, Corpus};
+use crate::config::{CommonConfig, ModelSelection, WorkloadConfig};
+use crate::corpus::{BlockKey, Corpus, escape};
 use crate::dataset::Origin;
-use crate::draw::{Purpose, Streams, corpus_seed, index, length};
+use crate::draw::{Purpose, PythonRandom, Streams, corpus_seed};
 use crate::error::WorkloadError;
 use crate::sampler::Sampler;
 use crate::synthetic::Synthetic;
+use crate::system_prompt::before_messages;
 use crate::trace::{Input, Row, SessionName, Trace, block_sizes, nanoseconds};
 
 /// The conversations of a dataset.
@@ -24,12 +25,10 @@ pub(crate) struct Library {
     seed: Seed,
     /// `None` for a trace without prompts made up to measure, which no vocabulary has to suit.
     corpus: Option<Arc<Corpus>>,
-    sampling: Sampling,
+    common: CommonConfig,
     models: Vec<Arc<str>>,
-    model_selection: ModelSelection,
-    model_draws: Streams,
-    osl: Option<LengthDistribution>,
-    osl_draws: Streams,
+    /// Which model each turn asks, where they are drawn.
+    drawn_models: Option<Box<[u16]>>,
     text_draws: Streams,
     corpus_seed: Seed,
     /// `None` when the seed was given.
@@ -41,17 +40,33 @@ enum Content {
     Trace(Trace),
 }
 
+/// Messages, and how many tokens they have, where all of them were made to measure.
+#[derive(Debug, Clone)]
+pub(crate) struct Opening {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) tokens: Option<u32>,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self { messages: Vec::new(), tokens: Some(0) }
+    }
+}
+
+impl Opening {
+    /// Appends a message, and its tokens if they are known.
+    pub(crate) fn push(&mut self, message: Message, tokens: Option<u32>) {
+        self.messages.push(message);
+        self.tokens = self.tokens.zip(tokens).map(|(sum, tokens)| sum.saturating_add(tokens));
+    }
+}
+
 /// One turn's own part of a prompt.
-pub(crate) enum Part {
-    /// A user message, and before the first one perhaps a system message.
-    Text {
-        /// The system message and its tokens.
-        system: Option<(Rope, u32)>,
-        /// The user message.
-        text: Rope,
-        /// Its tokens, when it was made to measure.
-        tokens: Option<u32>,
-    },
+pub(crate) enum Asked {
+    /// A message, and its tokens, when it was made to measure.
+    Message { message: Message, tokens: Option<u32> },
+    /// A query and passages, and their tokens together.
+    Ranking { query: Rope, passages: Vec<Rope>, tokens: Option<u32> },
     /// Messages as they stand, as JSON.
     Messages { messages: Bytes, tools: Option<Bytes> },
     /// A body as it stands.
@@ -74,37 +89,37 @@ impl Library {
         }
         let seed = origin.seed;
         let corpus = || Corpus::new(tokenizer).map(Arc::new);
-        let (content, corpus, osl, sampling, model_selection) = match config {
+        let (content, corpus, common) = match config {
             WorkloadConfig::Synthetic(config) => {
+                config.osl.map_or(Ok(()), |osl| osl.check("--osl"))?;
                 let added = tokenizer.special_tokens_added();
                 let corpus = corpus()?;
                 let synthetic = Synthetic::new(config, corpus.clone(), added, seed)?;
-                (
-                    Content::Synthetic(synthetic),
-                    Some(corpus),
-                    config.osl,
-                    config.sampling,
-                    config.model_selection,
-                )
+                (Content::Synthetic(synthetic), Some(corpus), &config.common)
             }
             WorkloadConfig::Trace(config) => {
-                let trace = Trace::load(config)?;
+                config.osl.map_or(Ok(()), |osl| osl.check("--osl"))?;
+                let trace = Trace::load(config, seed)?;
                 let is_made_up = trace.rows.iter().any(|row| matches!(row.input, Input::Length { .. }));
                 let corpus = is_made_up.then(corpus).transpose()?;
-                (Content::Trace(trace), corpus, config.osl, config.sampling, config.model_selection)
+                (Content::Trace(trace), corpus, &config.common)
             }
         };
-        osl.map_or(Ok(()), |osl| osl.check("--osl"))?;
+        let turns = match &content {
+            Content::Synthetic(synthetic) => synthetic.all_turns() as usize,
+            Content::Trace(trace) => trace.rows.len(),
+        };
+        let is_drawn = common.model_selection == ModelSelection::Random && models.len() > 1;
         Ok(Self {
             content,
             seed,
             corpus,
-            sampling,
+            drawn_models: is_drawn.then(|| {
+                let mut random = PythonRandom::derive(seed, Purpose::Model.name());
+                (0..turns).map(|_| random.below(models.len() as u32) as u16).collect()
+            }),
+            common: common.clone(),
             models: models.to_vec(),
-            model_selection,
-            model_draws: Streams::new(seed, Purpose::Model),
-            osl,
-            osl_draws: Streams::new(seed, Purpose::OutputLength),
             text_draws: Streams::new(seed, Purpose::Corpus),
             corpus_seed: corpus_seed(seed),
             name_draws: (!origin.is_given).then(|| Streams::new(seed, Purpose::SessionName)),
@@ -119,7 +134,7 @@ impl Library {
     }
 
     pub(crate) fn sampler(&self) -> Sampler {
-        Sampler::new(self.sampling, self.len(), self.seed)
+        Sampler::new(self.common.sampling, self.len(), self.seed)
     }
 
     /// Conversations in it; at least 1.
@@ -132,12 +147,43 @@ impl Library {
 
     /// Turns of a conversation.
     pub(crate) fn turns(&self, conversation: u32) -> u32 {
-        self.trace().map_or(1, |trace| trace.sessions[conversation as usize].turns)
+        match &self.content {
+            Content::Synthetic(synthetic) => synthetic.turns(conversation),
+            Content::Trace(trace) => trace.sessions[conversation as usize].turns,
+        }
     }
 
     /// Turns of all conversations.
     pub(crate) fn all_turns(&self) -> u64 {
-        self.trace().map_or_else(|| u64::from(self.len()), |trace| trace.rows.len() as u64)
+        match &self.content {
+            Content::Synthetic(synthetic) => u64::from(synthetic.all_turns()),
+            Content::Trace(trace) => trace.rows.len() as u64,
+        }
+    }
+
+    /// Whether a turn is sent with what was said before it.
+    pub(crate) fn remembers(&self, conversation: u32) -> bool {
+        self.trace().is_none_or(|trace| trace.sessions[conversation as usize].remembers)
+    }
+
+    /// What a conversation begins with, before its first turn.
+    pub(crate) fn opening(&self, conversation: u32) -> Opening {
+        let trace = match &self.content {
+            Content::Synthetic(synthetic) => return synthetic.opening(conversation),
+            Content::Trace(trace) => trace,
+        };
+        let own = trace.sessions[conversation as usize].system.clone();
+        let given = self.common.system_prompt.as_deref().map(|prompt| Bytes::from(escape(prompt)));
+        let mut opening = Opening::default();
+        let text: Rope = match (given, own) {
+            (None, None) => return opening,
+            (Some(given), Some(own)) => {
+                [given, Bytes::from_static(SYSTEM_SEPARATOR.as_bytes()), own].into_iter().collect()
+            }
+            (given, own) => given.into_iter().chain(own).collect(),
+        };
+        opening.push(Message::new(Role::System, text), None);
+        opening
     }
 
     /// A conversation's id.
@@ -172,12 +218,12 @@ impl Library {
         Turn {
             prompt,
             input_tokens,
-            max_output_tokens: self.output_tokens(row, position),
+            max_output_tokens: self.output_tokens(position),
             model: self.model(position),
             session_id: session_id.clone(),
             turn_index: turn as i32,
             is_last: turn + 1 == self.turns(conversation),
-            timing: row.filter(|_| turn > 0).map_or(TurnTiming::Immediately, |row| timing(row, zero_ms)),
+            timing: if turn > 0 { self.timing(position, zero_ms) } else { TurnTiming::Immediately },
             extra: row.and_then(|row| row.extra.clone()),
             source_row: row.map(|row| row.index),
             hash_ids,
@@ -185,35 +231,56 @@ impl Library {
         }
     }
 
-    /// Tokens to ask for: what the row says, else a draw, else nothing said.
-    fn output_tokens(&self, row: Option<&Row>, position: u64) -> Option<u32> {
-        match row {
-            Some(Row { output_length: Some(tokens), .. }) => Some(*tokens),
-            Some(Row { input: Input::Payload(_), .. }) => None,
-            _ => Some(length(self.osl?, &mut self.osl_draws.at(position))),
+    /// Tokens to ask for, if a limit is asked for.
+    fn output_tokens(&self, position: u64) -> Option<u32> {
+        match &self.content {
+            Content::Synthetic(synthetic) => synthetic.output_tokens(position as u32),
+            Content::Trace(trace) => trace.rows[position as usize].output_length,
+        }
+    }
+
+    /// When a turn after the first may be sent: at its own time where times count, else after its pause.
+    fn timing(&self, position: u64, zero_ms: Option<f64>) -> TurnTiming {
+        let (at, pause) = match &self.content {
+            Content::Synthetic(synthetic) => (None, synthetic.delay_ms(position as u32)),
+            Content::Trace(trace) => {
+                let row = &trace.rows[position as usize];
+                (zero_ms.zip(row.timestamp_ms), row.delay_ms)
+            }
+        };
+        match (at, pause) {
+            (Some((zero, at)), _) => TurnTiming::AtOffset(nanoseconds(at - zero)),
+            (None, Some(pause)) if pause > 0.0 => TurnTiming::AfterPrevious(nanoseconds(pause)),
+            _ => TurnTiming::Immediately,
         }
     }
 
     /// A turn's own part of the prompt.
-    pub(crate) fn part(&self, conversation: u32, turn: u32) -> Part {
+    pub(crate) fn asked(&self, conversation: u32, turn: u32) -> Asked {
         let trace = match &self.content {
-            Content::Synthetic(synthetic) => {
-                let prompt = synthetic.prompt(conversation);
-                return Part::Text { system: prompt.system, text: prompt.text, tokens: Some(prompt.tokens) };
-            }
+            Content::Synthetic(synthetic) => return synthetic.asked(conversation, turn),
             Content::Trace(trace) => trace,
         };
         let row = &trace.rows[self.position(conversation, turn) as usize];
         match &row.input {
             Input::Length { tokens, hash_ids } => {
                 let text = self.text(trace, row, *tokens, hash_ids);
-                Part::Text { system: None, text, tokens: Some(*tokens) }
+                Asked::Message { message: Message::new(Role::User, text), tokens: Some(*tokens) }
             }
-            Input::Text(text) => Part::Text { system: None, text: Rope::from(text.clone()), tokens: None },
+            Input::Text(text) => {
+                let message = Message::new(Role::User, Rope::from(text.clone()));
+                Asked::Message { message, tokens: None }
+            }
+            Input::Message(message) => Asked::Message { message: (**message).clone(), tokens: None },
+            Input::Ranking { query, passages } => {
+                Asked::Ranking { query: query.clone(), passages: passages.to_vec(), tokens: None }
+            }
             Input::Messages { messages, tools } => {
-                Part::Messages { messages: messages.clone(), tools: tools.clone() }
+                let prompt = self.common.system_prompt.as_deref();
+                let messages = prompt.map_or_else(|| messages.clone(), |p| before_messages(p, messages));
+                Asked::Messages { messages, tools: tools.clone() }
             }
-            Input::Payload(payload) => Part::Payload(payload.clone()),
+            Input::Payload(payload) => Asked::Payload(payload.clone()),
         }
     }
 
@@ -222,11 +289,7 @@ impl Library {
     pub(crate) fn repeated_run(&self) -> Option<(u32, usize)> {
         let corpus = self.corpus.as_ref()?.len();
         let longest = match &self.content {
-            // Hardly any lengths come near it, and then none of them needs to be drawn here.
-            Content::Synthetic(synthetic) if synthetic.longest() as usize <= corpus => None,
-            Content::Synthetic(synthetic) => {
-                (0..synthetic.len()).map(|conversation| synthetic.own_tokens(conversation)).max()
-            }
+            Content::Synthetic(synthetic) => Some(synthetic.longest()),
             Content::Trace(trace) => {
                 let block_size = trace.block_size as usize;
                 let runs = trace.rows.iter().filter_map(|row| match &row.input {
@@ -263,26 +326,20 @@ impl Library {
 
     /// Position of a turn among all turns of the dataset.
     fn position(&self, conversation: u32, turn: u32) -> u64 {
-        let position =
-            self.trace().map_or(conversation, |trace| trace.sessions[conversation as usize].first + turn);
-        u64::from(position)
+        u64::from(match &self.content {
+            Content::Synthetic(synthetic) => synthetic.position(conversation, turn),
+            Content::Trace(trace) => trace.sessions[conversation as usize].first + turn,
+        })
     }
 
     fn model(&self, position: u64) -> Arc<str> {
-        let at = match (self.models.len(), self.model_selection) {
-            (1, _) => 0,
-            (count, ModelSelection::RoundRobin) => (position % count as u64) as usize,
-            (count, ModelSelection::Random) => index(&mut self.model_draws.at(position), count),
+        let at = match &self.drawn_models {
+            Some(drawn) => usize::from(drawn[position as usize]),
+            None => (position % self.models.len() as u64) as usize,
         };
         self.models[at].clone()
     }
 }
 
-/// When a turn after the first may be sent: at its own time where times count, else after its delay.
-fn timing(row: &Row, zero_ms: Option<f64>) -> TurnTiming {
-    match (zero_ms.zip(row.timestamp_ms), row.delay_ms) {
-        (Some((zero, at)), _) => TurnTiming::AtOffset(nanoseconds(at - zero)),
-        (None, Some(delay)) if delay > 0.0 => TurnTiming::AfterPrevious(nanoseconds(delay)),
-        _ => TurnTiming::Immediately,
-    }
-}
+/// Between the user's system message and the dataset's, JSON-escaped.
+const SYSTEM_SEPARATOR: &str = "\\n\\n";

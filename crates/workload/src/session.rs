@@ -1,13 +1,13 @@
 //! A conversation under way: each turn's own part, after what was said before it.
 //!
-//! Text turns accumulate: turn k is sent with all parts before it and the live answers to them. Turns
-//! of ready messages and ready bodies are sent as they stand.
+//! Turns of text and media accumulate: turn k is sent with all parts before it and the live answers to them,
+//! where the conversation is of that kind. Turns of ready messages and ready bodies are sent as they stand.
 
 use std::sync::Arc;
 
-use loadgen_core::{InputTokens, Message, Prompt, Reply, Role, Rope, Session, Turn};
+use loadgen_core::{InputTokens, Message, Part, Prompt, Reply, Role, Rope, Session, Turn};
 
-use crate::library::{Library, Part};
+use crate::library::{Asked, Library, Opening};
 
 /// One session of a conversation.
 pub(crate) struct Conversation {
@@ -19,40 +19,63 @@ pub(crate) struct Conversation {
     zero_ms: Option<f64>,
     next: u32,
     /// What was said so far; shared bytes.
-    history: Vec<Message>,
+    said: Opening,
 }
 
 impl Conversation {
     pub(crate) fn new(library: Arc<Library>, number: u32, zero_ms: Option<f64>) -> Self {
         let session_id = library.session_id(number);
-        Self { library, number, session_id, zero_ms, next: 0, history: Vec::new() }
+        let said = library.opening(number);
+        Self { library, number, session_id, zero_ms, next: 0, said }
     }
 
-    /// The prompt of a part after its history, and its tokens: exact where all text was made to
-    /// measure, else left to be counted.
-    pub(crate) fn assemble(history: &[Message], part: Part) -> (Prompt, InputTokens) {
-        match part {
-            Part::Messages { messages, tools } => {
+    /// The prompt of a part after what was said, and its tokens: exact where all text was made to measure,
+    /// else left to be counted.
+    pub(crate) fn assemble(said: &Opening, asked: Asked) -> (Prompt, InputTokens) {
+        match asked {
+            Asked::Messages { messages, tools } => {
                 let tokens = InputTokens::CountJson(messages.clone());
                 (Prompt::RawMessages { messages, tools }, tokens)
             }
-            Part::Payload(payload) => (Prompt::Payload(payload.clone()), InputTokens::CountJson(payload)),
-            Part::Text { system, text, tokens } => {
-                // The system message is joined by a space that its successor's first word takes in.
-                let exact = tokens
-                    .filter(|_| history.is_empty())
-                    .map(|tokens| tokens.saturating_add(system.as_ref().map_or(0, |(_, tokens)| *tokens)));
-                let system = system.map(|(text, _)| Message::new(Role::System, text));
-                let messages: Vec<Message> =
-                    history.iter().cloned().chain(system).chain([Message::new(Role::User, text)]).collect();
-                let tokens = match exact {
+            Asked::Payload(payload) => (Prompt::Payload(payload.clone()), InputTokens::CountJson(payload)),
+            Asked::Ranking { query, passages, tokens } => {
+                let tokens = match tokens {
                     Some(tokens) => InputTokens::Exact(tokens),
-                    None => InputTokens::Count(messages.iter().map(|message| message.text.clone()).collect()),
+                    None => InputTokens::Count([&query].into_iter().chain(&passages).cloned().collect()),
+                };
+                (Prompt::Ranking { query, passages }, tokens)
+            }
+            Asked::Message { message, tokens } => {
+                // Texts are joined by a space, which the head word of the next one takes in.
+                let exact = said.tokens.zip(tokens).map(|(said, asked)| said.saturating_add(asked));
+                let messages: Vec<Message> = said.messages.iter().cloned().chain([message]).collect();
+                let tokens = match exact {
+                    // A body without text has no tokens, rather than none at all.
+                    Some(0) => InputTokens::Unknown,
+                    Some(tokens) => InputTokens::Exact(tokens),
+                    None => count(&messages),
                 };
                 (Prompt::Messages(messages), tokens)
             }
         }
     }
+}
+
+/// The texts of all messages, to be counted.
+fn count(messages: &[Message]) -> InputTokens {
+    let texts: Vec<Rope> = messages
+        .iter()
+        .flat_map(|message| {
+            let further = message.parts.iter().filter_map(|part| match part {
+                Part::Text(text) => Some(text),
+                Part::Image(_) | Part::Audio(_) | Part::Video(_) => None,
+            });
+            [&message.text].into_iter().chain(further)
+        })
+        .filter(|text| !text.is_empty())
+        .cloned()
+        .collect();
+    if texts.is_empty() { InputTokens::Unknown } else { InputTokens::Count(texts) }
 }
 
 impl Session for Conversation {
@@ -63,15 +86,20 @@ impl Session for Conversation {
         }
         let turn = self.next;
         self.next += 1;
-        if let Some(reply) = reply.filter(|reply| !reply.text.is_empty() && !self.history.is_empty()) {
-            self.history.push(Message::new(Role::Assistant, Rope::from(reply.text.clone())));
+        let remembers = self.library.remembers(self.number);
+        if let Some(reply) = reply.filter(|reply| remembers && turn > 0 && !reply.text.is_empty()) {
+            self.said.push(Message::new(Role::Assistant, Rope::from(reply.text.clone())), None);
         }
-        let part = self.library.part(self.number, turn);
-        let prompt = Self::assemble(&self.history, part);
-        if let Prompt::Messages(messages) = &prompt.0
-            && self.next < turns
-        {
-            self.history.clone_from(messages);
+        let asked = self.library.asked(self.number, turn);
+        let own = match &asked {
+            Asked::Message { message, tokens } if remembers && self.next < turns => {
+                Some((message.clone(), *tokens))
+            }
+            _ => None,
+        };
+        let prompt = Self::assemble(&self.said, asked);
+        if let Some((message, tokens)) = own {
+            self.said.push(message, tokens);
         }
         Some(self.library.turn(self.number, turn, &self.session_id, prompt, self.zero_ms))
     }

@@ -48,6 +48,42 @@ pub enum LineFault {
         /// The other.
         with: &'static str,
     },
+    /// Two fields that exclude each other.
+    #[error("{one} and {other} cannot both be given: keep one of them")]
+    Both {
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A field that every line has.
+    #[error("{field}: missing, and every line needs it")]
+    Missing {
+        /// The field.
+        field: &'static str,
+    },
+    /// A field that is not read yet.
+    #[error("{field}: not built yet in loadgen; leave it out")]
+    NotBuilt {
+        /// The field.
+        field: &'static str,
+    },
+    /// A request without text and media.
+    #[error("nothing to send: give text, image, audio or video (or a list: texts, images, audios, videos)")]
+    NoContent,
+    /// A request for a ranking endpoint without what it ranks.
+    #[error(
+        "a ranking endpoint needs texts named query (or queries) and passages, and this request has not both"
+    )]
+    NoRanking,
+    /// An image, a sound or a film that cannot be had.
+    #[error("{field}: {reason}")]
+    Media {
+        /// The field.
+        field: &'static str,
+        /// Why not.
+        reason: String,
+    },
     /// Ids without text to stand for.
     #[error(
         "hash_ids: {ids} ids, but an input_length of {input_length} needs only {blocks} at {block_size} tokens \

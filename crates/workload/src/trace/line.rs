@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use loadgen_core::{Message, Rope};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -32,7 +33,7 @@ pub struct Line {
     pub extra: Option<Arc<str>>,
 }
 
-/// What a line asks, in one of the four modes.
+/// What a line asks. A line of a trace is in one of four modes: a length, a text, messages, a payload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// A prompt made up to measure.
@@ -51,6 +52,15 @@ pub enum Input {
         /// The tools.
         tools: Option<Bytes>,
     },
+    /// A message of text and media.
+    Message(Arc<Message>),
+    /// A query and passages to rank.
+    Ranking {
+        /// The query.
+        query: Rope,
+        /// The passages.
+        passages: Arc<[Rope]>,
+    },
     /// A whole body.
     Payload(Bytes),
 }
@@ -62,6 +72,8 @@ impl Input {
             Self::Length { .. } => "input_length",
             Self::Text(_) => "text_input",
             Self::Messages { .. } => "messages",
+            Self::Message(_) => "texts and media",
+            Self::Ranking { .. } => "passages to rank",
             Self::Payload(_) => "payload",
         }
     }
@@ -81,10 +93,15 @@ pub fn parse_line(line: &[u8], block_size: u32) -> Result<Option<Line>, LineFaul
     if line.is_empty() {
         return Ok(None);
     }
-    let text = std::str::from_utf8(line)
-        .map_err(|error| LineFault::NotJson(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
+    let text = text_of(line)?;
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| LineFault::not_json(text, &error))?;
     fields.read(block_size).map(Some)
+}
+
+/// A line as text.
+pub(super) fn text_of(line: &[u8]) -> Result<&str, LineFault> {
+    std::str::from_utf8(line)
+        .map_err(|error| LineFault::NotJson(format!("not UTF-8 after byte {}", error.valid_up_to())))
 }
 
 /// The fields of a line that mean something, unparsed; of a repeated key the last.

@@ -1,9 +1,12 @@
-//! Traces: files of requests with their times, sizes and prefixes.
+//! Input files: traces of requests with their times, sizes and prefixes, and requests of text, media and
+//! ready bodies ([`custom`]).
 //!
 //! [`parse_line`] reads one line; a file is streamed through it, and what is kept are the rows left after
 //! the filters, grouped into sessions, checked as a whole, and their times. A row costs its numbers and
 //! its list of ids; prompt text is made when a turn is asked for.
 
+mod content;
+mod custom;
 mod fault;
 mod line;
 mod read;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::fault::LineFault;
-use super::line::{Line, parse_line};
+use super::line::{Line, parse_line, text_of};
 use crate::error::WorkloadError;
 
 /// Bytes read at once.
@@ -44,6 +44,33 @@ pub(crate) fn read(
     block_size: u32,
     mut take: impl FnMut(u64, Line),
 ) -> Result<FileFacts, WorkloadError> {
+    each_line(path, |number, bytes| {
+        let line = parse_line(bytes, block_size)?;
+        let is_line = line.is_some();
+        line.into_iter().for_each(|line| take(number, line));
+        Ok(is_line)
+    })
+}
+
+/// Reads every line of a file that is not blank and hands its text to `take` with its number, from 1.
+pub(crate) fn read_lines(
+    path: &Path,
+    mut take: impl FnMut(u64, &str) -> Result<(), LineFault>,
+) -> Result<FileFacts, WorkloadError> {
+    each_line(path, |number, bytes| {
+        let line = bytes.trim_ascii();
+        if line.is_empty() {
+            return Ok(false);
+        }
+        take(number, text_of(line)?).map(|()| true)
+    })
+}
+
+/// Hands each line to `take`, which says whether it is a request, and whether it is wrong.
+fn each_line(
+    path: &Path,
+    mut take: impl FnMut(u64, &[u8]) -> Result<bool, LineFault>,
+) -> Result<FileFacts, WorkloadError> {
     let unreadable = |source| WorkloadError::Read { path: path.to_owned(), source };
     let mut file = Hashed { file: File::open(path).map_err(unreadable)?, hash: Sha256::new() };
     let mut rows = 0;
@@ -63,15 +90,12 @@ pub(crate) fn read(
                 return Err(WorkloadError::Line { path: path.to_owned(), line: number, fault });
             }
             let bytes = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(&line);
-            let parsed = parse_line(bytes, block_size).map_err(|fault| WorkloadError::Line {
+            let is_request = take(number, bytes).map_err(|fault| WorkloadError::Line {
                 path: path.to_owned(),
                 line: number,
                 fault,
             })?;
-            if let Some(parsed) = parsed {
-                rows += 1;
-                take(number, parsed);
-            }
+            rows += u64::from(is_request);
         }
     }
     // A decoder may stop before the file does; the hash is over the whole file.

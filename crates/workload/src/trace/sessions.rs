@@ -3,15 +3,20 @@
 //! Order of the filters: the time window (inclusive, in the trace's own time, before any speed-up),
 //! `max_isl`, grouping, the speed-up, `max_osl`. Rows without a timestamp are in every window.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use loadgen_core::Seed;
+
+use super::custom;
 use super::fault::LineFault;
 use super::line::{Input, Line, block_sizes};
 use super::read::{FileFacts, read};
 use super::times::{Zero, speed_up};
-use crate::config::TraceConfig;
+use crate::config::{LengthDistribution, TraceConfig, TraceFormat};
+use crate::draw::{Purpose, PythonRandom, length};
 use crate::error::WorkloadError;
 
 /// A trace, ready to be replayed. Has at least one row.
@@ -36,6 +41,21 @@ pub(crate) struct TraceSession {
     pub(crate) first: u32,
     /// How many rows it has; at least 1.
     pub(crate) turns: u32,
+    /// Whether a turn is sent with what was said before it.
+    pub(crate) remembers: bool,
+    /// Its own system message, JSON-escaped.
+    pub(crate) system: Option<Bytes>,
+}
+
+/// Which session a row belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum SessionKey {
+    /// One of its own, without a name.
+    Own,
+    /// The one of this name.
+    Given(Arc<str>),
+    /// One without a name, together with the rows that say the same.
+    Together(u64),
 }
 
 /// What a session is called.
@@ -65,10 +85,69 @@ pub(crate) struct Row {
 }
 
 impl Trace {
-    /// Reads and checks a file.
-    pub(crate) fn load(config: &TraceConfig) -> Result<Self, WorkloadError> {
+    /// Reads and checks a file. Lengths that it leaves open are drawn.
+    pub(crate) fn load(config: &TraceConfig, seed: Seed) -> Result<Self, WorkloadError> {
         check_options(config)?;
-        let mut rows: Vec<(Row, Option<Arc<str>>)> = Vec::new();
+        let mut trace = if config.format == TraceFormat::Mooncake {
+            Self::mooncake(config)?
+        } else {
+            Self::custom(config, seed)?
+        };
+        for row in &mut trace.rows {
+            let cap = config.delay_cap_ms.unwrap_or(f64::INFINITY);
+            row.delay_ms = row.delay_ms.map(|delay| delay.min(cap));
+        }
+        if let Some(osl) = config.osl.filter(|osl| osl.mean >= 1.0) {
+            let osl = LengthDistribution { mean: osl.mean.trunc(), stddev: osl.stddev.trunc() };
+            let mut random = PythonRandom::derive(seed, Purpose::OutputLength.name());
+            let is_open =
+                |row: &&mut Row| row.output_length.is_none() && !matches!(row.input, Input::Payload(_));
+            for row in trace.rows.iter_mut().filter(is_open) {
+                row.output_length = Some(length(osl, &mut random));
+            }
+        }
+        Ok(trace)
+    }
+
+    fn custom(config: &TraceConfig, seed: Seed) -> Result<Self, WorkloadError> {
+        let custom::Loaded { mut facts, mut rows, systems } = custom::load(config, seed)?;
+        let in_window = |row: &Row| is_in_window(config, row.timestamp_ms);
+        rows.retain(|(row, _)| in_window(row));
+        if rows.is_empty() {
+            return Err(WorkloadError::Empty { path: facts.path, left_out: facts.rows });
+        }
+        if config.format != TraceFormat::RandomPool {
+            facts.rows_left_out = facts.rows.saturating_sub(rows.len() as u64);
+        }
+        let keys: Vec<SessionKey> = rows.iter().map(|(_, key)| key.clone()).collect();
+        let (rows, mut sessions) = group(rows).map_err(|fault| fault.in_file(&config.path))?;
+        // Rows of one session that stand each for itself are sent in turn, and know nothing of one another.
+        let remembers = config.format == TraceFormat::MultiTurn;
+        sessions.iter_mut().for_each(|session| session.remembers = remembers);
+        if !systems.is_empty() {
+            let mut distinct = Vec::with_capacity(sessions.len());
+            let mut seen = HashSet::new();
+            for key in keys {
+                if key == SessionKey::Own || seen.insert(key.clone()) {
+                    distinct.push(key);
+                }
+            }
+            for (session, key) in sessions.iter_mut().zip(distinct) {
+                session.system = systems.get(&key).cloned();
+            }
+        }
+        Ok(Self {
+            facts,
+            rows,
+            sessions,
+            warnings: Vec::new(),
+            block_size: config.block_size,
+            zero: Zero::new(config),
+        })
+    }
+
+    fn mooncake(config: &TraceConfig) -> Result<Self, WorkloadError> {
+        let mut rows: Vec<(Row, SessionKey)> = Vec::new();
         let mut warnings = Warnings::default();
         let mut index = 0;
         let mut facts = read(&config.path, config.block_size, |line, parsed| {
@@ -131,15 +210,18 @@ fn check_options(config: &TraceConfig) -> Result<(), WorkloadError> {
 }
 
 fn is_kept(config: &TraceConfig, line: &Line) -> bool {
-    let in_window = line.timestamp_ms.is_none_or(|at| {
-        config.start_offset_ms.is_none_or(|start| at >= start)
-            && config.end_offset_ms.is_none_or(|end| at <= end)
-    });
     let fits = match (&line.input, config.max_isl) {
         (Input::Length { tokens, .. }, Some(max)) => *tokens <= max,
         _ => true,
     };
-    in_window && fits
+    is_in_window(config, line.timestamp_ms) && fits
+}
+
+fn is_in_window(config: &TraceConfig, timestamp_ms: Option<f64>) -> bool {
+    timestamp_ms.is_none_or(|at| {
+        config.start_offset_ms.is_none_or(|start| at >= start)
+            && config.end_offset_ms.is_none_or(|end| at <= end)
+    })
 }
 
 fn keep(
@@ -148,7 +230,7 @@ fn keep(
     line_number: u64,
     line: Line,
     warnings: &mut Warnings,
-) -> (Row, Option<Arc<str>>) {
+) -> (Row, SessionKey) {
     let output_length = output_length(config, line_number, &line, warnings);
     let row = Row {
         index,
@@ -160,7 +242,7 @@ fn keep(
         input: line.input,
         output_length: output_length.map(|length| length.min(config.max_osl.unwrap_or(u32::MAX))),
     };
-    (row, line.session_id)
+    (row, line.session_id.map_or(SessionKey::Own, SessionKey::Given))
 }
 
 /// Tokens to ask for, as far as the line settles them.
@@ -190,7 +272,7 @@ fn output_length(
 
 /// An id stands for one text, hence for one size. Only last blocks can be short, so the short ones are
 /// few, and every other use is looked up among them.
-fn check_sizes(rows: &[(Row, Option<Arc<str>>)], block_size: u32) -> Result<(), Misfit> {
+fn check_sizes(rows: &[(Row, SessionKey)], block_size: u32) -> Result<(), Misfit> {
     let mut short: HashMap<i64, (u32, u64)> = HashMap::new();
     let blocks = |row: &Row| match &row.input {
         Input::Length { tokens, hash_ids } => Some((*tokens, hash_ids.clone())),
@@ -230,19 +312,21 @@ fn check_sizes(rows: &[(Row, Option<Arc<str>>)], block_size: u32) -> Result<(), 
 }
 
 /// Brings the rows of a session together, whether or not they stand together in the file.
-fn group(rows: Vec<(Row, Option<Arc<str>>)>) -> Result<(Vec<Row>, Vec<TraceSession>), Misfit> {
+fn group(rows: Vec<(Row, SessionKey)>) -> Result<(Vec<Row>, Vec<TraceSession>), Misfit> {
     let mut sessions: Vec<TraceSession> = Vec::with_capacity(rows.len());
     let mut of_row: Vec<u32> = Vec::with_capacity(rows.len());
-    let mut named: HashMap<Arc<str>, (u32, usize)> = HashMap::new();
-    for (at, (row, name)) in rows.iter().enumerate() {
+    let mut known: HashMap<SessionKey, (u32, usize)> = HashMap::new();
+    let mut unnamed = 0;
+    for (at, (row, key)) in rows.iter().enumerate() {
         let new = sessions.len() as u32;
-        let session = match name {
-            None => new,
-            Some(name) => {
-                let (session, first) = *named.entry(name.clone()).or_insert((new, at));
+        let session = match key {
+            SessionKey::Own => new,
+            SessionKey::Given(_) | SessionKey::Together(_) => {
+                let (session, first) = *known.entry(key.clone()).or_insert((new, at));
                 let before = &rows[first].0;
                 if Context::of(&before.input) != Context::of(&row.input) {
-                    let (session, before_line) = (name.to_string(), before.line);
+                    let name = if let SessionKey::Given(name) = key { name } else { "" };
+                    let (session, before_line) = (name.to_owned(), before.line);
                     let (here, before) = (row.input.mode(), before.input.mode());
                     return Err(Misfit(
                         row.line,
@@ -253,10 +337,13 @@ fn group(rows: Vec<(Row, Option<Arc<str>>)>) -> Result<(Vec<Row>, Vec<TraceSessi
             }
         };
         if session == new {
-            let name = name
-                .clone()
-                .map_or_else(|| SessionName::Numbered(new - named.len() as u32), SessionName::Given);
-            sessions.push(TraceSession { name, first: 0, turns: 0 });
+            let name = if let SessionKey::Given(name) = key {
+                SessionName::Given(name.clone())
+            } else {
+                unnamed += 1;
+                SessionName::Numbered(unnamed - 1)
+            };
+            sessions.push(TraceSession { name, first: 0, turns: 0, remembers: true, system: None });
         }
         sessions[session as usize].turns += 1;
         of_row.push(session);
@@ -286,7 +373,9 @@ enum Context {
 impl Context {
     fn of(input: &Input) -> Self {
         match input {
-            Input::Length { .. } | Input::Text(_) => Self::Accumulates,
+            Input::Length { .. } | Input::Text(_) | Input::Message(_) | Input::Ranking { .. } => {
+                Self::Accumulates
+            }
             Input::Messages { .. } => Self::InMessages,
             Input::Payload(_) => Self::InBody,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loadgen_core::{CountTokens, Role, Seed, Turn};
 use loadgen_tokens::Tokenizer;
 use loadgen_workload::{
-    Dataset, LengthDistribution, ModelSelection, Origin, Sampling, SyntheticConfig, WorkloadConfig,
+    CommonConfig, Dataset, LengthDistribution, ModelSelection, Origin, Sampling, SyntheticConfig, WorkloadConfig,
 };
 
 use crate::support::{GIVEN, exact, first_turn, fixture, load_synthetic, messages, text};
@@ -123,8 +123,11 @@ fn names_and_models_follow_the_origin_and_the_position() {
 fn sampling_can_be_random() {
     let config = SyntheticConfig {
         entries: 8,
-        sampling: Sampling::Shuffle,
-        model_selection: ModelSelection::Random,
+        common: CommonConfig {
+            sampling: Sampling::Shuffle,
+            model_selection: ModelSelection::Random,
+            ..CommonConfig::default()
+        },
         ..SyntheticConfig::default()
     };
     let source = load_synthetic(config, &Tokenizer::builtin()).source();

@@ -200,7 +200,7 @@ fn a_written_trace_is_read_back_as_it_is() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let written = workload.write(&mut file.as_file()).unwrap();
 
-    let trace = Trace::load(&TraceConfig::mooncake(file.path())).unwrap();
+    let trace = Trace::load(&TraceConfig::mooncake(file.path()), Seed(1)).unwrap();
     assert_eq!(trace.sessions.len() as u64, written.rows);
 
     let lines = std::fs::read(file.path()).unwrap();
