@@ -58,7 +58,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     }
     let tap = open_tap(plan, &connector, clock)?;
     prepare_folder(plan)?;
-    let mut provenance = prepare(plan, &dataset, &endpoint, clock)?;
+    let mut provenance = prepare(plan, &dataset, &endpoint, &connector, clock)?;
     let header = JournalHeader {
         schema_version: NOTES_VERSION,
         loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -156,10 +156,11 @@ fn prepare(
     plan: &RunPlan,
     dataset: &Dataset,
     endpoint: &Endpoint,
+    connector: &Connector,
     clock: SystemClock,
 ) -> Result<Provenance, RunError> {
     thread::scope(|scope| {
-        let asked = scope.spawn(|| observe::ask_servers(plan, clock));
+        let asked = scope.spawn(|| observe::ask_servers(plan, connector, clock));
         if matches!(plan.workload, WorkloadConfig::Synthetic(_)) {
             write_inputs(plan, dataset, endpoint)?;
         }

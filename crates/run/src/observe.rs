@@ -7,7 +7,7 @@ use loadgen_core::{Clock, RequestSource, SystemClock};
 use loadgen_engine::EngineReport;
 use loadgen_telemetry::{ServerFacts, observe_servers};
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{ApiKey, Endpoint, REDACTED, Timestamps, is_secret_name, redact};
+use loadgen_wire::{ApiKey, Connector, Endpoint, REDACTED, Timestamps, is_secret_name, redact};
 use loadgen_workload::Dataset;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -115,8 +115,8 @@ fn observe_host(provenance: &mut Provenance) {
 }
 
 /// Asks each server who it is. It takes round trips, so it is asked while other work is done.
-pub(crate) fn ask_servers(plan: &RunPlan, clock: SystemClock) -> Vec<ServerFacts> {
-    observe_servers(&plan.targets, &plan.connector, &plan.endpoint, clock)
+pub(crate) fn ask_servers(plan: &RunPlan, connector: &Connector, clock: SystemClock) -> Vec<ServerFacts> {
+    observe_servers(&plan.targets, connector, &plan.endpoint, clock)
 }
 
 /// Notes what the servers told. One that did not answer leaves its facts unknown.

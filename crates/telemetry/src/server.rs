@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use loadgen_core::{Clock, SystemClock};
-use loadgen_wire::{Body, Connector, ConnectorConfig, EndpointConfig, Fetched, Observation, Request, Target};
+use loadgen_wire::{Connector, EndpointConfig, Observation, Request, Target};
 use serde_json::Value;
+
+use crate::caller::Caller;
+use crate::readiness::model_ids;
 
 /// How long a server may take to answer all questions.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// How long a server may take to list its models.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest answer read, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
 
@@ -34,12 +39,11 @@ pub struct ServerFacts {
 /// load goes to.
 pub fn observe_servers(
     targets: &[Target],
-    connector: &ConnectorConfig,
+    connector: &Connector,
     endpoint: &EndpointConfig,
     clock: SystemClock,
 ) -> Vec<ServerFacts> {
     let nothing = || vec![ServerFacts::default(); targets.len()];
-    let Ok(connector) = Connector::new(connector.clone(), clock) else { return nothing() };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return nothing();
     };
@@ -90,50 +94,51 @@ async fn questions(
         let answer = connection.fetch(question(target, path, endpoint)?, ANSWER_BYTES).await.ok()?;
         facts.http_version.get_or_insert_with(|| answer.http_version.clone());
         if facts.server_header.is_none() {
-            facts.server_header = header(&answer, "server");
+            facts.server_header = answer.header("server").map(str::to_owned);
         }
-        let told =
-            (answer.status == 200).then(|| serde_json::from_slice::<Value>(&answer.body).ok()).flatten();
+        if answer.status != 200 {
+            continue;
+        }
         match path {
-            "/v1/models" => facts.models = told.as_ref().and_then(model_ids),
-            _ => facts.version = told,
+            "/v1/models" => facts.models = model_ids(&answer.body).map(Value::from),
+            _ => facts.version = serde_json::from_slice(&answer.body).ok(),
         }
     }
     Some(())
 }
 
 fn question(target: &Target, path: &str, endpoint: &EndpointConfig) -> Option<Request> {
-    let authorization =
-        endpoint.api_key.as_ref().map(|key| ("authorization".to_owned(), format!("Bearer {}", key.expose())));
-    let accept = ("accept".to_owned(), "application/json".to_owned());
-    let headers = endpoint.headers.iter().cloned().chain(authorization).chain([accept]);
-    // The types of a method and of headers are wire's business: they are made from text.
-    let headers = headers.map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-    let headers = headers.collect::<Option<_>>()?;
-    Some(Request::plain("GET".parse().ok()?, target, &target.path_to(path), headers, Body::default()))
+    let authorization = endpoint.api_key.as_ref().map(|key| format!("Bearer {}", key.expose()));
+    let users = endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let authorization = authorization.as_deref().map(|value| ("authorization", value));
+    let headers = users.chain(authorization).chain([("accept", "application/json")]);
+    Request::get(target, &target.path_to(path), headers)
 }
 
-fn header(answer: &Fetched, name: &str) -> Option<String> {
-    Some(answer.headers.get(name)?.to_str().ok()?.to_owned())
-}
-
-/// The ids of an OpenAI list of models.
-fn model_ids(list: &Value) -> Option<Value> {
-    let ids: Vec<Value> =
-        list.get("data")?.as_array()?.iter().filter_map(|model| model.get("id").cloned()).collect();
-    Some(Value::Array(ids))
+/// The models that the first server lists, for a user who names none; an error says in a few words why it
+/// cannot be told.
+pub fn served_models(target: &Target, caller: &Caller) -> Result<Vec<String>, String> {
+    let path = target.path_to("/v1/models");
+    let place = format!("{}{}", target.origin(), path.split('?').next().unwrap_or_default());
+    let answer = Caller::block_on(caller.call("GET", target, &path, None, PATIENCE), &|| false);
+    let answer =
+        answer.map_err(|error| error.to_string())?.unwrap_or_else(|| unreachable!("nobody gives up"));
+    let answer = answer.map_err(|silence| format!("{place}: {silence}"))?;
+    if answer.status != 200 {
+        return Err(format!("{place} answers with status {}", answer.status));
+    }
+    let models = model_ids(&answer.body).ok_or_else(|| format!("{place} is no list of models"))?;
+    if models.is_empty() { Err(format!("{place} lists no model")) } else { Ok(models) }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn ids_are_taken_from_a_list_of_models() {
-        let list = json!({ "object": "list", "data": [{ "id": "a" }, { "object": "model" }, { "id": "b" }] });
-        assert_eq!(model_ids(&list), Some(json!(["a", "b"])));
-        assert_eq!(model_ids(&json!({ "models": [] })), None);
+        let list = br#"{ "object": "list", "data": [{ "id": "a" }, { "object": "model" }, { "id": "b" }] }"#;
+        assert_eq!(model_ids(list), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(model_ids(br#"{ "models": [] }"#), None);
     }
 }

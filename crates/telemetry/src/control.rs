@@ -1,0 +1,184 @@
+//! Control calls: AIPerf's `--reset-kv-cache` and `--server-profiler`.
+//!
+//! Each is an empty POST to every distinct origin of the servers, with the user's headers and key. A reset that
+//! is refused because the server is busy is tried again; a profiler that cannot be started everywhere is stopped
+//! where it was started, in reverse, so that no server is left profiling. Whether a failure ends the run is the
+//! caller's to say.
+
+use std::time::{Duration, Instant};
+
+use loadgen_wire::{Body, Target};
+use thiserror::Error;
+
+use crate::caller::{Caller, origins};
+
+/// Statuses after which a reset is worth another try.
+const TRY_AGAIN: [u16; 4] = [409, 423, 429, 503];
+/// How long a reset is tried in all.
+const RESET_WITHIN: Duration = Duration::from_mins(1);
+/// The longest wait between two tries; the first is a second, each next one twice as long.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// How long a server may take to answer unless told otherwise.
+pub const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Calls that are made around a load.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ControlHooks {
+    /// Before anything is sent.
+    pub reset_kv_cache: Option<ResetKvCache>,
+    /// Around the measured phase.
+    pub server_profiler: Option<ServerProfiler>,
+}
+
+/// Clearing the servers' caches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResetKvCache {
+    /// Where.
+    pub path: String,
+    /// How long one answer may take.
+    pub timeout: Duration,
+}
+
+impl Default for ResetKvCache {
+    fn default() -> Self {
+        Self { path: "/reset_prefix_cache".to_owned(), timeout: CONTROL_TIMEOUT }
+    }
+}
+
+/// Profiling the servers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerProfiler {
+    /// Where it is started.
+    pub start_path: String,
+    /// Where it is stopped.
+    pub stop_path: String,
+    /// How long one answer may take.
+    pub timeout: Duration,
+}
+
+impl Default for ServerProfiler {
+    fn default() -> Self {
+        Self {
+            start_path: "/start_profile".to_owned(),
+            stop_path: "/stop_profile".to_owned(),
+            timeout: CONTROL_TIMEOUT,
+        }
+    }
+}
+
+/// A control call that failed.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The caches were not cleared.
+    #[error("reset_kv_cache failed before benchmark start: {0}; look at --reset-kv-cache-path")]
+    Reset(Refusal),
+    /// The profiler was not started.
+    #[error("server_profiler start failed: {0}; look at --server-profiler-start-path")]
+    Start(Refusal),
+    /// The profiler was not stopped everywhere.
+    #[error("server_profiler stop failed for {} origin(s): {}", .0.len(), joined(.0))]
+    Stop(Vec<Refusal>),
+    /// The user interrupted the call.
+    #[error("interrupted during a control call")]
+    Interrupted,
+    /// Nothing can be called.
+    #[error("the servers cannot be called: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What one server answered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("control_plane POST {url} failed {how}")]
+pub struct Refusal {
+    /// Where, credentials removed.
+    pub url: String,
+    /// `with status 404`, or why there is no answer.
+    pub how: String,
+    /// Whether another try may help.
+    worth_another_try: bool,
+}
+
+fn joined(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl ResetKvCache {
+    /// Clears the cache of every server.
+    pub fn call(
+        &self,
+        targets: &[Target],
+        caller: &Caller,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<(), ControlError> {
+        let calling = async {
+            for origin in origins(targets) {
+                self.one(&origin, caller).await.map_err(ControlError::Reset)?;
+            }
+            Ok(())
+        };
+        Caller::block_on(calling, is_over)?.unwrap_or(Err(ControlError::Interrupted))
+    }
+
+    async fn one(&self, origin: &Target, caller: &Caller) -> Result<(), Refusal> {
+        let began = Instant::now();
+        let mut wait = Duration::from_secs(1);
+        loop {
+            let Err(refusal) = post(origin, &self.path, self.timeout, caller).await else { return Ok(()) };
+            if !refusal.worth_another_try || began.elapsed() + wait > RESET_WITHIN {
+                return Err(refusal);
+            }
+            tokio::time::sleep(wait).await;
+            wait = (2 * wait).min(LONGEST_WAIT);
+        }
+    }
+}
+
+impl ServerProfiler {
+    /// Starts it at every server, or at none.
+    pub fn start(&self, targets: &[Target], caller: &Caller) -> Result<(), ControlError> {
+        let starting = async {
+            let mut started = Vec::new();
+            for origin in origins(targets) {
+                if let Err(refusal) = post(&origin, &self.start_path, self.timeout, caller).await {
+                    for origin in started.iter().rev() {
+                        // The refusal is what there is to say; a server that does not stop either is not ours to mend.
+                        let _ = post(origin, &self.stop_path, self.timeout, caller).await;
+                    }
+                    return Err(ControlError::Start(refusal));
+                }
+                started.push(origin);
+            }
+            Ok(())
+        };
+        Caller::block_on(starting, &|| false)?.unwrap_or(Err(ControlError::Interrupted))
+    }
+
+    /// Stops it at every server, whatever the others answer.
+    pub fn stop(&self, targets: &[Target], caller: &Caller) -> Result<(), ControlError> {
+        let stopping = async {
+            let mut refusals = Vec::new();
+            for origin in origins(targets) {
+                refusals.extend(post(&origin, &self.stop_path, self.timeout, caller).await.err());
+            }
+            if refusals.is_empty() { Ok(()) } else { Err(ControlError::Stop(refusals)) }
+        };
+        Caller::block_on(stopping, &|| false)?.unwrap_or(Err(ControlError::Interrupted))
+    }
+}
+
+async fn post(origin: &Target, path: &str, timeout: Duration, caller: &Caller) -> Result<(), Refusal> {
+    let nothing = Some(("application/octet-stream", Body::default()));
+    let answer = caller.call("POST", origin, path, nothing, timeout).await;
+    let refusal = |how, worth_another_try| Refusal {
+        url: loadgen_wire::redact_url(&format!("{}{path}", origin.origin())).into_owned(),
+        how,
+        worth_another_try,
+    };
+    match answer {
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+        Ok(answer) => {
+            Err(refusal(format!("with status {}", answer.status), TRY_AGAIN.contains(&answer.status)))
+        }
+        Err(silence) => Err(refusal(format!("({silence})"), true)),
+    }
+}
