@@ -30,6 +30,14 @@ pub enum EngineError {
         /// The phase.
         index: i32,
     },
+    /// Somebody objected to a phase. The phases before it are done, and their records are kept.
+    #[error("phase {index} was not begun: {source}")]
+    Objection {
+        /// The phase.
+        index: i32,
+        /// Why.
+        source: crate::attendant::Objection,
+    },
     /// The connector does not take its configuration.
     #[error(transparent)]
     Connector(#[from] loadgen_wire::ConnectorError),

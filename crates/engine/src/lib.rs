@@ -25,6 +25,7 @@
 //! where prompts come from.
 
 mod alarms;
+mod attendant;
 mod cancellation;
 mod ceiling;
 mod config;
@@ -46,12 +47,13 @@ mod stats;
 mod stop;
 mod worker;
 
+pub use attendant::{Attendant, Company, Objection, Unattended};
 pub use cancellation::{Cancellation, Share, ShareError};
 pub use config::{EngineConfig, default_workers};
 pub use error::EngineError;
 pub use plan::{Cap, Load, OnFull, PhasePlan};
 pub use policy::{BEHIND_AFTER_NS, CatchUp, ConnectionReuse, FellBehind, Policy};
 pub use report::{EndReason, EngineReport, PhaseReport, WorkerReport};
-pub use run::run;
+pub use run::{run, run_attended};
 pub use stats::{LATE_AFTER_NS, PhaseCounts, RunStats};
 pub use stop::StopSignal;

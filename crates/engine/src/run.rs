@@ -13,6 +13,7 @@ use loadgen_schedule::{ArrivalProcess, Rate};
 use loadgen_wire::Connector;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::attendant::{Company, Unattended};
 use crate::ceiling::Ceiling;
 use crate::config::EngineConfig;
 use crate::error::EngineError;
@@ -41,6 +42,19 @@ pub fn run(
     stats: Arc<RunStats>,
     stop: &StopSignal,
 ) -> Result<EngineReport, EngineError> {
+    run_attended(config, phases, source, sinks, clock, Company { stats, stop, attendant: &Unattended })
+}
+
+/// As [`run`], with somebody who is told of every phase, and may object to it.
+pub fn run_attended(
+    config: EngineConfig,
+    phases: &[PhasePlan],
+    source: Arc<dyn RequestSource>,
+    sinks: Vec<Box<dyn RecordSink>>,
+    clock: SystemClock,
+    company: Company<'_>,
+) -> Result<EngineReport, EngineError> {
+    let Company { stats, stop, attendant } = company;
     let workers = config.workers.get();
     check(&config, phases, sinks.len(), &stats)?;
     let is_single_turn = source.is_single_turn();
@@ -65,14 +79,21 @@ pub fn run(
     let mut reports = Vec::with_capacity(phases.len());
     let mut next_session = 0;
     let mut fell_behind = None;
+    let mut objection = None;
     for (position, plan) in phases.iter().enumerate() {
         if stop.is_interrupted() {
+            break;
+        }
+        if let Err(source) = attendant.before(plan) {
+            objection = Some(EngineError::Objection { index: plan.index, source });
             break;
         }
         let phase = Arc::new(PhaseShared::new(plan.clone(), position, workers, next_session, is_single_turn));
         let Some(start) = conduct(&crew, &phase, &clock) else { break };
         next_session = next_session.max(phase.issuer.next_session());
-        reports.push(report(&phase, start, &shared.stats));
+        let ended = report(&phase, start, &shared.stats);
+        attendant.after(&ended);
+        reports.push(ended);
         fell_behind = phase.fell_behind().map(|(behind, _)| behind);
         if fell_behind.is_some() {
             break;
@@ -80,6 +101,9 @@ pub fn run(
     }
 
     let workers = dismiss(crew)?;
+    if let Some(objection) = objection {
+        return Err(objection);
+    }
     Ok(EngineReport { phases: reports, workers, was_interrupted: stop.is_interrupted(), fell_behind })
 }
 
