@@ -19,9 +19,26 @@ pub(crate) struct OutputArgs {
     #[arg(long, visible_alias = "profile-export-file", value_name = "NAME")]
     pub(crate) profile_export_prefix: Option<String>,
 
-    /// How much to export: summary or records
-    #[arg(long, visible_alias = "profile-export-level", value_name = "LEVEL", default_value = "records")]
-    pub(crate) export_level: String,
+    /// How much to export: summary, records, or raw (what was sent and what came, too: large) [default:
+    /// records]
+    #[arg(long, visible_alias = "profile-export-level", value_name = "LEVEL")]
+    pub(crate) export_level: Option<String>,
+
+    /// Write what the server answered to each request to outputs.json
+    #[arg(long)]
+    pub(crate) export_outputs_json: bool,
+
+    /// Add what was seen of its connection to each line of the records: reads, headers, addresses
+    #[arg(long)]
+    pub(crate) export_http_trace: bool,
+
+    /// Show the table of HTTP timings at the end
+    #[arg(long)]
+    pub(crate) show_trace_timing: bool,
+
+    /// Sum up each so many seconds of the measured load, too (at least 0.001)
+    #[arg(long, value_name = "SECONDS", value_parser = values::positive_seconds)]
+    pub(crate) slice_duration: Option<Duration>,
 
     /// Leave out the Parquet file
     #[arg(long)]

@@ -24,7 +24,6 @@ const USERS: &str = "pace requests with --request-rate, or keep sessions alive w
 const SCENARIO: &str = "give the scenario's own options";
 const ACCURACY: &str = "loadgen measures speed: grade answers with lm-evaluation-harness";
 const SEARCH: &str = "give the points yourself as a list: --concurrency 1,2,4,8";
-const REPEATS: &str = "call loadgen once for each repeat";
 const SINKS: &str = "upload the run's folder when it ends: its files are complete";
 const PLOTS: &str = "run `aiperf plot` on the run's folder, or open its report.html";
 const SCRAPES: &str = "scrape the server beside the run";
@@ -121,7 +120,7 @@ const INPUT: &[Flag] = &[
     not_yet("--allow-dataset-wrap !--no-allow-dataset-wrap", Switch, "synthetic prompts wrap, traces end"),
     works("--random-seed", One),
     not_yet("--trace-session-sample-ratio", One, "leave rows out of the file"),
-    not_yet("--config -f", One, "give its settings as options"),
+    works("--config -f", One),
 ];
 
 const FIXED_SCHEDULE: &[Flag] = &[
@@ -288,10 +287,10 @@ const OUTPUT: &[Flag] = &[
     works("--output-artifact-dir --artifact-dir", One),
     works("--profile-export-prefix --profile-export-file", One),
     works("--export-level --profile-export-level", One),
-    not_yet("--slice-duration", One, "cut slices from profile_export.parquet"),
+    works("--slice-duration", One),
     refused("--auto-plot !--no-auto-plot", Switch, "loadgen draws its own page, report.html", PLOTS),
     refused("--plot-required", Switch, "loadgen draws its own page, report.html", PLOTS),
-    not_yet("--export-outputs-json", Switch, "the answers' text is not kept"),
+    works("--export-outputs-json", Switch),
     not_yet("--otel-url", One, SINKS),
     not_yet("--stream", Several, SINKS),
     not_yet("--otel-resource-attributes", Several, SINKS),
@@ -309,8 +308,8 @@ const OUTPUT: &[Flag] = &[
 ];
 
 const HTTP_TRACE: &[Flag] = &[
-    not_yet("--export-http-trace", Switch, "the instants of each connection are in profile_export.parquet"),
-    not_yet("--show-trace-timing", Switch, "the instants of each connection are in profile_export.parquet"),
+    works("--export-http-trace", Switch),
+    works("--show-trace-timing", Switch),
 ];
 
 const SERVER_METRICS: &[Flag] = &[
@@ -329,26 +328,24 @@ const GPU_TELEMETRY: &[Flag] =
     &[not_yet("--gpu-telemetry", Several, SCRAPES), works("--no-gpu-telemetry", Switch)];
 
 const MULTI_RUN: &[Flag] = &[
-    not_yet("--num-profile-runs", One, REPEATS).but_for(&["1"]),
-    not_yet("--profile-run-cooldown-seconds", One, REPEATS).but_for(&["0"]),
-    not_yet("--confidence-level", One, REPEATS),
-    not_yet(
+    works("--num-profile-runs", One),
+    works("--profile-run-cooldown-seconds", One),
+    works("--confidence-level", One),
+    works(
         "--profile-run-disable-warmup-after-first !--no-profile-run-disable-warmup-after-first",
         Switch,
-        REPEATS,
-    )
-    .on_by_default(),
-    not_yet("--set-consistent-seed !--no-set-consistent-seed", Switch, REPEATS).on_by_default(),
-    not_yet("--vary-seed-per-trial !--no-vary-seed-per-trial", Switch, REPEATS),
-    not_yet("--convergence-metric", One, REPEATS),
-    not_yet("--convergence-stat", One, REPEATS),
-    not_yet("--convergence-threshold", One, REPEATS),
-    not_yet("--convergence-mode", One, REPEATS),
-    not_yet("--parameter-sweep-cooldown-seconds", One, REPEATS).but_for(&["0"]),
-    not_yet("--parameter-sweep-same-seed !--no-parameter-sweep-same-seed", Switch, REPEATS),
-    not_yet("--parameter-sweep-mode", One, REPEATS),
-    not_yet("--sweep-type", One, REPEATS),
-    not_yet("--no-sweep-table", Switch, REPEATS),
+    ),
+    works("--set-consistent-seed !--no-set-consistent-seed", Switch),
+    works("--vary-seed-per-trial !--no-vary-seed-per-trial", Switch),
+    works("--convergence-metric", One),
+    works("--convergence-stat", One),
+    works("--convergence-threshold", One),
+    works("--convergence-mode", One),
+    works("--parameter-sweep-cooldown-seconds", One),
+    works("--parameter-sweep-same-seed !--no-parameter-sweep-same-seed", Switch),
+    works("--parameter-sweep-mode", One),
+    works("--sweep-type", One),
+    works("--no-sweep-table", Switch),
     not_yet("--search-space", Each, SEARCH),
     not_yet("--search-metric", One, SEARCH),
     not_yet("--search-stat", One, SEARCH),
@@ -362,7 +359,7 @@ const MULTI_RUN: &[Flag] = &[
     not_yet("--optuna-terminator", One, SEARCH),
     not_yet("--search-percentile-pooling", One, SEARCH),
     not_yet("--bo-constraint-mode", One, SEARCH),
-    not_yet("--variant --sweep-variant", Each, REPEATS),
+    works("--variant --sweep-variant", Each),
     not_yet("--search-sla", Each, SEARCH),
     not_yet("--search-sla-tier", Each, SEARCH),
     not_yet("--search-recipe", One, SEARCH),

@@ -4,10 +4,11 @@
 //! holds that). A variable that AIPerf does not know either is nobody's business and is passed over: many
 //! scripts name their own `AIPERF_…`.
 
+use loadgen_run::Thresholds;
 use loadgen_wire::AffinityHeaders;
 
 use super::Faults;
-use crate::args::values::switch;
+use crate::args::values::{non_negative, switch};
 use crate::compat::Standing::{self, NoEffect, Works};
 
 /// A variable of AIPerf, and what becomes of it. A name that ends in `*` stands for all that begin so.
@@ -45,6 +46,9 @@ pub(crate) const VARIABLES: &[Variable] = &[
     works("AIPERF_HTTP_X_SESSION_ID_FROM_CORRELATION_ID"),
     works("AIPERF_HTTP_X_SMG_ROUTING_KEY_FROM_CORRELATION_ID"),
     no_effect("AIPERF_METRICS_LIST_BACKEND", "figures are exact and lie on disk"),
+    works("AIPERF_METRICS_OSL_MISMATCH_MAX_TOKEN_THRESHOLD"),
+    works("AIPERF_METRICS_OSL_MISMATCH_PCT_THRESHOLD"),
+    works("AIPERF_METRICS_USAGE_PCT_DIFF_THRESHOLD"),
     no_effect("AIPERF_RECORD_*", "records are processed while the run goes on"),
     no_effect("AIPERF_SERVICE_*", ONE_PROCESS),
     no_effect("AIPERF_TIMING_*", "a kernel timer paces each worker"),
@@ -67,6 +71,8 @@ pub(crate) struct Environment {
     pub(crate) force_content_parts: bool,
     /// Which routing headers are sent.
     pub(crate) affinity: AffinityHeaders,
+    /// From where on token counts disagree.
+    pub(crate) thresholds: Thresholds,
     /// At most this many workers, whatever `--workers-max` says.
     pub(crate) workers_cap: Option<u64>,
     /// One line on the variables that are set and do nothing here.
@@ -84,6 +90,22 @@ impl Environment {
     /// Reads variables through `value_of`; `names` are those that are set.
     fn read_from(value_of: &dyn Fn(&str) -> Option<String>, names: &[String]) -> Result<Self, Faults> {
         let mut faults = Faults::default();
+        let by_themselves = Thresholds::default();
+        let mut number = |name: &str, by_itself: f64| match value_of(name) {
+            Some(text) => faults.take(name, non_negative(&text)).unwrap_or(by_itself),
+            None => by_itself,
+        };
+        let thresholds = Thresholds {
+            usage_diff_pct: number("AIPERF_METRICS_USAGE_PCT_DIFF_THRESHOLD", by_themselves.usage_diff_pct),
+            osl_mismatch_pct: number(
+                "AIPERF_METRICS_OSL_MISMATCH_PCT_THRESHOLD",
+                by_themselves.osl_mismatch_pct,
+            ),
+            osl_mismatch_tokens: number(
+                "AIPERF_METRICS_OSL_MISMATCH_MAX_TOKEN_THRESHOLD",
+                by_themselves.osl_mismatch_tokens,
+            ),
+        };
         let mut on = |name: &str| faults.take(name, switch(value_of(name)?.trim()));
         let by_default = AffinityHeaders::default();
         let environment = Self {
@@ -102,6 +124,7 @@ impl Environment {
                 dynamo_session_id: on("AIPERF_HTTP_X_DYNAMO_SESSION_ID_FROM_CORRELATION_ID")
                     .unwrap_or(by_default.dynamo_session_id),
             },
+            thresholds,
             workers_cap: value_of("AIPERF_WORKER_MAX_WORKERS_CAP").and_then(|text| {
                 faults.take("AIPERF_WORKER_MAX_WORKERS_CAP", crate::args::values::positive_integer(&text))
             }),

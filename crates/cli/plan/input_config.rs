@@ -6,8 +6,8 @@ use loadgen_wire::{EndpointKind, REDACTED, redact_url};
 use loadgen_workload::WorkloadConfig;
 use serde_json::{Map, Value, json};
 
-use super::Servers;
 use super::load::Load;
+use super::{ExportLevel, Servers};
 use crate::args::ProfileArgs;
 use crate::args::values::word;
 
@@ -20,6 +20,12 @@ pub(super) fn input_config(
     artifacts: &Artifacts,
     tokenizer: &str,
 ) -> Value {
+    if let Some(file) = &args.origin.config {
+        // A file says more than its options do: how a length was written, what stands at its default.
+        let mut config = file.input_config(args);
+        config["artifacts"]["dir"] = json!(artifacts.dir);
+        return config;
+    }
     let models: Vec<Value> = args.endpoint.models.iter().map(|name| json!({ "name": name })).collect();
     let mut config = Map::new();
     config.insert("models".into(), json!({ "items": models }));
@@ -199,11 +205,27 @@ fn process_name(process: &ArrivalProcess) -> &'static str {
 }
 
 fn artifact_settings(args: &ProfileArgs, artifacts: &Artifacts) -> Value {
-    let mut settings = json!({ "dir": artifacts.dir, "auto_plot": false, "plot_required": false });
-    if let Some(prefix) = &args.output.profile_export_prefix {
-        settings["prefix"] = json!(prefix);
-    }
-    settings
+    let output = &args.output;
+    let level = output.export_level.as_ref().and_then(|_| ExportLevel::of(output).ok());
+    let on = |is_on: bool| is_on.then(|| json!(true));
+    // In AIPerf's order; what was not set is not there.
+    let settings = [
+        ("dir", Some(json!(artifacts.dir))),
+        ("prefix", output.profile_export_prefix.as_ref().map(|prefix| json!(prefix))),
+        (
+            "records",
+            level.map(|level| if level == ExportLevel::Summary { json!(false) } else { json!(["jsonl"]) }),
+        ),
+        ("raw", level.map(|level| json!(level == ExportLevel::Raw))),
+        ("trace", on(output.export_http_trace)),
+        ("show_trace_timing", on(output.show_trace_timing)),
+        ("slice_duration", output.slice_duration.map(|width| json!(width.as_secs_f64()))),
+        ("auto_plot", Some(json!(false))),
+        ("plot_required", Some(json!(false))),
+        ("export_outputs_json", on(output.export_outputs_json)),
+    ];
+    let settings = settings.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Value::Object(settings.collect())
 }
 
 /// `tag:value` pairs; what cannot be read is refused elsewhere.

@@ -15,6 +15,7 @@ mod policy;
 mod workload;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use loadgen_core::Seed;
 use loadgen_run::{Artifacts, Hub, LoadShape, Outputs, ReportPlan, RunPlan};
@@ -23,9 +24,13 @@ use loadgen_wire::EndpointConfig;
 use serde_json::Value;
 
 use crate::args::ProfileArgs;
+use crate::args::output::OutputArgs;
 use crate::ceiling;
 pub(crate) use environment::{Environment, VARIABLES};
 pub(crate) use faults::Faults;
+
+/// The shortest slices of time that are summed up on their own.
+const SHORTEST_SLICE: Duration = Duration::from_millis(1);
 
 /// What the command line means.
 #[derive(Debug)]
@@ -77,14 +82,13 @@ pub(crate) fn resolve(
     if args.output.failed_request_threshold.is_some_and(|share| share > 1.0) {
         faults.add("--failed-request-threshold", "expected a share from 0 to 1");
     }
-    let records = match crate::args::values::word(&args.output.export_level).as_str() {
-        "records" => true,
-        "summary" => false,
-        _ => {
-            faults.add("--export-level", "expected summary or records");
-            true
-        }
-    };
+    let level = faults.take("--export-level", ExportLevel::of(&args.output)).unwrap_or(ExportLevel::Records);
+    if args.output.slice_duration.is_some_and(|width| width < SHORTEST_SLICE) {
+        faults.add(
+            "--slice-duration",
+            "expected at least 0.001 s: shorter slices than a millisecond tell nothing",
+        );
+    }
     if let Some(prefix) = &args.output.profile_export_prefix
         && (prefix.is_empty() || prefix.contains(['/', '\\']))
     {
@@ -112,10 +116,17 @@ pub(crate) fn resolve(
     });
     let dir = std::path::absolute(&dir).unwrap_or(dir);
     let artifacts = Artifacts::new(dir, args.output.profile_export_prefix.as_deref());
+    if args.output.export_outputs_json && artifacts.summary_json() == artifacts.outputs_json() {
+        faults.add(
+            "--profile-export-prefix",
+            "with the prefix `outputs` the summary would take the name of --export-outputs-json's file, \
+             outputs.json: give another",
+        );
+    }
     let report = ReportPlan {
         benchmark_id: benchmark_id(),
         experiment: None,
-        command_line: command_line::echo(argv),
+        command_line: command_line::echo(args.origin.personality.program(), args.origin.typed_or(argv)),
         input_config: input_config::input_config(
             args,
             &load,
@@ -146,8 +157,17 @@ pub(crate) fn resolve(
         },
         tokenizer_name,
         failed_request_threshold: args.output.failed_request_threshold,
+        slice_duration_ns: args
+            .output
+            .slice_duration
+            .map(|width| i64::try_from(width.as_nanos()).unwrap_or(i64::MAX)),
+        thresholds: environment.thresholds,
         outputs: Outputs {
-            records,
+            records: level != ExportLevel::Summary,
+            raw: level == ExportLevel::Raw,
+            http_trace: args.output.export_http_trace,
+            answers: args.output.export_outputs_json,
+            trace_timing: args.output.show_trace_timing,
             parquet: !args.output.no_parquet,
             html: !args.output.no_html,
             gpu_sections: !args.output.no_gpu_telemetry,
@@ -181,6 +201,29 @@ pub(crate) fn resolve(
         server_kind: servers.mock.then(|| format!("loadgen mock server {}", env!("CARGO_PKG_VERSION"))),
     };
     faults.into_result(Planned { run, notices })
+}
+
+/// How much is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExportLevel {
+    /// The summaries alone.
+    Summary,
+    /// A line for each request, too.
+    Records,
+    /// And what was sent and what came.
+    Raw,
+}
+
+impl ExportLevel {
+    /// The one that was asked for.
+    pub(crate) fn of(output: &OutputArgs) -> Result<Self, &'static str> {
+        match output.export_level.as_deref().map(crate::args::values::word).as_deref() {
+            Some("summary") => Ok(Self::Summary),
+            None | Some("records") => Ok(Self::Records),
+            Some("raw") => Ok(Self::Raw),
+            Some(_) => Err("expected summary, records or raw"),
+        }
+    }
 }
 
 /// A duration as signed nanoseconds; `None` when it is longer than 292 years.

@@ -42,6 +42,6 @@ pub use python::{python, python_text};
 pub use raw_lines::RawLines;
 pub use record_line::RecordLines;
 pub use schemas::schemas;
-pub use summary_csv::summary_csv;
+pub use summary_csv::{phase_csv, summary_csv};
 pub use summary_json::{AIPERF_VERSION, SCHEMA_VERSION, phase_json, summary_json};
 pub use timeslices::{TimeslicesCsv, TimeslicesJson};

@@ -6,6 +6,8 @@
 
 use loadgen_metrics::{MetricSummary, Stats, Summary, Unit};
 
+use crate::phases::PhaseView;
+
 const STATISTICS: [&str; 15] = [
     "Metric", "avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std",
 ];
@@ -35,7 +37,22 @@ const GPU_COLUMNS: [&str; 20] = [
 
 /// The file's text. `gpu_telemetry` adds the head of the GPU table.
 pub fn summary_csv(summary: &Summary, gpu_telemetry: bool) -> String {
-    let mut sorted: Vec<&MetricSummary> = summary.metrics.iter().collect();
+    let mut text = tables(&summary.metrics);
+    if gpu_telemetry {
+        text.push_str("\r\n\r\n");
+        text.push_str(&GPU_COLUMNS.join(","));
+        text.push_str("\r\n");
+    }
+    text
+}
+
+/// The text of one phase's own file.
+pub fn phase_csv(phase: &PhaseView<'_>) -> String {
+    tables(phase.metrics)
+}
+
+fn tables(metrics: &[MetricSummary]) -> String {
+    let mut sorted: Vec<&MetricSummary> = metrics.iter().collect();
     sorted.sort_by_key(|m| m.metric.tag);
     let (distributions, figures): (Vec<_>, Vec<_>) =
         sorted.into_iter().partition(|m| m.stats.percentiles.iter().any(Option::is_some));
@@ -49,13 +66,7 @@ pub fn summary_csv(summary: &Summary, gpu_telemetry: bool) -> String {
         let rows = figures.into_iter().map(|m| vec![label(m), cell(m.stats.avg)]);
         tables.push(table(std::iter::once(vec!["Metric".to_owned(), "Value".to_owned()]).chain(rows)));
     }
-    let mut text = tables.join("\r\n");
-    if gpu_telemetry {
-        text.push_str("\r\n\r\n");
-        text.push_str(&GPU_COLUMNS.join(","));
-        text.push_str("\r\n");
-    }
-    text
+    tables.join("\r\n")
 }
 
 fn distribution_row(m: &MetricSummary) -> Vec<String> {

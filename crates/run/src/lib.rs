@@ -29,6 +29,7 @@ pub use execute::run;
 pub use finish::{RunResult, finish};
 pub use host::Host;
 pub use hub::Hub;
+pub use loadgen_metrics::Thresholds;
 pub use plan::{LoadShape, Outputs, PhaseLoad, ReportPlan, RunPlan};
 pub use progress::{Level, Live, PhaseOutline, Progress};
 pub use provenance::{Fact, Origin, Provenance};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use loadgen_core::{CaptureScope, Seed};
 use loadgen_engine::{Cancellation, Policy};
-use loadgen_metrics::{CeilingCited, MetricConfig, SloSet};
+use loadgen_metrics::{CeilingCited, MetricConfig, SloSet, Thresholds};
 use loadgen_report::ExperimentRun;
 use loadgen_schedule::{ArrivalProcess, StopCondition};
 use loadgen_tokens::TokenizerSource;
@@ -138,6 +138,12 @@ pub struct ReportPlan {
     pub failed_request_threshold: Option<f64>,
     /// Which files are wanted.
     pub outputs: Outputs,
+    /// Length of the slices of time whose figures are wanted, ns; `None` without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice_duration_ns: Option<i64>,
+    /// From where on token counts disagree.
+    #[serde(default)]
+    pub thresholds: Thresholds,
 }
 
 /// Which files are wanted beside the summaries.
@@ -193,6 +199,7 @@ impl ReportPlan {
             server_token_counts: self.server_token_counts,
             fixed_schedule: self.fixed_schedule,
             slos: SloSet::default(),
+            thresholds: self.thresholds,
         };
         if let Some(goodput) = &self.goodput {
             config.slos = SloSet::parse(goodput, &config)?;

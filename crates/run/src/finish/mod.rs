@@ -10,6 +10,8 @@ mod live;
 mod outputs;
 mod parallel;
 mod pass;
+mod phases;
+mod slices;
 mod sorted;
 
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ use loadgen_report::console::{self, Options};
 use loadgen_report::{RunInfo, html, outputs_json, summary_csv, summary_json};
 
 use super::pass::Done;
+use super::phases;
 use super::sorted::Sorter;
 use super::{Collected, RunResult, report};
 use crate::artifacts::Artifacts;
@@ -53,6 +54,8 @@ pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunRe
     if succeeded {
         failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
         failures.put(&artifacts.summary_csv(), &summary_csv(&summary, plan.outputs.gpu_sections));
+        phases::write(&summary, &info, &artifacts, &mut failures);
+        done.slices.end(&mut failures, &info.input_config);
         failures.put(&artifacts.console_txt(), &console::blocks(&view, Options::file(false)));
     }
     // So it does with the answers; the raw lines say why there was none.
@@ -133,9 +136,21 @@ fn run_info(plan: &ReportPlan, notes: &Notes) -> RunInfo {
         input_config: plan.input_config.as_object().cloned().unwrap_or_default(),
         was_cancelled: interrupted.unwrap_or(true),
         incomplete_reason,
+        product: product(&plan.command_line).to_owned(),
+        metrics_title: plan.endpoint.facts().title.to_owned(),
+        thresholds: plan.thresholds,
         gpu_telemetry: plan.outputs.gpu_sections,
         facts: facts(plan),
         ..RunInfo::default()
+    }
+}
+
+/// What tables are headed with: whoever calls the program by another's name looks for that one's tables.
+fn product(command_line: &str) -> &'static str {
+    match command_line.split_whitespace().next() {
+        Some("aiperf") => "NVIDIA AIPerf",
+        Some("genai-perf") => "NVIDIA GenAI-Perf",
+        _ => "loadgen",
     }
 }
 

@@ -12,7 +12,8 @@ use loadgen_core::{
     ConnectionFacts, Instants, Nanos, Outcome, Phase, RequestRecord, StampCounts, Started, TokenCounts,
 };
 use loadgen_metrics::{
-    Aggregator, Metric, MetricConfig, QualityInput, Timeline, Window, Windows, request_end,
+    Aggregator, Metric, MetricConfig, QualityInput, SliceSummary, SpillError, Timeline, Window, Windows,
+    request_end,
 };
 use loadgen_record::{
     Batch, BatchLimit, Damage, JournalHeader, JournalReader, MetricColumn, ParquetSink, PartialFile,
@@ -25,6 +26,7 @@ use super::Collected;
 use super::derive::{Derive, Derived};
 use super::files::{Failures, Growing};
 use super::parallel::in_parallel;
+use super::slices::SliceFiles;
 use super::sorted::Sorter;
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
@@ -40,6 +42,7 @@ const JSONL_BUFFER: usize = 256 << 10;
 
 /// A pass that is done, and the Parquet file that still lacks its metadata.
 pub(super) struct Done {
+    pub(super) slices: SliceFiles,
     pub(super) collected: Collected,
     pub(super) parquet: Growing<ParquetSink>,
     /// The answers, to be written where there was a success.
@@ -53,6 +56,7 @@ pub(super) struct Done {
 
 /// A pass under way.
 pub(super) struct Pass {
+    slices: SliceFiles,
     derive: Derive,
     collectors: Collectors,
     parquet: Growing<ParquetSink>,
@@ -102,8 +106,13 @@ impl Pass {
             answers: answers.file().is_some(),
             shaper: parquet.file().map(ParquetSink::shaper),
         };
+        let mut aggregator = Aggregator::spilling(config, &artifacts.journal());
+        if let Some(width_ns) = plan.slice_duration_ns {
+            aggregator = aggregator.sliced(width_ns);
+        }
+        let slices = SliceFiles::begin(artifacts, plan.slice_duration_ns.is_some());
         let collectors = Collectors {
-            aggregator: Aggregator::spilling(config, &artifacts.journal()),
+            aggregator,
             quality: QualityInput::new(plan.waits_for_slots),
             timeline: None,
             jsonl,
@@ -113,7 +122,7 @@ impl Pass {
             damage: Vec::new(),
             done: 0,
         };
-        Ok(Self { derive, collectors, parquet, notes: Notes::default(), artifacts: artifacts.clone() })
+        Ok(Self { slices, derive, collectors, parquet, notes: Notes::default(), artifacts: artifacts.clone() })
     }
 
     /// Takes a batch, on this thread alone.
@@ -165,13 +174,18 @@ impl Pass {
         failures.end(raw, complete);
         let windows = spans.windows(&self.notes);
         let timeline = timeline.unwrap_or_else(|| Timeline::new(windows.profiling.start)).finish();
+        let mut slices = self.slices;
+        let mut write_slice = |slice: &SliceSummary| -> Result<(), SpillError> {
+            slices.slice(slice);
+            Ok(())
+        };
         let summary = aggregator
-            .try_finish(&windows)
+            .try_finish_slices(&windows, &mut write_slice)
             .map_err(|error| RunError::read(&self.artifacts.journal())(std::io::Error::other(error)))?;
         damage.extend(reader.damage().iter().cloned());
         damage.sort_by_key(|damage| (damage.segment, damage.offset));
         let collected = Collected { summary, quality, timeline, notes: self.notes };
-        Ok(Done { collected, parquet: self.parquet, answers, config: self.derive.config, failures, damage })
+        Ok(Done { slices, collected, parquet: self.parquet, answers, config: self.derive.config, failures, damage })
     }
 
     fn push(&mut self, derived: Derived) {
@@ -200,7 +214,7 @@ fn lines_of(path: &Path) -> Result<BufWriter<PartialFile>, RunError> {
 }
 
 /// Writes what a file of lines still holds back, and gives it its name.
-fn complete(lines: BufWriter<PartialFile>) -> Result<(), RunError> {
+pub(super) fn complete(lines: BufWriter<PartialFile>) -> Result<(), RunError> {
     let path = lines.get_ref().path().to_owned();
     let written = lines.into_inner().map_err(std::io::IntoInnerError::into_error);
     Ok(written.map_err(RunError::write(path))?.commit()?)
