@@ -258,7 +258,7 @@ fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
         Some(Patience::Until(grace)) => nanoseconds(grace),
         Some(Patience::Forever) => None,
     });
-    StopCondition { requests, duration_ns, grace_ns, ..StopCondition::default() }
+    StopCondition { requests, sessions, duration_ns, grace_ns }
 }
 
 /// The warm-up inherits the measured load's shape; a fixed schedule's warms up in a closed loop.
@@ -273,6 +273,7 @@ fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Opt
         LoadShape::FixedSchedule { cap } => (None, *cap),
         LoadShape::Closed { concurrency } => (None, Some(*concurrency)),
     };
+    let inherited_rate = inherited_rate.filter(|_| !args.origin.closed_warmup);
     let shape = match (warmup.warmup_request_rate, inherited_rate) {
         (Some(_), _) | (None, Some(_)) => {
             // At a rate of its own, a closed load's concurrency is no cap.

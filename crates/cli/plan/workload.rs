@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use loadgen_workload::{
-    LengthDistribution, ModelSelection, SyntheticConfig, TraceConfig, TraceFormat, WorkloadConfig,
+    CommonConfig, LengthDistribution, ModelSelection, SyntheticConfig, TraceConfig, TraceFormat,
+    WorkloadConfig,
 };
 
 use super::Faults;
@@ -73,7 +74,7 @@ fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<Syn
             Some(length) => Some(small(length, "--shared-system-prompt-length", faults)?),
             None => None,
         },
-        model_selection: model_selection(args, faults),
+        common: CommonConfig { model_selection: model_selection(args, faults), ..CommonConfig::default() },
         ..SyntheticConfig::default()
     })
 }
@@ -129,7 +130,7 @@ fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceCo
         max_isl: limit(args.input.synthesis_max_isl),
         max_osl: limit(args.input.synthesis_max_osl),
         osl: osl(args, faults),
-        model_selection,
+        common: CommonConfig { model_selection, ..CommonConfig::default() },
         ..TraceConfig::mooncake(path)
     })
 }
