@@ -3,15 +3,14 @@
 use std::ffi::OsString;
 
 /// Option names may be written with underscores (`--request_rate`), `-vv` is a name of its own, values may
-/// follow an option's `=` (`--url=a b`); and a program called through a link named `aiperf` or
-/// `genai-perf` still calls itself loadgen in its messages.
+/// follow an option's `=` (`--url=a b`). The first word, the program's own name, stays.
 pub(crate) fn normalise(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut only_values = false;
     argv.into_iter()
         .enumerate()
         .flat_map(|(position, argument)| {
             if position == 0 {
-                return vec!["loadgen".into()];
+                return vec![argument];
             }
             only_values |= argument == "--";
             if only_values {
@@ -58,7 +57,7 @@ mod tests {
         let normal = normalise(argv.map(OsString::from));
         assert_eq!(
             normal,
-            ["loadgen", "profile", "--request-rate", "a_b", "--endpoint-type=x_y", "--", "--as_is"]
+            ["aiperf", "profile", "--request-rate", "a_b", "--endpoint-type=x_y", "--", "--as_is"]
         );
     }
 

@@ -8,8 +8,10 @@ mod argv;
 mod ceiling;
 mod commands;
 mod compat;
+mod config_file;
 mod exit;
 mod mock_child;
+mod names;
 mod plan;
 mod ui;
 
@@ -19,30 +21,54 @@ use clap::FromArgMatches;
 
 use crate::args::{Cli, Command, SynthesizeKind};
 pub use crate::exit::ExitStatus;
+use crate::names::{Asked, Call, Origin};
 use crate::ui::say;
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitStatus {
+    let result = match names::understand(argv) {
+        Ok(Asked::Command(call)) => return run(*call),
+        Ok(Asked::Answer(text)) => commands::print(&text),
+        Ok(Asked::InstallAliases(folder)) => {
+            names::install_aliases(&folder).and_then(|told| commands::print(&told))
+        }
+        Err(why) => Err(anyhow::anyhow!(why)),
+    };
+    match result {
+        Ok(()) => ExitStatus::Success,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Runs a command, once it is in this program's own grammar.
+fn run(call: Call) -> ExitStatus {
+    let Call { argv, mut origin, mut notes } = call;
     let argv = argv::normalise(argv);
     if let Some(why) = compat::refuse_subcommand(&argv) {
         say!("error: {why}");
         return ExitStatus::Failure;
     }
+    let argv = match config_file::apply(argv, &mut origin, &mut notes) {
+        Ok(argv) => argv,
+        Err(error) => return failed(&error),
+    };
     let parsed = args::command().try_get_matches_from(&argv);
     let (cli, matches) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
         Ok(parsed) => parsed,
-        Err(error) => return refuse_argv(&error),
+        Err(error) => return refuse_argv(&error, &origin),
     };
     match matches.subcommand_matches("profile").map_or(Ok(None), compat::judge) {
-        Ok(None) => {}
-        Ok(Some(note)) => say!("{note}"),
-        Err(faults) => {
-            ui::error(&faults.into());
-            return ExitStatus::Failure;
-        }
+        Ok(note) => notes.extend(note),
+        Err(faults) => return failed_at(&faults.into(), &origin),
+    }
+    for note in &notes {
+        say!("{note}");
     }
     let result = match cli.command {
-        Command::Profile(args) => commands::profile::run(&args, &argv),
+        Command::Profile(mut args) => {
+            args.origin = origin.clone();
+            commands::profile::run(&args, &argv)
+        }
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Synthesize(args) => match args.kind {
@@ -52,15 +78,33 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitStatus {
         Command::Schemas(args) => commands::schemas::run(&args),
         Command::Docs(args) => commands::docs::run(&args),
     };
-    result.unwrap_or_else(|error| {
-        ui::error(&error);
-        ExitStatus::Failure
-    })
+    result.unwrap_or_else(|error| failed_at(&error, &origin))
+}
+
+/// Says what went wrong.
+fn failed(error: &anyhow::Error) -> ExitStatus {
+    ui::error(error);
+    ExitStatus::Failure
+}
+
+/// Says what went wrong, and where in a configuration file the options stand that it names.
+fn failed_at(error: &anyhow::Error, origin: &Origin) -> ExitStatus {
+    let status = failed(error);
+    if let Some(places) = origin.places_of(&format!("{error:#}")) {
+        say!("hint: {places}");
+    }
+    status
 }
 
 /// Prints what clap has to say. Help and version are a success, everything else is a wrong command.
-fn refuse_argv(error: &clap::Error) -> ExitStatus {
+fn refuse_argv(error: &clap::Error, origin: &Origin) -> ExitStatus {
     // A closed pipe is no reason to complain about the complaint.
     let _ = error.print();
-    if error.use_stderr() { ExitStatus::Failure } else { ExitStatus::Success }
+    if !error.use_stderr() {
+        return ExitStatus::Success;
+    }
+    if let Some(places) = origin.places_of(&error.to_string()) {
+        say!("hint: {places}");
+    }
+    ExitStatus::Failure
 }

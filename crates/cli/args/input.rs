@@ -11,6 +11,10 @@ use super::values;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
+    /// Configuration file (AIPerf's YAML, version 2.0), below the options given here
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
     /// Trace to replay (JSONL, also .gz); prompts are synthetic without one
     #[arg(long, value_name = "FILE")]
     pub(crate) input_file: Option<PathBuf>,

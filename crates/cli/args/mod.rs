@@ -7,6 +7,7 @@ pub(crate) mod endpoint;
 pub(crate) mod input;
 pub(crate) mod load;
 pub(crate) mod output;
+pub(crate) mod study;
 pub(crate) mod swept;
 pub(crate) mod values;
 
@@ -157,6 +158,11 @@ pub(crate) struct ProfileArgs {
     pub(crate) output: output::OutputArgs,
     #[command(flatten)]
     pub(crate) service: output::ServiceArgs,
+    /// Who was called, and the configuration file behind the options.
+    #[arg(skip)]
+    pub(crate) origin: crate::names::Origin,
+    #[command(flatten)]
+    pub(crate) study: study::StudyArgs,
 }
 
 /// Options of `report`.

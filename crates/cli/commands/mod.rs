@@ -13,7 +13,7 @@ use std::io::{ErrorKind, Write};
 use anyhow::{Error, Result};
 
 /// Prints a result. A closed pipe is no failure of what made it.
-fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::new(error).context("cannot write to standard output"))

@@ -307,10 +307,7 @@ const OUTPUT: &[Flag] = &[
     not_yet("--wandb-tag", Several, SINKS),
 ];
 
-const HTTP_TRACE: &[Flag] = &[
-    works("--export-http-trace", Switch),
-    works("--show-trace-timing", Switch),
-];
+const HTTP_TRACE: &[Flag] = &[works("--export-http-trace", Switch), works("--show-trace-timing", Switch)];
 
 const SERVER_METRICS: &[Flag] = &[
     not_yet("--server-metrics", Several, SCRAPES),
@@ -331,10 +328,7 @@ const MULTI_RUN: &[Flag] = &[
     works("--num-profile-runs", One),
     works("--profile-run-cooldown-seconds", One),
     works("--confidence-level", One),
-    works(
-        "--profile-run-disable-warmup-after-first !--no-profile-run-disable-warmup-after-first",
-        Switch,
-    ),
+    works("--profile-run-disable-warmup-after-first !--no-profile-run-disable-warmup-after-first", Switch),
     works("--set-consistent-seed !--no-set-consistent-seed", Switch),
     works("--vary-seed-per-trial !--no-vary-seed-per-trial", Switch),
     works("--convergence-metric", One),

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use loadgen_wire::{REDACTED, is_secret_name, redact, redact_url};
 use serde_json::Value;
 
-/// Renders the command line.
-pub(super) fn echo(argv: &[OsString]) -> String {
-    let mut words = vec!["loadgen".to_owned()];
+/// Renders the command line of a program of this name.
+pub(super) fn echo(program: &str, argv: &[OsString]) -> String {
+    let mut words = vec![program.to_owned()];
     let mut option = String::new();
     for argument in argv.iter().skip(1) {
         let text = argument.to_string_lossy();
@@ -64,7 +64,7 @@ mod tests {
     fn echoed(words: &[&str]) -> String {
         let argv: Vec<OsString> =
             std::iter::once("aiperf").chain(words.iter().copied()).map(OsString::from).collect();
-        echo(&argv)
+        echo("loadgen", &argv)
     }
 
     #[test]

@@ -1,0 +1,1 @@
+//! Whole files: AIPerf's own, and what is wrong with others.
