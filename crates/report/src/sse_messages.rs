@@ -104,9 +104,12 @@ mod tests {
         ends.iter().enumerate().map(read).collect()
     }
 
+    /// When each message came, and the value of its first field.
     fn data(messages: &[Message]) -> Vec<(i64, &str)> {
-        let value = |fields: &'_ [Field]| -> Option<&'_ str> { fields[0].1.as_deref() };
-        messages.iter().map(|message| (message.at.0, value(&message.fields).unwrap_or_default())).collect()
+        fn value(message: &Message) -> &str {
+            message.fields[0].1.as_deref().unwrap_or_default()
+        }
+        messages.iter().map(|message| (message.at.0, value(message))).collect()
     }
 
     #[test]
