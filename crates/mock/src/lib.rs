@@ -1,4 +1,4 @@
-//! An OpenAI-compatible server with a performance model, a prefix cache, faults and a truth log.
+//! A server of language models with a performance model, a prefix cache, faults and a truth log.
 //!
 //! [`MockServer`] listens, [`Profile`] says how fast and how faithfully it answers, and the truth log
 //! says what it really did, so that a client's figures can be held against it:
@@ -8,6 +8,13 @@
 //! * a [`FaultRule`] spoils some of the requests, by count or by seeded chance;
 //! * every token is a write of its own (or a `burst` of them is), at the instant the engine has it, and
 //!   the log has the instants around each write call; plain HTTP/1.1 or [`Tls`].
+//!
+//! # Endpoints
+//!
+//! OpenAI's chat completions, completions, responses and embeddings, Anthropic's messages, Hugging Face TGI's
+//! `/generate` and `/generate_stream`, the rankings of NIM (`/v1/ranking`), Cohere (`/v2/rerank`) and TEI
+//! (`/rerank`), and Solido's `/rag/api/prompt`, below any prefix; `/v1/models`, `/metrics` under vLLM's names,
+//! `/health`, `/reset_prefix_cache`, `/start_profile` and `/stop_profile`.
 //!
 //! # Profiles
 //!
@@ -54,6 +61,7 @@ mod prompt;
 mod server;
 mod shard;
 mod socket;
+mod tallies;
 mod text;
 mod timer;
 mod tls;

@@ -104,6 +104,10 @@ impl<'a> PromptJson<'a> {
                             pieces.ids += serde_json::from_str::<Vec<&RawValue>>(ids)?.len();
                         }
                         text if text.starts_with('"') => pieces.texts.push(text),
+                        part if part.starts_with('{') => {
+                            let part = serde_json::from_str::<Part<'_>>(part)?;
+                            pieces.texts.extend(part.text.map(RawValue::get));
+                        }
                         _ => pieces.ids += 1,
                     }
                 }

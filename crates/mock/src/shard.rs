@@ -20,6 +20,7 @@ use crate::faults::FaultPlan;
 use crate::perf::{self, Emission, EngineLoad, PerfModel, Work};
 use crate::profile::{PerfProfile, Profile, PromptCounting};
 use crate::prompt::{Counter, ExactCounter};
+use crate::tallies::Tallies;
 use crate::timer::Timer;
 use crate::truth_log::TruthLog;
 
@@ -143,6 +144,7 @@ pub(crate) struct Shard {
     timer: Timer,
     counter: RefCell<Counter>,
     report: RefCell<ServeReport>,
+    tallies: RefCell<Tallies>,
     log: Option<TruthLog>,
     scratch: RefCell<Box<[u8]>>,
     frame: RefCell<Vec<u8>>,
@@ -193,6 +195,7 @@ impl Shard {
             timer: Timer::new()?,
             counter: RefCell::new(counter),
             report: RefCell::default(),
+            tallies: RefCell::default(),
             log,
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
             frame: RefCell::default(),
@@ -218,6 +221,11 @@ impl Shard {
 
     pub(crate) fn report(&self) -> RefMut<'_, ServeReport> {
         self.report.borrow_mut()
+    }
+
+    /// What `/metrics` tells.
+    pub(crate) fn tallies(&self) -> RefMut<'_, Tallies> {
+        self.tallies.borrow_mut()
     }
 
     /// A buffer for one read; never held across an await.

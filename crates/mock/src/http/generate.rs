@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 
 use super::reply::{Asked, Endpoint, Reply, garbage};
@@ -55,7 +55,10 @@ pub(super) async fn generate(
             if let Some(log) = shard.log() {
                 log.note_body(number, body.clone());
             }
-            answer(shard, watch, endpoint, number, head.version, &body).await
+            let wants_events =
+                text(&head.headers, &ACCEPT).is_some_and(|accepted| accepted.contains("text/event-stream"));
+            let client = Client { version: head.version, wants_events };
+            answer(shard, watch, endpoint, number, client, &body).await
         }
         Err(error) if error.is::<LengthLimitError>() => {
             Ok(respond_error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 MiB"))
@@ -78,16 +81,23 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
 
+/// What the head says of who asks.
+struct Client {
+    version: Version,
+    /// Whether it accepts a stream of events.
+    wants_events: bool,
+}
+
 async fn answer(
     shard: &Rc<Shard>,
     watch: &Rc<Watch>,
     endpoint: Endpoint,
     number: u64,
-    version: Version,
+    client: Client,
     body: &[u8],
 ) -> Answer {
     let bad = |message: &str| Ok(respond_error(StatusCode::BAD_REQUEST, message));
-    let request = match GenerationRequest::parse(endpoint, body) {
+    let request = match GenerationRequest::parse(endpoint, body, client.wants_events) {
         Ok(request) => request,
         Err(message) => return bad(&message),
     };
@@ -96,6 +106,9 @@ async fn answer(
         Err(error) => return bad(&format!("the prompt is not one: {error}")),
     };
     let mut plan = plan(shard, number, &request);
+    if !endpoint.generates() {
+        (plan.output_tokens, plan.reported_tokens, plan.hole) = (0, 0, None);
+    }
     watch.describe(|entry| {
         entry.model = Some(request.model.clone().into_owned());
         entry.stream = request.stream;
@@ -127,11 +140,14 @@ async fn answer(
         created_s: shard.common().clock.anchor().0 / 1_000_000_000,
         model: request.model.into_owned(),
         prompt_tokens,
+        items: request.items,
         usage_wanted: request.include_usage,
+        chunk_usage_wanted: request.chunk_usage,
     };
     let reply = Reply::new(asked, plan);
     // Hashing a long prompt costs as much as counting it.
     let blocks = if shard.common().profile.has_prefix_cache() { request.prompt.blocks() } else { Vec::new() };
+    shard.tallies().note(prompt_tokens, reply.steps());
     let progress = shard.submit(Work {
         id: number,
         prompt_tokens,
@@ -141,7 +157,7 @@ async fn answer(
         timing,
     });
     if request.stream {
-        let is_chunked = version >= Version::HTTP_11;
+        let is_chunked = client.version >= Version::HTTP_11;
         let (shard, watch) = (Rc::clone(shard), Rc::clone(watch));
         let body = StreamBody::new(shard, watch, number, progress, reply, fault, is_chunked);
         let mut response = Response::new(ReplyBody::Stream(body));
@@ -153,6 +169,7 @@ async fn answer(
     let _leaving = Leaving(shard, number);
     progress.finished().await;
     note_admission(watch, &progress);
+    shard.tallies().note_cached(progress.admitted().unwrap_or(0));
     in_one_piece(shard, watch, &reply, progress.admitted().unwrap_or(0), fault).await
 }
 

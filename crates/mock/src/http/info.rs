@@ -1,7 +1,5 @@
 //! The paths that generate nothing: models, version, health, metrics, cache and profiler hooks.
 
-use std::fmt::Write;
-
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
@@ -49,20 +47,9 @@ fn models(shard: &Shard) -> Response<ReplyBody> {
     respond_json(StatusCode::OK, &json!({"object": "list", "data": data}))
 }
 
-/// A few figures in Prometheus' text format. Each server thread answers for itself.
+/// The figures in Prometheus' text format. Each server thread answers for itself.
 fn metrics(shard: &Shard) -> Response<ReplyBody> {
-    let load = shard.load();
-    let report = shard.report();
-    let mut text = String::new();
-    for (name, kind, help, value) in [
-        ("mock_requests_running", "gauge", "Requests being worked on.", load.running as u64),
-        ("mock_requests_waiting", "gauge", "Requests that queue.", load.waiting as u64),
-        ("mock_connections_total", "counter", "Connections accepted.", report.connections),
-        ("mock_requests_total", "counter", "Generation requests read.", report.requests),
-        ("mock_generation_tokens_total", "counter", "Tokens sent.", report.tokens),
-    ] {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
-    }
-    respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+    let model = shard.common().models.first().map_or("", String::as_str);
+    let page = shard.tallies().page(model, shard.load(), &shard.report());
+    respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }

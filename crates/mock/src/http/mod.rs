@@ -35,13 +35,7 @@ type Answer = Result<Response<ReplyBody>, ClosedUnanswered>;
 /// Answers a request.
 pub(crate) async fn handle(shard: Rc<Shard>, watch: Rc<Watch>, request: Request<Incoming>) -> Answer {
     let path = request.uri().path();
-    // Servers put a prefix before these paths, such as /openai.
-    let endpoint = match path {
-        _ if path.ends_with("/chat/completions") => Some(Endpoint::Chat),
-        _ if path.ends_with("/completions") => Some(Endpoint::Completions),
-        _ => None,
-    };
-    let mut response = match endpoint {
+    let mut response = match Endpoint::at(path) {
         Some(endpoint) if *request.method() == Method::POST => {
             generate::generate(&shard, &watch, endpoint, request).await?
         }

@@ -225,6 +225,7 @@ impl Stream {
             }
             Next::Trailer => {
                 self.watch.answered();
+                self.shard.tallies().note_cached(self.cached_tokens());
                 self.hand_over_last(&mut state, self.reply.trailer(self.cached_tokens()))
             }
             Next::Fault => {

@@ -76,7 +76,14 @@ fn the_default_profile_reports_what_its_cache_had() {
     assert_eq!(client.post("/reset_prefix_cache", "").status(), 200);
     assert_eq!(cached(&mut client), 0);
     let text = client.get("/metrics").text().to_owned();
-    assert!(text.contains("mock_requests_total 3\n") && text.contains("mock_requests_running 0\n"), "{text}");
+    let has = |name: &str, value: u64| {
+        let line = format!("{name}{{engine=\"0\",model_name=\"mock-model\"}} {value}\n");
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    };
+    has("mock_requests_total", 3);
+    has("vllm:num_requests_running", 0);
+    has("vllm:request_success_total", 3);
+    has("vllm:generation_tokens_total", 6);
 }
 
 #[test]
