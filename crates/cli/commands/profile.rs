@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use loadgen_engine::StopSignal;
 use loadgen_run::{Level, Progress, RunResult};
 
+use super::study;
 use crate::args::ProfileArgs;
 use crate::args::values::word;
 use crate::exit::{ExitStatus, INTERRUPTED};
@@ -28,6 +29,16 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
         mock: asks_for_mock(args),
     };
     check_mock_profiles(args)?;
+    if let Some(experiment) = study::Experiment::of(args, argv)? {
+        let plans = study::rehearse(&experiment, argv, &environment, &stand_in, args.service.dry_run)?;
+        if args.service.dry_run {
+            super::print(&plans)?;
+            return Ok(ExitStatus::Success);
+        }
+        let (servers, _children) = start_servers(args)?;
+        let progress = ui.progress(talk(args)?);
+        return study::run(&experiment, args, argv, &environment, &servers, progress);
+    }
     let rehearsed = plan::resolve(args, argv, &environment, &stand_in)?;
     if args.service.dry_run {
         let rehearsal = loadgen_run::rehearse(&rehearsed.run)?;

@@ -1,0 +1,289 @@
+//! From flags to an experiment: what is tried, how often, and when repeats agree.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use anyhow::Result;
+use loadgen_study::{
+    Axis, Constraint, Criterion, DEFAULT_SEED, Design, LEAST_RUNS, Mode, Order, Pairing, Seeds, Variation,
+    expand, with_own_folders,
+};
+
+use super::variants;
+use crate::args::ProfileArgs;
+use crate::args::study::StudyArgs;
+use crate::args::values::word;
+use crate::plan::{Faults, Notice};
+
+/// Statistics that repeats may be compared by.
+const STATISTICS: [&str; 7] = ["avg", "p50", "p90", "p95", "p99", "min", "max"];
+
+/// An experiment as the command asks for it.
+#[derive(Debug)]
+pub(crate) struct Experiment {
+    /// Which runs there are.
+    pub(super) design: Design,
+    /// The options of each variation, in the design's order.
+    pub(super) args: Vec<ProfileArgs>,
+    /// When repeats agree.
+    pub(super) criterion: Option<Criterion>,
+    /// Confidence level of the intervals.
+    pub(super) confidence_level: f64,
+    /// Bounds that the best points have to meet.
+    pub(super) constraints: Vec<Constraint>,
+    /// The options whose lists are swept.
+    pub(super) lists: Vec<&'static str>,
+    /// Whether the table of the sweep is printed.
+    pub(super) table: bool,
+    /// Worth telling the user.
+    pub(super) notices: Vec<Notice>,
+}
+
+impl Experiment {
+    /// What the command asks for; `None` for a single run.
+    pub(crate) fn of(args: &ProfileArgs, argv: &[OsString]) -> Result<Option<Self>> {
+        let study = &args.study;
+        let mut faults = Faults::default();
+        let sweep = sweep(args, argv, &mut faults)?;
+        let order = order(study, &mut faults);
+        let criterion = criterion(args, argv, &mut faults);
+        let is_sweep = sweep.len() > 1;
+        check(study, is_sweep, order, criterion.as_ref(), &mut faults);
+        let sweep = faults.into_result(sweep)?;
+        let (variations, args_of_each): (Vec<_>, Vec<_>) = sweep.into_iter().unzip();
+
+        let consistent = study.set_consistent_seed.unwrap_or(!study.no_set_consistent_seed);
+        let design = Design {
+            variations: with_own_folders(variations),
+            repeats: study.num_profile_runs,
+            order,
+            run_cooldown: study.profile_run_cooldown_seconds.unwrap_or(Duration::ZERO),
+            sweep_cooldown: study.parameter_sweep_cooldown_seconds.unwrap_or(Duration::ZERO),
+            seeds: Seeds {
+                base: args.input.random_seed.or(consistent.then_some(DEFAULT_SEED)),
+                same_for_variations: study.parameter_sweep_same_seed,
+                vary_per_trial: study.vary_seed_per_trial,
+            },
+            warm_up_once: study
+                .profile_run_disable_warmup_after_first
+                .unwrap_or(!study.no_profile_run_disable_warmup_after_first),
+        };
+        let notices = notices(study, &design, criterion.as_ref());
+        if !design.is_experiment() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            design,
+            args: args_of_each,
+            criterion,
+            confidence_level: study.confidence_level,
+            constraints: study.sweep_sla.clone(),
+            lists: args.axes().iter().map(|axis| axis.flag).collect(),
+            table: !study.no_sweep_table,
+            notices,
+        }))
+    }
+}
+
+/// The variations and the options of each.
+fn sweep(
+    args: &ProfileArgs,
+    argv: &[OsString],
+    faults: &mut Faults,
+) -> Result<Vec<(Variation, ProfileArgs)>> {
+    let axes = args.axes();
+    if !args.study.variant.is_empty() {
+        if let Some(swept) = axes.first() {
+            faults.add(
+                "--variant",
+                format!("points by hand and the list of {} exclude each other", swept.flag),
+            );
+            return Ok(Vec::new());
+        }
+        if args.origin.config.is_some() {
+            faults.add(
+                "--variant",
+                "cannot stand beside a file: write the points as `sweep: {type: scenarios}` there",
+            );
+            return Ok(Vec::new());
+        }
+        return Ok(variants::variants(args, argv, faults));
+    }
+    if let Some(points) = crate::config_file::variations(&args.origin)? {
+        return Ok(points);
+    }
+    if axes.is_empty() {
+        return Ok(vec![(Variation::base(), args.clone())]);
+    }
+    let pairing = match word(&args.study.sweep_type).as_str() {
+        "zip" => Pairing::Zip,
+        "grid" => Pairing::Grid,
+        other => {
+            faults.add("--sweep-type", format!("{other:?} is not known: expected grid or zip"));
+            Pairing::Grid
+        }
+    };
+    let swept = axes.iter().map(|axis| Axis { path: axis.path.to_owned(), values: axis.values.clone() });
+    let Some(variations) = faults.take("--sweep-type", expand(swept.collect(), pairing)) else {
+        return Ok(Vec::new());
+    };
+    variations
+        .into_iter()
+        .map(|variation| {
+            let settings = axes.iter().filter_map(|axis| {
+                let value = variation.values.get(axis.path)?;
+                Some([OsString::from(axis.flag), OsString::from(value.to_string())])
+            });
+            let settings: Vec<OsString> = settings.flatten().collect();
+            let mut point = crate::args::parse_profile(argv, &settings)?;
+            point.origin = args.origin.clone();
+            Ok((variation, point))
+        })
+        .collect()
+}
+
+fn order(study: &StudyArgs, faults: &mut Faults) -> Order {
+    match study.parameter_sweep_mode.as_deref().map(word).as_deref() {
+        None | Some("repeated") => Order::Repeated,
+        Some("independent") => Order::Independent,
+        Some(other) => {
+            faults.add(
+                "--parameter-sweep-mode",
+                format!("{other:?} is not known: expected repeated or independent"),
+            );
+            Order::Repeated
+        }
+    }
+}
+
+fn criterion(args: &ProfileArgs, argv: &[OsString], faults: &mut Faults) -> Option<Criterion> {
+    let study = &args.study;
+    let Some(metric) = study.convergence_metric.clone() else {
+        let lonely = [
+            ("--convergence-stat", study.convergence_stat.is_some()),
+            ("--convergence-threshold", study.convergence_threshold.is_some()),
+            ("--convergence-mode", study.convergence_mode.is_some()),
+            ("--convergence-min-runs", study.convergence_min_runs.is_some()),
+        ];
+        for (flag, _) in lonely.iter().filter(|(_, given)| *given) {
+            faults.add(flag, "says how a metric is watched: name it with --convergence-metric");
+        }
+        return None;
+    };
+    let mode = match study.convergence_mode.as_deref().map(word).as_deref() {
+        None | Some("ci_width") => Mode::CiWidth,
+        Some("cv") => Mode::Cv,
+        Some("distribution") => Mode::Distribution,
+        Some(other) => {
+            faults.add(
+                "--convergence-mode",
+                format!("{other:?} is not known: expected ci-width, cv or distribution"),
+            );
+            Mode::CiWidth
+        }
+    };
+    let statistic = study.convergence_stat.as_deref().map_or("avg".to_owned(), word);
+    if !STATISTICS.contains(&statistic.as_str()) {
+        faults.add(
+            "--convergence-stat",
+            format!("{statistic:?} is not known: expected {}", STATISTICS.join(", ")),
+        );
+    }
+    // AIPerf refuses it unless the level is given, though it writes the records by default.
+    if mode == Mode::Distribution && !(names_export_level(argv) && exports_records(args)) {
+        faults.add(
+            "--convergence-mode",
+            "distribution compares the runs' requests, for which they have to be exported: add --export-level records",
+        );
+    }
+    let min_runs = study.convergence_min_runs.unwrap_or(LEAST_RUNS);
+    if min_runs > study.num_profile_runs && study.num_profile_runs > 1 {
+        faults.add(
+            "--convergence-min-runs",
+            format!("{min_runs} is more than --num-profile-runs {}", study.num_profile_runs),
+        );
+    }
+    Some(Criterion { metric, statistic, mode, threshold: study.convergence_threshold, min_runs })
+}
+
+/// Whether the command says how much to export.
+fn names_export_level(argv: &[OsString]) -> bool {
+    argv.iter().filter_map(|word| word.to_str()).any(|word| {
+        let name = word.split('=').next().unwrap_or_default();
+        matches!(name, "--export-level" | "--profile-export-level")
+    })
+}
+
+/// Whether the runs' requests are exported.
+fn exports_records(args: &ProfileArgs) -> bool {
+    word(&args.output.export_level) != "summary"
+}
+
+/// What cannot be meant together.
+fn check(
+    study: &StudyArgs,
+    is_sweep: bool,
+    order: Order,
+    criterion: Option<&Criterion>,
+    faults: &mut Faults,
+) {
+    if study.num_profile_runs < 2 {
+        let lonely = [
+            (
+                "--profile-run-cooldown-seconds",
+                study.profile_run_cooldown_seconds.is_some_and(|rest| !rest.is_zero()),
+            ),
+            (
+                "--profile-run-disable-warmup-after-first",
+                study.profile_run_disable_warmup_after_first.is_some()
+                    || study.no_profile_run_disable_warmup_after_first,
+            ),
+            ("--set-consistent-seed", study.set_consistent_seed.is_some() || study.no_set_consistent_seed),
+            ("--convergence-metric", criterion.is_some()),
+        ];
+        for (flag, _) in lonely.iter().filter(|(_, given)| *given) {
+            faults.add(flag, "is about repeats, and there is one run: add --num-profile-runs 2 or more");
+        }
+    }
+    if is_sweep && order == Order::Repeated && criterion.is_some() && study.num_profile_runs > 1 {
+        faults.add(
+            "--convergence-metric",
+            "repeats of a sweep that are made in turn cannot end one by one: add --parameter-sweep-mode independent",
+        );
+    }
+}
+
+/// What the user should know about how the experiment was understood.
+fn notices(study: &StudyArgs, design: &Design, criterion: Option<&Criterion>) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut note = |text: String| notices.push(Notice::Info(text));
+    if !design.is_sweep() {
+        let idle = [
+            ("--parameter-sweep-mode", study.parameter_sweep_mode.is_some()),
+            ("--parameter-sweep-cooldown-seconds", !design.sweep_cooldown.is_zero()),
+            ("--parameter-sweep-same-seed", study.parameter_sweep_same_seed),
+            ("--sweep-type", word(&study.sweep_type) != "grid"),
+            ("--sweep-sla", !study.sweep_sla.is_empty()),
+        ];
+        for (flag, _) in idle.iter().filter(|(_, given)| *given) {
+            note(format!("{flag} has no effect: nothing is swept"));
+        }
+    }
+    if let Some(criterion) = criterion {
+        if criterion.min_runs < loadgen_study::RECOMMENDED_LEAST_RUNS {
+            note(format!(
+                "repeats are compared from the {}nd on: fewer than {} say little",
+                criterion.min_runs,
+                loadgen_study::RECOMMENDED_LEAST_RUNS
+            ));
+        }
+        if !design.is_sweep() {
+            note(
+                "without a sweep all runs are made, whether they agree or not, as AIPerf makes them: it is said when \
+                 they do"
+                    .to_owned(),
+            );
+        }
+    }
+    notices
+}

@@ -1,0 +1,196 @@
+//! `loadgen profile` where it asks for more than one run: repeats, sweeps, and both.
+//!
+//! The runs are made one after the other in this process; each leaves the folder of a run of its own.
+//! What they came to together is made from those folders, here and by `loadgen report` again.
+
+mod bench;
+mod design;
+mod echo;
+mod files;
+mod record;
+mod results;
+mod variants;
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use loadgen_engine::StopSignal;
+use loadgen_run::{Artifacts, Level, Progress};
+use loadgen_study::{Made, conduct};
+
+pub(crate) use design::Experiment;
+
+use self::bench::Lab;
+use self::record::Record;
+use self::results::Results;
+use crate::args::ProfileArgs;
+use crate::commands::profile::{conclude, listen_for_interrupts, show};
+use crate::exit::ExitStatus;
+use crate::plan::{self, Environment, Faults, Servers};
+use crate::ui::say;
+
+/// Plans every variation against these servers, so that whatever is wrong shows before anything runs.
+/// Says the plans, for `--dry-run`.
+pub(super) fn rehearse(
+    experiment: &Experiment,
+    argv: &[OsString],
+    environment: &Environment,
+    servers: &Servers,
+    dry_run: bool,
+) -> Result<String> {
+    let design = &experiment.design;
+    let mut text = format!("{}\n", in_words(experiment));
+    for (variation, args) in design.variations.iter().zip(&experiment.args) {
+        let planned = plan::resolve(args, argv, environment, servers)?;
+        if planned.run.report.fixed_schedule
+            && let Some(flag) = experiment.lists.first()
+        {
+            let mut faults = Faults::default();
+            faults.add(
+                flag,
+                "a list sweeps, and a fixed schedule replays the trace's own times: give one value, or \
+                 --no-fixed-schedule with a rate or a concurrency",
+            );
+            faults.into_result(())?;
+        }
+        if dry_run {
+            let rehearsal = loadgen_run::rehearse(&planned.run)?;
+            if design.is_sweep() {
+                text.push_str(&format!("\n{}\n", variation.label));
+            }
+            text.push_str(&planned.in_words(&rehearsal));
+        }
+    }
+    Ok(text)
+}
+
+/// Makes the runs, and what they came to together.
+pub(super) fn run(
+    experiment: &Experiment,
+    args: &ProfileArgs,
+    argv: &[OsString],
+    environment: &Environment,
+    servers: &Servers,
+    progress: Arc<dyn Progress>,
+) -> Result<ExitStatus> {
+    let design = &experiment.design;
+    // The folder is named by the first variation, as in AIPerf.
+    let first = plan::resolve(&experiment.args[0], argv, environment, servers)?;
+    let dir = first.run.report.artifacts.dir.clone();
+    let constraints = experiment.constraints.iter().map(ToString::to_string).collect();
+    let sweep_id = uuid::Uuid::new_v4().to_string();
+    let mut record =
+        Record::new(design, sweep_id, experiment.criterion.clone(), experiment.confidence_level, constraints);
+    record.model = first.run.report.models.first().cloned();
+    record.prefix = args.output.profile_export_prefix.clone();
+
+    let stop = StopSignal::new();
+    listen_for_interrupts(&stop, &progress)?;
+    Results::clear(&dir, design)?;
+    record.write(&dir)?;
+    let mut lab = Lab {
+        experiment,
+        argv,
+        environment,
+        servers,
+        progress: Arc::clone(&progress),
+        stop,
+        dir: dir.clone(),
+        record,
+        worst: ExitStatus::Success,
+        said: HashSet::new(),
+    };
+    lab.note(&experiment.notices);
+    progress.note(Level::Info, &in_words(experiment));
+    let criterion = experiment.criterion.as_ref().map(|criterion| (criterion, experiment.confidence_level));
+    let made = conduct(design, criterion, &mut lab);
+    let status = together(&dir, &lab.record, &made, experiment.table)?;
+    Ok(status.min(lab.worst))
+}
+
+/// Makes every output of the experiment in `dir` again; `None` where it holds none.
+pub(super) fn report(dir: &Path, progress: &dyn Progress) -> Result<Option<ExitStatus>> {
+    if !Record::is_in(dir) {
+        return Ok(None);
+    }
+    let mut record = Record::read(dir)?;
+    let design = record.design();
+    let mut worst = ExitStatus::Success;
+    let mut made = Vec::new();
+    for cell in design.cells() {
+        let folder = dir.join(design.run_folder(cell));
+        let known = record.runs.iter().find(|run| run.cell() == cell).cloned();
+        let artifacts = Artifacts::new(folder.clone(), record.prefix.as_deref());
+        if !artifacts.journal().is_dir() {
+            // A run that never came to have a journal is told as it was then, or was never made.
+            made.extend(known.and_then(|run| Some(Made { cell, outcome: Err(run.error?) })));
+            continue;
+        }
+        let result = loadgen_run::finish(&folder, progress)?;
+        show(&result)?;
+        let status = conclude(&result, false);
+        let outcome = match known.and_then(|run| run.error) {
+            Some(error) => Err(error),
+            None => bench::figures(&artifacts).map_err(|error| format!("{error:#}")),
+        };
+        if outcome.is_ok() {
+            worst = worst.min(status);
+        }
+        made.push(Made { cell, outcome });
+    }
+    record.runs.retain(|run| made.iter().any(|made| made.cell == run.cell()));
+    Results::clear(dir, &design)?;
+    Ok(Some(together(dir, &record, &made, true)?.min(worst)))
+}
+
+/// Writes and prints what the runs came to together. As AIPerf: a failure where fewer than two succeeded.
+fn together(dir: &Path, record: &Record, made: &[Made], table: bool) -> Result<ExitStatus> {
+    let design = record.design();
+    let results = Results { dir, record, design: &design, made };
+    let (succeeded, planned) = (results.succeeded(), design.runs());
+    for run in made {
+        if let Err(error) = &run.outcome {
+            let folder = design.run_folder(run.cell);
+            say!("warning: {} did not succeed: {error}", folder.display());
+        }
+    }
+    if !results.are_enough() {
+        say!(
+            "error: {succeeded} of {planned} runs succeeded: at least 2 are needed to say what they came to together; \
+             what each measured is below {}",
+            dir.display()
+        );
+        return Ok(ExitStatus::Failure);
+    }
+    let mut text = results.write(table)?;
+    text.push_str(&format!("All runs complete: {succeeded}/{} successful\n", made.len()));
+    super::print(&text)?;
+    Ok(ExitStatus::Success)
+}
+
+/// What is to be done, in a line.
+fn in_words(experiment: &Experiment) -> String {
+    let design = &experiment.design;
+    let runs = design.runs();
+    let what = match (design.is_sweep(), design.repeats) {
+        (false, repeats) => format!("{repeats} repeats"),
+        (true, 1) => format!("{} points", design.variations.len()),
+        (true, repeats) => {
+            format!("{} points × {repeats} repeats, {}", design.variations.len(), design.order.word())
+        }
+    };
+    let mut text = format!("{runs} runs: {what}, confidence {} %", experiment.confidence_level * 100.0);
+    if let Some(criterion) = &experiment.criterion {
+        text.push_str(&format!(
+            ", until {} agrees ({} {}, at most {})",
+            criterion.metric,
+            criterion.mode.word(),
+            criterion.threshold(),
+            design.repeats
+        ));
+    }
+    text
+}

@@ -1,0 +1,146 @@
+//! Points of a sweep written by hand: `--variant "[NAME:] OPTION=VALUE, OPTION=VALUE"`.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+
+use loadgen_study::Variation;
+use serde_json::{Map, Value};
+
+use crate::args::ProfileArgs;
+use crate::plan::Faults;
+
+/// One point: its name, if it has one, and its settings in order.
+#[derive(Debug, PartialEq, Eq)]
+struct Variant {
+    name: Option<String>,
+    settings: Vec<(String, String)>,
+}
+
+/// The points and the options of each: the command's own, with the point's settings over them.
+pub(super) fn variants(
+    args: &ProfileArgs,
+    argv: &[OsString],
+    faults: &mut Faults,
+) -> Vec<(Variation, ProfileArgs)> {
+    let texts = &args.study.variant;
+    if texts.len() < 2 {
+        faults.add("--variant", "one point is no sweep: give at least two, or the options themselves");
+        return Vec::new();
+    }
+    let mut names = HashSet::new();
+    let mut points = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let Some(variant) = faults.take("--variant", parse(text)) else { continue };
+        let name = variant.name.unwrap_or_else(|| format!("v{index}"));
+        if !names.insert(name.clone()) {
+            faults.add("--variant", format!("{name:?} is the name of two points: each needs its own"));
+        }
+        let words = variant
+            .settings
+            .iter()
+            .flat_map(|(option, value)| [OsString::from(format!("--{option}")), OsString::from(value)]);
+        match crate::args::parse_profile(argv, &words.collect::<Vec<_>>()) {
+            Ok(mut point) => {
+                point.origin = args.origin.clone();
+                let settings = variant.settings.into_iter().map(|(option, value)| (option, scalar(&value)));
+                points.push((Variation::named(index, &name, settings.collect::<Map<_, _>>()), point));
+            }
+            // clap's own text is a page; its first line says what is wrong.
+            Err(error) => {
+                let said = error.to_string();
+                let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                faults.add(
+                    "--variant",
+                    format!("{text:?}: {first}; any option of profile may be set, without its --"),
+                );
+            }
+        }
+    }
+    points
+}
+
+fn parse(text: &str) -> Result<Variant, String> {
+    let wrong = |what: &str| format!("{text:?}: {what}: expected \"[NAME:] OPTION=VALUE, OPTION=VALUE\"");
+    let (name, body) = match text.split_once(':') {
+        Some((head, tail)) if !head.contains('=') => {
+            let name = head.trim();
+            if name.is_empty() {
+                return Err(wrong("no name before the colon"));
+            }
+            (Some(name.to_owned()), tail)
+        }
+        _ => (None, text),
+    };
+    let mut settings: Vec<(String, String)> = Vec::new();
+    for item in body.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        let (option, value) = item.split_once('=').ok_or_else(|| wrong(&format!("{item:?} has no =")))?;
+        let option = option.trim().trim_start_matches("--").replace('_', "-");
+        if option.is_empty() {
+            return Err(wrong("no option before the ="));
+        }
+        if settings.iter().any(|(known, _)| *known == option) {
+            return Err(wrong(&format!("{option} is set twice")));
+        }
+        settings.push((option, unquoted(value.trim()).to_owned()));
+    }
+    if settings.is_empty() {
+        return Err(wrong("no settings"));
+    }
+    Ok(Variant { name, settings })
+}
+
+fn unquoted(text: &str) -> &str {
+    ['\'', '"'].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(text)
+}
+
+/// A value as a point's facts show it: a number where it reads as one.
+fn scalar(text: &str) -> Value {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => return Value::Bool(true),
+        "false" => return Value::Bool(false),
+        _ => {}
+    }
+    let integer = text.parse::<i64>().ok().map(Value::from);
+    let float = || text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Value::from);
+    integer.or_else(float).unwrap_or_else(|| Value::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(option, value)| ((*option).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_point_has_settings_and_may_have_a_name() {
+        assert_eq!(
+            parse("short: isl=128, request_rate=2.5").unwrap(),
+            Variant {
+                name: Some("short".to_owned()),
+                settings: settings(&[("isl", "128"), ("request-rate", "2.5")])
+            }
+        );
+        let unnamed = parse("url=http://host:80, --osl='7'").unwrap();
+        assert_eq!(unnamed.name, None, "a colon after the first = belongs to a value");
+        assert_eq!(unnamed.settings, settings(&[("url", "http://host:80"), ("osl", "7")]));
+    }
+
+    #[test]
+    fn what_is_no_point_is_refused() {
+        for wrong in ["", "a:b", ": isl=3", "name:", "isl", "isl=3,isl=4", "=3", "isl=3, isl=4"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn values_are_numbers_where_they_read_as_such() {
+        assert_eq!(scalar("3"), Value::from(3));
+        assert_eq!(scalar("2.5"), Value::from(2.5));
+        assert_eq!(scalar("True"), Value::Bool(true));
+        assert_eq!(scalar("inf"), Value::from("inf"));
+        assert_eq!(scalar("poisson"), Value::from("poisson"));
+    }
+}
