@@ -51,7 +51,7 @@ pub(super) fn endpoint(
         extra_inputs,
         headers,
         api_key,
-        ..EndpointConfig::new(kind?, given.streaming && kind?.facts().streams)
+        ..EndpointConfig::new(kind?, given.streaming)
     })
 }
 
