@@ -108,8 +108,9 @@ impl Timeline {
         }
         self.push_flight(start, end);
         let last = self.index(end);
-        self.buckets[last].completed += u64::from(record.outcome == Outcome::Ok);
-        self.buckets[last].failed += u64::from(record.outcome.is_error());
+        let has_failed = record.outcome.is_error() || record.in_band_error().is_some();
+        self.buckets[last].completed += u64::from(record.outcome == Outcome::Ok && !has_failed);
+        self.buckets[last].failed += u64::from(has_failed);
         if record.outcome == Outcome::Ok {
             self.push_chunks(start, record);
         }

@@ -22,6 +22,7 @@ pub(super) fn remarks(quality: &Quality, summary: &Summary) -> Vec<Remark> {
         ("missing_stamps", missing_stamps(quality)),
         ("packets_missed", packets_missed(quality)),
         ("clock_steps", clock_steps(quality)),
+        ("in_band_errors", in_band_errors(quality)),
         ("caught_up", caught_up(quality)),
         ("governed", governed(quality)),
         ("near_ceiling", near_ceiling(quality)),
@@ -132,6 +133,17 @@ fn clock_steps(quality: &Quality) -> Option<String> {
     let steps = quality.host.clock_steps;
     (steps > 0)
         .then(|| format!("steps of the wall clock: {steps}; the kernel's stamps were placed anew after each"))
+}
+
+/// AIPerf passes over what loadgen takes for a failure: who reads its figures should know.
+fn in_band_errors(quality: &Quality) -> Option<String> {
+    let told = quality.requests.in_band_errors;
+    (told > 0).then(|| {
+        format!(
+            "responses inside which the server told of an error: {told}; AIPerf's figures, and so the tables above, \
+             count them as successes"
+        )
+    })
 }
 
 fn caught_up(quality: &Quality) -> Option<String> {

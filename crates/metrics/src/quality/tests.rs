@@ -580,6 +580,17 @@ fn remarks_say_what_limits_nothing() {
     assert!(
         says(&judge(&user, calm(), ScheduleFacts::default()), "user_stamps").unwrap().starts_with("3 of 33 ")
     );
+    let mut told = run();
+    told[0].error = Some(ErrorDetail {
+        code: Some(500),
+        error_type: "server_error".to_owned(),
+        message: "engine died".to_owned(),
+        cause: None,
+        cause_chain: Vec::new(),
+    });
+    let quality = judge(&told, calm(), ScheduleFacts::default());
+    assert!(says(&quality, "in_band_errors").unwrap().contains("told of an error: 1;"));
+    assert_eq!((quality.requests.ok, quality.requests.flawless()), (11, 10));
     let killed = judge(&run(), HostFacts::default(), ScheduleFacts::default());
     assert!(says(&killed, "host_unknown").is_some());
 }

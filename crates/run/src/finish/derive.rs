@@ -117,6 +117,7 @@ impl Derive {
         if self.config.slos.is_empty() {
             return None;
         }
-        Some(record.outcome == Outcome::Ok && metrics.get("good_request_count") == Some(1.0))
+        let is_flawless = record.outcome == Outcome::Ok && record.in_band_error().is_none();
+        Some(is_flawless && metrics.get("good_request_count") == Some(1.0))
     }
 }

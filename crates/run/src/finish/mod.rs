@@ -27,7 +27,7 @@ use crate::artifacts::Artifacts;
 use crate::error::RunError;
 use crate::notes::Notes;
 use crate::plan::ReportPlan;
-use crate::progress::{Level, Progress};
+use crate::progress::{Conclusion, Level, Progress};
 pub(crate) use live::Live;
 use pass::Pass;
 
@@ -101,6 +101,8 @@ impl Told {
         let done = pass.end(reader)?;
         report_damage(&done.damage, progress);
         let result = outputs::write(done, self.plan, self.artifacts);
+        let counts = &result.summary.counts;
+        progress.concluded(Conclusion { ok: counts.ok, errors: counts.errors() });
         progress.finished();
         Ok(result)
     }
@@ -122,17 +124,19 @@ impl RunResult {
         )
     }
 
-    /// Whether not a single request succeeded.
+    /// Whether not a single request succeeded. A response that tells of an error is no success here, though
+    /// AIPerf's files count it as one.
     pub fn nothing_succeeded(&self) -> bool {
-        self.summary.counts.ok == 0
+        self.summary.counts.flawless() == 0
     }
 
     /// Whether more requests failed than the user allows. Those that were given up by plan did not
-    /// fail, though they stand among AIPerf's errors.
+    /// fail, though they stand among AIPerf's errors; those in which the server told of an error did.
     pub fn too_many_failed(&self) -> bool {
         let counts = &self.summary.counts;
         let done = (counts.ok + counts.errors()).max(1);
-        self.plan.failed_request_threshold.is_some_and(|most| counts.failed() as f64 / done as f64 > most)
+        let failed = counts.failed() + counts.in_band_errors;
+        self.plan.failed_request_threshold.is_some_and(|most| failed as f64 / done as f64 > most)
     }
 
     /// Whether the client, not the server, shaped the results.

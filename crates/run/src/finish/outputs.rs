@@ -56,7 +56,7 @@ pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunRe
         failures.put(&artifacts.summary_csv(), &summary_csv(&summary, plan.outputs.gpu_sections));
         phases::write(&summary, &info, &artifacts, &mut failures);
         done.slices.end(&mut failures, &info.input_config);
-        failures.put(&artifacts.console_txt(), &console::blocks(&view, Options::file(false)));
+        failures.put(&artifacts.console_txt(), &console::blocks(&view, Options::file(plan.outputs.trace_timing)));
     }
     // So it does with the answers; the raw lines say why there was none.
     if succeeded {
@@ -176,6 +176,8 @@ fn files(plan: &ReportPlan, artifacts: &Artifacts, succeeded: bool) -> Vec<(Stri
         (succeeded, "CSV Export", artifacts.summary_csv()),
         (succeeded, "JSON Export", artifacts.summary_json()),
         (plan.outputs.raw, "Raw Records", artifacts.raw_jsonl()),
+        (succeeded && plan.slice_duration_ns.is_some(), "Timeslice CSV Export", artifacts.timeslices_csv()),
+        (succeeded && plan.slice_duration_ns.is_some(), "Timeslice JSON Export", artifacts.timeslices_json()),
         (succeeded && plan.outputs.answers, "Outputs JSON", artifacts.outputs_json()),
         (plan.outputs.records, "Records", artifacts.records_jsonl()),
         (plan.outputs.parquet, "Parquet", artifacts.parquet()),
