@@ -2,7 +2,8 @@
 //! is an error, what is chosen for the user is a notice.
 //!
 //! `--tokenizer X`: `builtin`, else a path, else a hub name (the cache, then a download).
-//! No `--tokenizer`: the model's name by the same steps; under a mock server, `builtin`.
+//! No `--tokenizer`: the model's name by the same steps; under a mock server, and for a name that stands for
+//! no model (`test-model`), `builtin`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,13 +91,23 @@ impl<'a> Resolver<'a> {
     /// Applies the rule.
     pub fn resolve(&self, request: &TokenizerRequest<'_>) -> Result<Resolved, TokenizerError> {
         match request.requested {
-            Some(builtin::NAME) => Ok(builtin(None)),
+            Some(builtin::NAME | builtin::ENCODING) => Ok(builtin(None)),
             Some(name) => self.named("--tokenizer", name, request),
             None if request.mock => Ok(builtin(Some(
                 "tokens are counted with --tokenizer builtin (o200k_base): the mock server has no tokenizer \
                  of its own"
                     .to_owned(),
             ))),
+            // A folder of that name, or a model in the cache, is meant all the same.
+            None if is_placeholder(request.model) => {
+                self.named(MODEL, request.model, &TokenizerRequest { mock: true, ..*request }).or_else(|_| {
+                    Ok(builtin(Some(format!(
+                        "{:?} looks like a placeholder and no model: tokens are counted with --tokenizer builtin \
+                         (o200k_base)",
+                        request.model
+                    ))))
+                })
+            }
             None => self.named(MODEL, request.model, request),
         }
     }
@@ -128,7 +139,9 @@ impl<'a> Resolver<'a> {
         if let Some(path) = self.cache.find(name, request.revision) {
             return Ok(found(path));
         }
-        let Some(download) = self.download.filter(|_| !self.offline) else {
+        // Nobody asks the hub for what looks like no model.
+        let download = self.download.filter(|_| !self.offline && !request.mock);
+        let Some(download) = download else {
             return Err(not_found(
                 "no tokenizer lies at that path, the hub cache does not hold it, and downloads are off",
             ));
@@ -165,6 +178,27 @@ impl<'a> Resolver<'a> {
 
 fn builtin(notice: Option<String>) -> Resolved {
     Resolved { source: TokenizerSource::Builtin, name: builtin::NAME.to_owned(), notice }
+}
+
+/// Whether a model's name is one that people write where there is no model: AIPerf's list.
+fn is_placeholder(name: &str) -> bool {
+    const WHOLE: [&str; 7] = ["test", "mock", "fake", "dummy", "example", "sample", "placeholder"];
+    const WITHIN: [&str; 9] = [
+        "mock-",
+        "-mock",
+        "fake-",
+        "-fake",
+        "test-model",
+        "your-model",
+        "my-model",
+        "model-name",
+        "model-id",
+    ];
+    if name.contains(['/', '\\']) || name.starts_with(['.', '~']) {
+        return false;
+    }
+    let name = name.to_lowercase().replace('_', "-");
+    WHOLE.contains(&name.as_str()) || WITHIN.iter().any(|part| name.contains(part))
 }
 
 /// The tokenizer file behind a path, `None` when there is none. A model may be called as some folder
@@ -249,6 +283,8 @@ mod tests {
         let resolver = surroundings(folder.path(), &hub);
         let named = resolver.resolve(&request(Some("builtin"), "org/cached")).unwrap();
         assert_eq!((named.source, named.notice), (TokenizerSource::Builtin, None));
+        let encoding = resolver.resolve(&request(Some("o200k_base"), "org/cached")).unwrap();
+        assert_eq!(encoding.source, TokenizerSource::Builtin);
         let mock = TokenizerRequest { mock: true, ..request(None, "org/cached") };
         let mock = resolver.resolve(&mock).unwrap();
         assert_eq!(mock.source, TokenizerSource::Builtin);
@@ -317,6 +353,26 @@ mod tests {
             "downloads are off",
         );
         assert_eq!(hub.0.borrow().len(), asked);
+    }
+
+    #[test]
+    fn names_that_stand_for_no_model_are_counted_with_builtin() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = Hub::default();
+        let resolver = surroundings(folder.path(), &hub);
+        for name in ["mock-llama", "Test_Model_v2", "fake", "my-model"] {
+            let found = resolver.resolve(&request(None, name)).unwrap();
+            assert_eq!(found.source, TokenizerSource::Builtin, "{name}");
+            assert!(found.notice.unwrap().contains(name));
+        }
+        assert!(hub.0.borrow().is_empty(), "nobody asks the hub for them");
+        for name in ["contestant", "org/mock-llama", "./fake", "mocking"] {
+            assert!(resolver.resolve(&request(None, name)).is_err(), "{name}");
+        }
+        assert!(resolver.resolve(&request(Some("mock-llama"), "x")).is_err(), "named on purpose");
+        resolver.cache.store("my-model", "main", "abc", &[("tokenizer.json", b"{}".to_vec())]).unwrap();
+        let kept = resolver.resolve(&request(None, "my-model")).unwrap();
+        assert!(matches!(kept.source, TokenizerSource::File(_)), "there is one of that name");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use memchr::memmem;
 
 /// Its name at every surface.
 pub(crate) const NAME: &str = "builtin";
+/// The name of its encoding, which stands for it as well.
+pub(crate) const ENCODING: &str = "o200k_base";
 
 /// SHA-256 of `o200k_base.tiktoken`, the vocabulary as OpenAI publishes it.
 pub(crate) const FINGERPRINT: &str = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d";
