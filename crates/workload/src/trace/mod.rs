@@ -7,6 +7,7 @@
 
 mod content;
 mod custom;
+mod detect;
 mod fault;
 mod line;
 mod read;
