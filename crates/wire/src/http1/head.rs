@@ -1,7 +1,10 @@
 //! The head of a response, and what it says about the body behind it.
 //!
 //! Header lines that are none are left out, as browsers and AIPerf's library do; a status line that is
-//! none, or a length that cannot be meant, makes the whole answer worthless.
+//! none, or a length that cannot be meant, makes the whole answer worthless. A header that goes on over
+//! several lines, as old servers have it, is joined by blanks (RFC 9112, 5.2).
+
+use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use thiserror::Error;
@@ -65,6 +68,7 @@ impl Head {
         parser.ignore_invalid_headers_in_responses(true);
         // A length before whose colon a blank stands is still meant; left out, it would cost the framing.
         parser.allow_spaces_after_header_name_in_responses(true);
+        parser.allow_obsolete_multiline_headers_in_responses(true);
         let length = match parser.parse_response(&mut response, bytes)? {
             httparse::Status::Complete(length) => length,
             httparse::Status::Partial => return Ok(None),
@@ -76,7 +80,7 @@ impl Head {
         let mut headers = HeaderMap::with_capacity(response.headers.len());
         for line in response.headers.iter() {
             let name = HeaderName::from_bytes(line.name.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(line.value)) {
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(&joined(line.value))) {
                 headers.append(name, value);
             }
         }
@@ -137,6 +141,14 @@ impl Head {
     }
 }
 
+/// A value with blanks in the place of its line ends.
+fn joined(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect())
+}
+
 /// A number of digits alone.
 fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
@@ -172,6 +184,15 @@ mod tests {
         assert_eq!(Head::parse(b"HTTP/1.1 200 OK\r\nA: "), Ok(None));
         assert!(matches!(Head::parse(b"SSH-2.0-x\r\n"), Err(HeadFault::Malformed(_))));
         assert_eq!(Head::parse(b"HTTP/1.1 099 x\r\n\r\n"), Err(HeadFault::Status(99)));
+    }
+
+    #[test]
+    fn a_header_over_several_lines_is_one() {
+        let head = head("HTTP/1.1 200 OK\r\nA: 1\r\n\t2\r\n  3\r\nContent-Length:\r\n 5\r\n\r\n");
+        let words: Vec<&str> = head.headers["a"].to_str().unwrap().split_ascii_whitespace().collect();
+        assert_eq!((words, head.framing(false)), (vec!["1", "2", "3"], Ok(Framing::Length(5))));
+        // Whoever folds the length's own digits means none.
+        assert_eq!(framing("Content-Length: 1\r\n 0\r\n"), Err(HeadFault::ContentLength));
     }
 
     #[test]
