@@ -41,6 +41,11 @@ pub(crate) struct ReadCounts {
 }
 
 impl Arrivals {
+    /// Bytes that the server has sent, as far as they were read.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// The reads of a connection whose server has sent `position` bytes so far.
     pub(crate) fn new(clock: SystemClock, wants_stamps: bool, only_answers: bool, position: u64) -> Self {
         Self {

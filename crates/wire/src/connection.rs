@@ -9,12 +9,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Method;
 use loadgen_core::{ErrorDetail, Nanos};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::arrivals::ReadCounts;
 use crate::connector::Connector;
@@ -25,6 +28,10 @@ use crate::link::{Link, ReadOutcome, Writes};
 use crate::request::Request;
 use crate::target::Target;
 use crate::written::Written;
+
+/// How long a response may be silent before the socket is looked at without having been told to; see
+/// `Socket::look_again`.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How often one connection may read before the others get their turn. A read takes all there is, so a
 /// second one is rare: only a server that sends without a pause is ever held up.
@@ -220,7 +227,21 @@ impl Connection {
             write_error: None,
             last: Arrival::default(),
         };
-        poll_fn(|cx| self.poll_carry(cx, &mut under_way, witness)).await
+        let mut silence = pin!(tokio::time::sleep(SILENCE));
+        poll_fn(|cx| {
+            loop {
+                let before = self.link.position();
+                let polled = self.poll_carry(cx, &mut under_way, witness);
+                // While bytes come, the timer is not even looked at.
+                let is_silent = self.link.position() == before;
+                if polled.is_ready() || !is_silent || silence.as_mut().poll(cx).is_pending() {
+                    return polled;
+                }
+                silence.as_mut().reset(Instant::now() + SILENCE);
+                self.link.look_again();
+            }
+        })
+        .await
     }
 
     fn poll_carry(

@@ -90,7 +90,12 @@ impl Connection {
         observation.instants.end = Some(self.now());
         if let Some(decoder) = &mut decoder {
             let received = observation.connection.response_bytes;
-            decoder.cut(&last_body, cut_error(&broken, announced, received), observation);
+            // Bytes that are no body are not the connection's fault.
+            let kind = match broken {
+                Broken::Fault(_) => FailureKind::InvalidResponse,
+                _ => FailureKind::StreamError,
+            };
+            decoder.cut(&last_body, kind, cut_error(&broken, announced, received), observation);
         } else if redirect.is_none() {
             observation.is_stale = was_used && !has_come && self.was_given_up(&broken);
             fail_without_head(broken, has_come, request, observation);

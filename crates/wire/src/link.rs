@@ -112,6 +112,16 @@ impl Link {
         self.socket.pending_error()
     }
 
+    /// Bytes that the server has sent, as far as they were read.
+    pub(crate) fn position(&self) -> u64 {
+        self.arrivals.position()
+    }
+
+    /// See [`Socket::look_again`].
+    pub(crate) fn look_again(&self) {
+        self.socket.look_again();
+    }
+
     /// Whether a server that was left alone is silent still: neither the end of the stream waits, nor
     /// bytes that no request asked for. Costs a look at the socket.
     pub(crate) fn is_quiet(&self) -> bool {
@@ -229,5 +239,15 @@ impl Link {
             })?;
             Poll::Ready(Ok(if is_over { ReadOutcome::End } else { ReadOutcome::More }))
         })
+    }
+}
+
+impl Drop for Link {
+    /// Says goodbye over TLS, as far as the kernel takes it at once: without it, a server cannot tell a client
+    /// that left from one whose connection was cut (RFC 8446, 6.1).
+    fn drop(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.say_goodbye(&self.socket);
+        }
     }
 }

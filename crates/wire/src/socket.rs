@@ -6,6 +6,7 @@
 //!
 //! What it does not do: judge a stamp (see `arrivals`), or hold bytes.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd as _};
@@ -22,6 +23,8 @@ use tokio::net::TcpStream;
 pub(crate) struct Socket {
     tcp: TcpStream,
     clock: SystemClock,
+    /// The next receive does not wait to be told that there is something.
+    looks_again: Cell<bool>,
 }
 
 /// What one read brought.
@@ -82,7 +85,7 @@ impl StampingOn {
 
 impl Socket {
     pub(crate) fn new(tcp: TcpStream, clock: SystemClock) -> Self {
-        Self { tcp, clock }
+        Self { tcp, clock, looks_again: Cell::new(false) }
     }
 
     /// Now, on the run's timeline.
@@ -95,8 +98,29 @@ impl Socket {
         Ok((self.tcp.local_addr()?, self.tcp.peer_addr()?))
     }
 
+    /// Lets the next [`Self::poll_receive`] look at the socket itself.
+    ///
+    /// A read ends at an urgent byte, whatever stands behind it: such a short read does not mean that the
+    /// socket is empty, and nobody will tell that it is not. So whoever has waited long looks again.
+    pub(crate) fn look_again(&self) {
+        self.looks_again.set(true);
+    }
+
     /// Reads what is there into `room`.
     pub(crate) fn poll_receive(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<Received>> {
+        if self.looks_again.take() {
+            let began = self.clock.now();
+            match receive(&self.tcp, room) {
+                Ok((bytes, wall_ns)) => {
+                    // There may be more yet.
+                    self.looks_again.set(bytes > 0);
+                    let is_short = bytes < room.len();
+                    return Poll::Ready(Ok(Received { began, bytes, is_short, wall_ns }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
         loop {
             ready!(self.tcp.poll_read_ready(cx))?;
             let began = self.clock.now();

@@ -132,6 +132,15 @@ impl TlsSession {
         self.tls.wants_write()
     }
 
+    /// Tells the other side that nothing more will come, unless something is still to be written first.
+    pub(crate) fn say_goodbye(&mut self, socket: &Socket) {
+        if !self.is_handshaking() && !self.wants_write() {
+            self.tls.send_close_notify();
+            // Whoever hears no goodbye learns of the end all the same.
+            let _ = self.write_to(socket);
+        }
+    }
+
     /// Gives the socket what it takes now; `WouldBlock` when that is nothing.
     pub(crate) fn write_to(&mut self, socket: &Socket) -> io::Result<usize> {
         let mut socket = socket;

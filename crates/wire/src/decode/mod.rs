@@ -101,7 +101,7 @@ impl ResponseDecoder {
         let reader = Reader::new(&format);
         Self {
             reading: Reading { reader, keeps_first_usage: format.keeps_first_usage },
-            coding: Coding::Identity,
+            coding: Coding::IDENTITY,
             mode: Mode::Whole { media_type: String::new(), body: Vec::new() },
         }
     }
@@ -145,7 +145,7 @@ impl ResponseDecoder {
     pub fn feed(&mut self, bytes: &[u8], at: &Arrival, observation: &mut Observation) -> Appetite {
         let Self { reading, coding, mode } = self;
         // Decompressed bytes stand nowhere in the stream.
-        let place = if matches!(coding, Coding::Identity) { at.place } else { Place::Unknown };
+        let place = if coding.is_identity() { at.place } else { Place::Unknown };
         let at = &Arrival { place, ..*at };
         let bytes = match coding.decode(bytes) {
             Ok(bytes) => bytes,
@@ -230,11 +230,18 @@ impl ResponseDecoder {
     }
 
     /// The end of a response that broke off. What came is kept; an error status stays the reason.
-    pub fn cut(&mut self, at: &Arrival, error: ErrorDetail, observation: &mut Observation) {
+    /// `kind` is what kind of failure that is.
+    pub fn cut(
+        &mut self,
+        at: &Arrival,
+        kind: FailureKind,
+        error: ErrorDetail,
+        observation: &mut Observation,
+    ) {
         if matches!(self.mode, Mode::Error { .. } | Mode::Events { .. }) {
             self.take_rest(at, observation);
         }
-        observation.fail(FailureKind::StreamError, error);
+        observation.fail(kind, error);
     }
 
     /// What to say of a body that is declared to be neither events nor JSON, should there be no content

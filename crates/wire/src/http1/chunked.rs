@@ -67,8 +67,8 @@ pub enum ChunkFault {
     #[error("a chunk's size line has the byte {0:#04x}")]
     Size(u8),
     /// A size beyond 64 bits.
-    #[error("a chunk's size is out of all bounds")]
-    SizeTooLarge,
+    #[error("the chunk size {0:x}… is beyond 64 bits")]
+    SizeTooLarge(u64),
     /// Something other than CRLF behind data.
     #[error("a chunk does not end where its size says")]
     End,
@@ -147,7 +147,7 @@ impl ChunkedDecoder {
                     b'0'..=b'9' => byte - b'0',
                     _ => (byte | 0x20) - b'a' + 10,
                 };
-                let size = self.size.checked_mul(16).ok_or(ChunkFault::SizeTooLarge)?;
+                let size = self.size.checked_mul(16).ok_or(ChunkFault::SizeTooLarge(self.size))?;
                 self.size = size + u64::from(digit);
                 Ok(State::Size)
             }
@@ -231,7 +231,7 @@ mod tests {
             (b"g\r\n", ChunkFault::Size(b'g')),
             (b"1\n", ChunkFault::Size(b'\n')),
             (b"1 1\r\n", ChunkFault::Size(b'1')),
-            (b"11111111111111111\r\n", ChunkFault::SizeTooLarge),
+            (b"11111111111111111\r\n", ChunkFault::SizeTooLarge(0x1111_1111_1111_1111)),
             (b"1\rx", ChunkFault::LineEnd),
             (b"1\r\nab\r\n", ChunkFault::End),
             (b"1\r\na\rb", ChunkFault::End),

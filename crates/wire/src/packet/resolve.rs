@@ -7,7 +7,7 @@
 //! Invariants: arrivals never decrease, none lies after the instant at which its bytes were read, and
 //! an arrival that the socket's own word proves wrong is not used.
 
-use loadgen_core::{ChunkKind, Nanos, RawRecord, StreamTrail};
+use loadgen_core::{BodyRead, ChunkKind, Nanos, RawRecord, StreamTrail};
 
 use super::flow::Flow;
 
@@ -103,9 +103,21 @@ fn rewrite(record: &mut RawRecord, trail: &StreamTrail, flow: &Flow, resolved: &
     if trail.end.is_some() {
         witness.correct(&mut instants.end, trail.end);
     }
+    if let Some(exchange) = &mut record.exchange {
+        rewrite_reads(&mut exchange.reads, &mut witness);
+    }
     resolved.by_packet = rewrite_chunks(record, trail, &mut witness);
     resolved.is_contradicted = witness.is_contradicted;
     order(record, trail);
+}
+
+/// Gives each read the arrival of its last byte.
+fn rewrite_reads(reads: &mut [BodyRead], witness: &mut Witness<'_>) {
+    let mut latest = Nanos(i64::MIN);
+    for read in reads {
+        latest = latest.max(witness.arrival(read.ends_at, read.at).unwrap_or(read.at));
+        read.at = latest;
+    }
 }
 
 /// Gives each chunk its arrival. The answer: how many the packets told.

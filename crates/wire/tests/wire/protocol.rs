@@ -95,10 +95,10 @@ fn an_old_server_says_by_closing_that_it_is_done() {
 }
 
 #[test]
-fn a_stream_that_is_not_chunked_as_it_says_is_broken() {
+fn a_stream_that_is_not_chunked_as_it_says_is_invalid() {
     let body = format!("{STREAM_HEAD}{}zz\r\n", chunk(&event("a")));
     let (seen, is_kept) = sent(answers(body.into_bytes()));
-    assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::StreamError)));
+    assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::InvalidResponse)));
     assert_eq!((output_of(&seen).as_str(), is_kept), ("a", false), "what came before is kept");
     let error = seen.error.unwrap();
     assert_eq!(error.error_type, "ClientPayloadError");

@@ -240,3 +240,23 @@ fn a_ca_file_that_is_none_is_refused_at_once() {
     let error = loadgen_wire::Connector::new(config, clock).unwrap_err().to_string();
     assert!(error.contains("no PEM certificate"), "{error}");
 }
+
+#[test]
+fn a_connection_that_is_closed_in_order_says_goodbye() {
+    let certified = certified("127.0.0.1");
+    let (told, hears) = std::sync::mpsc::channel();
+    let script: Script = Box::new(move |wire| {
+        read_request(wire);
+        wire.write_all(&stream(&["hi"])).unwrap();
+        // Without a goodbye, this is an unexpected end.
+        told.send(wire.read(&mut [0; 16]).map_err(|error| error.kind())).unwrap();
+    });
+    let server = serve(&certified.server, vec![script]);
+    let url = format!("https://{}", server.addr);
+    let connector = ConnectorConfig { verify_tls: false, ..ConnectorConfig::default() };
+    let seen = run(async {
+        Client::with(&url, EndpointConfig::new(EndpointKind::Chat, true), connector).send().await
+    });
+    assert_eq!(seen.outcome, Some(Outcome::Ok), "{:?}", seen.error);
+    assert_eq!(hears.recv().unwrap(), Ok(0));
+}

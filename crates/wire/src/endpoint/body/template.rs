@@ -57,7 +57,7 @@ struct Told {
     videos_by_name: Map<String, Value>,
     model: String,
     max_tokens: Option<u32>,
-    role: &'static str,
+    role: Option<&'static str>,
     turn: Value,
     turns: Vec<Value>,
     stream: bool,
@@ -66,7 +66,8 @@ struct Told {
 /// The strings of one message by what they are, each group under its name.
 #[derive(Debug, Default)]
 struct Contents {
-    role: &'static str,
+    /// None for the asker, who needs no name.
+    role: Option<&'static str>,
     texts: Vec<(&'static str, Vec<String>)>,
     images: Vec<String>,
     audios: Vec<String>,
@@ -172,7 +173,6 @@ fn told(stream: bool, turn: &Turn) -> Result<Told, EndpointError> {
     let turns = match &turn.prompt {
         Prompt::Messages(said) => said.iter().map(contents).collect(),
         Prompt::Ranking { query, passages } => vec![Contents {
-            role: Role::User.name(),
             texts: vec![("query", vec![plain(query)]), ("passages", passages.iter().map(plain).collect())],
             ..Contents::default()
         }],
@@ -228,7 +228,8 @@ fn told(stream: bool, turn: &Turn) -> Result<Told, EndpointError> {
 }
 
 fn contents(message: &Message) -> Contents {
-    let mut contents = Contents { role: message.role.name(), ..Contents::default() };
+    let role = (message.role != Role::User).then_some(message.role.name());
+    let mut contents = Contents { role, ..Contents::default() };
     let mut texts = Vec::new();
     if !message.text.is_empty() {
         texts.push(plain(&message.text));
