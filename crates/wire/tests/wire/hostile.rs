@@ -187,16 +187,25 @@ fn what_swells_when_it_is_unpacked_is_given_up() {
 
 #[test]
 fn an_urgent_byte_in_the_middle_of_an_answer_holds_nothing_up() {
-    let server = raw(|mut stream| {
-        read_request(&mut stream);
+    let (sent, is_sent) = std::sync::mpsc::channel();
+    let server = raw(move |mut stream| {
+        // All of it is there before the client looks, or the kernel would tell it of each part.
         stream.write_all(format!("{STREAM_HEAD}{}", chunk(&event("a"))).as_bytes()).unwrap();
-        // The kernel ends a read here, and does not say that there is more.
         socket2::SockRef::from(&stream).send_out_of_band(b"!").unwrap();
         stream.write_all(format!("{}{LAST_CHUNK}", chunk(&event("b"))).as_bytes()).unwrap();
+        sent.send(()).unwrap();
+        read_request(&mut stream);
         // The connection stays open, so that its end tells nothing either.
         read_request(&mut stream);
     });
-    let seen = send_to(&server.url());
+    let seen = run(async {
+        let client = Client::new(&server.url());
+        let mut connection = client.connect().await;
+        let mut seen = client.observation();
+        is_sent.recv().unwrap();
+        connection.exchange(client.request(), &mut seen).await;
+        seen
+    });
     assert_eq!((seen.outcome, output_of(&seen).as_str()), (Some(Outcome::Ok), "ab"), "{:?}", seen.error);
 }
 
