@@ -8,6 +8,8 @@ use loadgen_core::Nanos;
 use loadgen_metrics::{Quality, SloSet, Summary, Thresholds, TimelineData};
 use serde::{Deserialize, Serialize};
 
+use crate::gpu::GpuTelemetry;
+
 /// Facts of a run that its records do not hold.
 ///
 /// Secrets must be gone from every text before it comes here.
@@ -29,8 +31,8 @@ pub struct RunInfo {
     pub was_cancelled: bool,
     /// Why the results are not those of the whole run; `None` when they are.
     pub incomplete_reason: Option<String>,
-    /// Whether GPU telemetry was not turned off: AIPerf then writes its empty sections.
-    pub gpu_telemetry: bool,
+    /// What GPUs said; `None` where their telemetry was turned off. Without any GPU AIPerf writes empty sections.
+    pub gpu: Option<GpuTelemetry>,
     /// What tables are headed with: the program's name, or that of the one whose name it was called by.
     pub product: String,
     /// What the tables are of: `LLM Metrics`, or what another kind of endpoint has.
@@ -72,7 +74,7 @@ impl Default for RunInfo {
             input_config: serde_json::Map::new(),
             was_cancelled: false,
             incomplete_reason: None,
-            gpu_telemetry: true,
+            gpu: Some(GpuTelemetry::default()),
             product: "loadgen".to_owned(),
             metrics_title: "LLM Metrics".to_owned(),
             thresholds: Thresholds::default(),
@@ -94,10 +96,15 @@ impl RunInfo {
     }
 
     fn format(&self, at: Nanos, format: &str) -> String {
-        let timestamp = Timestamp::from_nanosecond(i128::from(at.0))
-            .expect("64 bits of nanoseconds lie within the years a timestamp can hold");
-        timestamp.to_zoned(self.time_zone.clone()).strftime(format).to_string()
+        local_time(at, &self.time_zone, format)
     }
+}
+
+/// An instant in a zone's time, by a `strftime` format.
+pub fn local_time(at: Nanos, zone: &TimeZone, format: &str) -> String {
+    let timestamp = Timestamp::from_nanosecond(i128::from(at.0))
+        .expect("64 bits of nanoseconds lie within the years a timestamp can hold");
+    timestamp.to_zoned(zone.clone()).strftime(format).to_string()
 }
 
 /// All there is to say about a run: what the console and the page are drawn from.

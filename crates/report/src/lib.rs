@@ -2,6 +2,7 @@
 //!
 //! * [`summary_json`], [`summary_csv`], [`RecordLines`], [`RawLines`], [`outputs_json`] and
 //!   [`InputsJson`] write the files that AIPerf's readers know, key for key;
+//! * [`server_metrics`] and [`gpu`] do so for what was scraped beside the load;
 //! * [`console`] draws what is printed at the end of a run;
 //! * [`aggregate`] and [`sweep`] write what several runs came to together;
 //! * [`html`] makes the page of a run, and [`plot`] every picture in it or beside it;
@@ -13,6 +14,7 @@
 pub mod aggregate;
 pub mod console;
 mod escape;
+pub mod gpu;
 pub mod html;
 mod info;
 mod inputs;
@@ -28,6 +30,7 @@ mod raw_lines;
 mod record_line;
 mod rows;
 mod schemas;
+pub mod server_metrics;
 mod sse_messages;
 mod summary_csv;
 mod summary_json;
@@ -35,11 +38,11 @@ mod timeslices;
 mod trace_data;
 pub mod sweep;
 
-pub use info::{ExperimentRun, Report, RunInfo};
+pub use info::{ExperimentRun, Report, RunInfo, local_time};
 pub use inputs::InputsJson;
 pub use jiff::tz::TimeZone;
 pub use metrics_page::metrics_page;
-pub use phases::{PhaseView, phase_manifest};
+pub use phases::{PhaseFiles, PhaseView, phase_manifest};
 pub use python::{python, python_text};
 pub use raw_lines::RawLines;
 pub use record_line::RecordLines;

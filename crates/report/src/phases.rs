@@ -58,6 +58,8 @@ struct Entry<'a> {
     end_ns: i64,
     error_request_count: u64,
     error_summary: Vec<ErrorGroup<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_telemetry_json: Option<PathBuf>,
     metrics_csv: PathBuf,
     metrics_json: PathBuf,
     phase_index: usize,
@@ -65,36 +67,53 @@ struct Entry<'a> {
     phase_name: &'static str,
     /// Position among the measured phases; null for a warm-up.
     profiling_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_metrics_json: Option<PathBuf>,
     start_ns: i64,
     successful_request_count: u64,
     total_request_count: u64,
     was_cancelled: bool,
 }
 
-/// The text of `phase_manifest.json`. `files` gives the JSON and the CSV of a phase; both are named from
-/// `dir`, the run's folder.
+/// The files of one phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseFiles {
+    /// Its summary, as JSON.
+    pub summary_json: PathBuf,
+    /// Its summary, as CSV.
+    pub summary_csv: PathBuf,
+    /// What GPUs said during it.
+    pub gpu_telemetry: Option<PathBuf>,
+    /// What servers said during it.
+    pub server_metrics: Option<PathBuf>,
+}
+
+/// The text of `phase_manifest.json`. `files` gives the files of a phase; they are named from `dir`, the
+/// run's folder.
 pub fn phase_manifest(
     phases: &[PhaseView<'_>],
     info: &RunInfo,
     dir: &Path,
-    files: impl Fn(Phase) -> (PathBuf, PathBuf),
+    files: impl Fn(Phase) -> PhaseFiles,
 ) -> String {
     let mut measured = 0..;
     let from_dir = |path: PathBuf| path.strip_prefix(dir).map_or(path.clone(), Path::to_owned);
     let entries = phases.iter().enumerate().map(|(phase_index, view)| {
-        let (json, csv) = files(view.phase);
+        let files = files(view.phase);
         let is_measured = view.phase == Phase::Profiling;
         let (ok, errors) = (view.counts.ok, view.counts.errors());
         Entry {
             end_ns: view.window.end.0,
             error_request_count: errors,
             error_summary: groups(view.errors),
-            metrics_csv: from_dir(csv),
-            metrics_json: from_dir(json),
+            gpu_telemetry_json: files.gpu_telemetry.map(from_dir),
+            metrics_csv: from_dir(files.summary_csv),
+            metrics_json: from_dir(files.summary_json),
             phase_index,
             phase_kind: view.phase.name(),
             phase_name: view.phase.name(),
             profiling_index: is_measured.then(|| measured.next()).flatten(),
+            server_metrics_json: files.server_metrics.map(from_dir),
             start_ns: view.window.start.0,
             successful_request_count: ok,
             total_request_count: ok + errors,
@@ -140,13 +159,20 @@ mod tests {
         let info = RunInfo { was_cancelled: true, ..RunInfo::default() };
         let text = phase_manifest(&phases, &info, Path::new("/run"), |phase| {
             let dir = Path::new("/run/phases").join(phase.name());
-            (dir.join("p.json"), dir.join("p.csv"))
+            PhaseFiles {
+                summary_json: dir.join("p.json"),
+                summary_csv: dir.join("p.csv"),
+                gpu_telemetry: Some(dir.join("gpu.json")),
+                server_metrics: None,
+            }
         });
         assert!(text.ends_with("}\n"));
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["schema_version"], 1);
         let (warmup, profiling) = (&value["phases"][0], &value["phases"][1]);
         assert_eq!(warmup["metrics_json"], "phases/warmup/p.json");
+        assert_eq!(warmup["gpu_telemetry_json"], "phases/warmup/gpu.json");
+        assert!(warmup.get("server_metrics_json").is_none());
         assert_eq!((&warmup["profiling_index"], &profiling["profiling_index"]), (&().into(), &0.into()));
         assert_eq!((&warmup["was_cancelled"], &profiling["was_cancelled"]), (&false.into(), &true.into()));
         assert_eq!(profiling["error_summary"][0]["count"], 2);

@@ -1,47 +1,24 @@
 //! `profile_export_aiperf.csv`: the summary as AIPerf writes it.
 //!
 //! Two tables parted by a blank line: metrics with percentiles, then single figures; rows sorted by
-//! tag, two decimals, lines ended by CRLF, an empty cell for what does not exist. The head of the GPU
-//! table follows after two blank lines, unless telemetry was turned off.
+//! tag, two decimals, lines ended by CRLF, an empty cell for what does not exist. The table of GPUs
+//! follows after two blank lines, unless telemetry was turned off.
 
 use loadgen_metrics::{MetricSummary, Stats, Summary, Unit};
 
+use crate::gpu::{GpuTelemetry, gpu_csv};
 use crate::phases::PhaseView;
 
 const STATISTICS: [&str; 15] = [
     "Metric", "avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std",
 ];
 
-const GPU_COLUMNS: [&str; 20] = [
-    "Endpoint",
-    "GPU_Index",
-    "GPU_Name",
-    "GPU_UUID",
-    "Platform",
-    "Metric",
-    "avg",
-    "min",
-    "max",
-    "sum",
-    "p1",
-    "p5",
-    "p10",
-    "p25",
-    "p50",
-    "p75",
-    "p90",
-    "p95",
-    "p99",
-    "std",
-];
-
-/// The file's text. `gpu_telemetry` adds the head of the GPU table.
-pub fn summary_csv(summary: &Summary, gpu_telemetry: bool) -> String {
+/// The file's text. `gpu` adds the table of GPUs, of which nothing but the head is left without any.
+pub fn summary_csv(summary: &Summary, gpu: Option<&GpuTelemetry>) -> String {
     let mut text = tables(&summary.metrics);
-    if gpu_telemetry {
+    if let Some(gpu) = gpu {
         text.push_str("\r\n\r\n");
-        text.push_str(&GPU_COLUMNS.join(","));
-        text.push_str("\r\n");
+        text.push_str(&gpu_csv(gpu));
     }
     text
 }

@@ -9,6 +9,7 @@ use loadgen_metrics::{Metric, MetricSummary, Stats, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::gpu::{TelemetryData, telemetry_data};
 use crate::info::RunInfo;
 use crate::keyed::Keyed;
 use crate::phases::PhaseView;
@@ -164,22 +165,6 @@ impl MetricFigures {
     }
 }
 
-/// GPU telemetry, in AIPerf's shape; the lists are empty where nothing was collected.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-struct TelemetryData {
-    summary: TelemetrySummary,
-    endpoints: std::collections::BTreeMap<String, serde_json::Value>,
-    error_summary: Vec<serde_json::Value>,
-}
-
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-struct TelemetrySummary {
-    endpoints_configured: Vec<String>,
-    endpoints_successful: Vec<String>,
-    start_time: String,
-    end_time: String,
-}
-
 /// What ran.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct RunFacts<'a> {
@@ -251,16 +236,10 @@ pub fn summary_json(summary: &Summary, info: &RunInfo) -> String {
     let phases = PhaseView::of(summary);
     let measured = phases.last().expect("there is a measured phase");
     let file = SummaryFile {
-        telemetry_data: info.gpu_telemetry.then(|| TelemetryData {
-            summary: TelemetrySummary {
-                endpoints_configured: Vec::new(),
-                endpoints_successful: Vec::new(),
-                start_time: info.local_time(summary.window.start),
-                end_time: info.local_time(summary.window.end),
-            },
-            endpoints: std::collections::BTreeMap::new(),
-            error_summary: Vec::new(),
-        }),
+        telemetry_data: info
+            .gpu
+            .as_ref()
+            .map(|gpu| telemetry_data(gpu, (summary.window.start, summary.window.end), info)),
         in_band_error_summary: groups(&summary.in_band_errors),
         warmup_metrics: by_tag(&summary.warmup_metrics),
         ..of_phase(measured, info)

@@ -10,6 +10,7 @@ use loadgen_metrics::{
     Aggregator, Metric, MetricConfig, MetricSummary, PERCENTILES, REGISTRY, SloSet, Stats, Summary, Window,
     Windows,
 };
+use loadgen_report::gpu::GpuTelemetry;
 use loadgen_report::{Report, RunInfo, TimeZone, console, summary_csv, summary_json};
 use serde_json::{Map, Value};
 
@@ -138,10 +139,10 @@ fn figures_stand_in_aiperfs_order_and_counts_are_floats() {
 #[test]
 fn the_csv_equals_aiperfs_byte_for_byte() {
     for case in CASES {
-        let ours = summary_csv(&case.summary(), true);
+        let ours = summary_csv(&case.summary(), Some(&GpuTelemetry::default()));
         assert_eq!(ours.matches('\n').count(), ours.matches("\r\n").count(), "every line ends with CRLF");
         assert_eq!(ours.replace("\r\n", "\n"), case.csv.replace("\r\n", "\n"));
-        let without = summary_csv(&case.summary(), false);
+        let without = summary_csv(&case.summary(), None);
         assert!(!without.contains("GPU") && without.ends_with("\r\n"));
     }
 }
@@ -205,7 +206,7 @@ fn what_is_not_finite_never_reaches_a_file() {
         Report { info: &info, summary: &summary, slos: &slos, quality: None, timeline: None, files: &[] };
     let texts = [
         summary_json(&summary, &info),
-        summary_csv(&summary, true),
+        summary_csv(&summary, Some(&GpuTelemetry::default())),
         console::render(&report, console::Options::file(true)),
         loadgen_report::html::page(&report),
     ];

@@ -7,6 +7,7 @@ use loadgen_engine::EngineError;
 use loadgen_engine::limits::LimitError;
 use loadgen_metrics::SloError;
 use loadgen_record::RecordError;
+use loadgen_telemetry::{ControlError, NotReady};
 use loadgen_tokens::TokenizerError;
 use loadgen_wire::{ConnectorError, EndpointError, PacketError};
 use loadgen_workload::WorkloadError;
@@ -119,6 +120,15 @@ pub enum RunError {
     /// Packets cannot be watched.
     #[error(transparent)]
     Packet(#[from] PacketError),
+    /// The servers did not become ready.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// A control call failed.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Something that goes on beside the load kept it from beginning.
+    #[error(transparent)]
+    Objection(loadgen_engine::Objection),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

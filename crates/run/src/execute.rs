@@ -7,7 +7,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use loadgen_core::{Clock, RecordSink, SystemClock};
-use loadgen_engine::{EngineConfig, EngineReport, RunStats, StopSignal, default_workers, limits};
+use loadgen_engine::{
+    Company, EngineConfig, EngineError, EngineReport, RunStats, StopSignal, default_workers, limits,
+};
 use loadgen_metrics::{HostFacts, PacketFacts};
 use loadgen_record::{Journal, JournalHeader, PartialFile};
 use loadgen_report::InputsJson;
@@ -18,12 +20,14 @@ use loadgen_workload::{Dataset, Origin, WorkloadConfig};
 use crate::error::RunError;
 use crate::finish::{Live, RunResult};
 use crate::host::CpuTimes;
+use crate::log::{Both, RunLog};
 use crate::notes::{ENDED, Ended, PROVENANCE};
 use crate::observe;
 use crate::phases::Phases;
 use crate::plan::RunPlan;
-use crate::progress::{Level, Progress};
+use crate::progress::{Level, Progress, Stage};
 use crate::provenance::Provenance;
+use crate::telemetry::Beside;
 use crate::watch::Watch;
 
 /// Version of what this crate keeps in a journal.
@@ -31,6 +35,21 @@ const NOTES_VERSION: u32 = 1;
 
 /// Runs `plan` to its end, or until `stop` is given, and writes its results.
 pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result<RunResult, RunError> {
+    let (log, lines) = RunLog::begin();
+    let watchers = Both(progress, &lines);
+    watchers.stage(Stage::Configuring);
+    // Whoever watches has seen these.
+    plan.remarks.iter().for_each(|(level, text)| lines.note(*level, text));
+    carry_out(plan, &watchers, &log, stop).inspect_err(|error| lines.note(Level::Warning, &error.to_string()))
+}
+
+/// Does it, and logs it.
+fn carry_out(
+    plan: &RunPlan,
+    progress: &dyn Progress,
+    log: &RunLog,
+    stop: &StopSignal,
+) -> Result<RunResult, RunError> {
     let clock = SystemClock::start();
     let tokenizer = Tokenizer::load(&plan.report.tokenizer())?;
     let dataset = load_dataset(plan, &tokenizer, progress)?;
@@ -57,7 +76,14 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
         progress.note(Level::Warning, &warning.to_string());
     }
     let tap = open_tap(plan, &connector, clock)?;
+    let beside = Beside::prepare(plan, &connector, clock, progress, stop)?;
     prepare_folder(plan)?;
+    if let Err(error) = log.open(&plan.report.artifacts.log()) {
+        progress.note(
+            Level::Warning,
+            &format!("there is no log: {}: {error}", plan.report.artifacts.log().display()),
+        );
+    }
     let mut provenance = prepare(plan, &dataset, &endpoint, &connector, clock)?;
     let header = JournalHeader {
         schema_version: NOTES_VERSION,
@@ -77,13 +103,27 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
             None => sink,
         }
     });
+    beside.start(&connector, clock, stop)?;
     let before = (CpuTimes::read(), clock.now());
+    progress.stage(Stage::Configured { seconds: before.1.since(clock.anchor()) as f64 / 1e9 });
     let unfinished =
         |source| RunError::Unfinished { dir: plan.report.artifacts.dir.clone(), source: Box::new(source) };
-    let driven = drive(config, &phases, sinks.collect(), clock, stop, &journal, progress);
+    let company = Company {
+        stats: Arc::new(RunStats::new(phases.plans.len(), workers.get())),
+        stop,
+        attendant: &beside,
+    };
+    let driven = drive(config, &phases, sinks.collect(), clock, company, &journal, progress);
+    beside.load_ended();
     // Whatever the tap still holds reaches the journal before it is closed, also when the engine failed.
     let packets = tap.map(|tap| packet_facts(&tap.close()));
-    let report = driven.map_err(unfinished)?;
+    let report = match driven {
+        // Nothing of the measured load was sent: there is nothing to report, and nothing to mend but the cause.
+        Err(RunError::Engine(EngineError::Objection { source, .. })) => {
+            return Err(RunError::Objection(source));
+        }
+        driven => driven.map_err(unfinished)?,
+    };
     // The CPU that was used is set against the time in which it was used: recording what was left unsent
     // may take longer than the phases.
     let wall_ns = clock.now().since(before.1);
@@ -104,6 +144,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
                 .note(Level::Warning, &format!("{count} {what}: a buffer was full, or they were too long"));
         }
     }
+    beside.finish(stop);
     // Whatever the journal holds is reported, also when it could not hold everything.
     let result = live.finish(records_of(&ended), progress).map_err(unfinished)?;
     Ok(match kept {
@@ -217,11 +258,11 @@ fn drive(
     phases: &Phases,
     sinks: Vec<Box<dyn RecordSink>>,
     clock: SystemClock,
-    stop: &StopSignal,
+    company: Company<'_>,
     journal: &Journal,
     progress: &dyn Progress,
 ) -> Result<EngineReport, RunError> {
-    let stats = Arc::new(RunStats::new(phases.plans.len(), config.workers.get()));
+    let (stats, stop) = (Arc::clone(&company.stats), company.stop);
     // Dropped when the engine is done, which whoever waits on the other end learns at once.
     let (running, done) = mpsc::channel();
     let watch = Watch { plans: &phases.plans, stats: &stats, stop, journal, progress };
@@ -231,8 +272,7 @@ fn drive(
             .spawn_scoped(scope, move || watch.until(&done))
             .is_ok();
         let source = Arc::clone(&phases.source);
-        let report =
-            loadgen_engine::run(config, &phases.plans, source, sinks, clock, Arc::clone(&stats), stop);
+        let report = loadgen_engine::run_attended(config, &phases.plans, source, sinks, clock, company);
         drop(running);
         if !watching {
             progress.note(Level::Debug, "no thread could be had to show progress");

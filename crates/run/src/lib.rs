@@ -12,6 +12,7 @@ mod execute;
 mod finish;
 mod host;
 mod hub;
+mod log;
 mod notes;
 mod observe;
 mod phases;
@@ -21,6 +22,7 @@ mod provenance;
 mod redact_file;
 mod rehearse;
 mod schemas;
+mod telemetry;
 mod watch;
 
 pub use artifacts::{Artifacts, run_name};
@@ -30,8 +32,12 @@ pub use finish::{RunResult, finish};
 pub use host::Host;
 pub use hub::Hub;
 pub use loadgen_metrics::Thresholds;
+pub use log::{LogLines, LogShape, Severity};
 pub use plan::{LoadShape, Outputs, PhaseLoad, ReportPlan, RunPlan};
-pub use progress::{Level, Live, PhaseOutline, Progress};
+pub use progress::{Conclusion, Level, Live, PhaseOutline, Progress, Stage};
 pub use provenance::{Fact, Origin, Provenance};
 pub use rehearse::{Rehearsal, rehearse};
 pub use schemas::schemas;
+pub use telemetry::{
+    GpuPlan, RttPlan, ServerMetricsFormats, ServerMetricsPlan, TelemetryPlan, TelemetryReport,
+};

@@ -37,6 +37,7 @@ impl Phases {
                 index: 0,
                 load,
                 first_session: None,
+                prefill: warmup.prefill.and_then(NonZeroU32::new),
                 cancellation: None,
             });
         }
@@ -64,6 +65,7 @@ impl Phases {
             index,
             load,
             first_session,
+            prefill: plan.profiling.prefill.and_then(NonZeroU32::new),
             cancellation: plan.cancellation,
         });
         Ok(Self { plans, source })

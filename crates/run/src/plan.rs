@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::artifacts::Artifacts;
+use crate::progress::Level;
+use crate::telemetry::{TelemetryPlan, TelemetryReport};
 
 /// A run, resolved.
 #[derive(Debug)]
@@ -46,8 +48,12 @@ pub struct RunPlan {
     pub declarations: Vec<(String, String)>,
     /// Files that describe the deployment.
     pub attachments: Vec<PathBuf>,
+    /// What was said of the plan before the run, for its log.
+    pub remarks: Vec<(Level, String)>,
     /// What the server is, where the plan knows (the built-in mock server).
     pub server_kind: Option<String>,
+    /// What is to go on beside the load.
+    pub telemetry: TelemetryPlan,
 }
 
 /// Load of one phase.
@@ -57,6 +63,8 @@ pub struct PhaseLoad {
     pub shape: LoadShape,
     /// When it ends.
     pub stop: StopCondition,
+    /// Requests before their first token at once.
+    pub prefill: Option<u32>,
 }
 
 /// How load is offered.
@@ -138,6 +146,12 @@ pub struct ReportPlan {
     pub failed_request_threshold: Option<f64>,
     /// Which files are wanted.
     pub outputs: Outputs,
+    /// What reporting needs to know of what went on beside the load.
+    #[serde(default)]
+    pub telemetry: TelemetryReport,
+    /// A round trip to the servers, ms, that the user says latencies are to be shown without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_latency_mean_ms: Option<f64>,
     /// Length of the slices of time whose figures are wanted, ns; `None` without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice_duration_ns: Option<i64>,

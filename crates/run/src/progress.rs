@@ -8,6 +8,9 @@ pub trait Progress: Send + Sync {
     /// Something worth knowing.
     fn note(&self, level: Level, message: &str);
 
+    /// The run has come to another stage.
+    fn stage(&self, _stage: Stage) {}
+
     /// A phase has begun.
     fn phase_started(&self, outline: &PhaseOutline);
 
@@ -20,6 +23,9 @@ pub trait Progress: Send + Sync {
     /// The load is over; results are being computed: so many records are done, of so many where
     /// that is known.
     fn finishing(&self, done: u64, total: Option<u64>);
+
+    /// What came of the measured requests.
+    fn concluded(&self, _conclusion: Conclusion) {}
 
     /// Everything is written.
     fn finished(&self);
@@ -36,15 +42,42 @@ pub enum Level {
     Warning,
 }
 
+/// Where a run stands before its phases.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stage {
+    /// The dataset and the folder are made ready.
+    Configuring,
+    /// Everything is ready: the phases begin.
+    Configured {
+        /// How long that took.
+        seconds: f64,
+    },
+}
+
+/// What came of the measured requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conclusion {
+    /// Successes.
+    pub ok: u64,
+    /// Failures, those that were given up by plan included.
+    pub errors: u64,
+}
+
 /// What a phase will do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PhaseOutline {
     /// Which.
     pub phase: Phase,
+    /// Its position in the run, from 0.
+    pub index: i32,
+    /// Its position among the measured ones, from 0.
+    pub profiling_index: Option<i32>,
     /// How many requests, where that is known beforehand.
     pub requests: Option<u64>,
     /// How long it sends, ns, where that is known beforehand.
     pub duration_ns: Option<i64>,
+    /// How many sessions, where that ends it.
+    pub sessions: Option<u64>,
 }
 
 /// A phase as it stands.

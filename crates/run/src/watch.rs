@@ -6,6 +6,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use loadgen_core::Phase;
 use loadgen_engine::{Load, PhaseCounts, PhasePlan, RunStats, StopSignal};
 use loadgen_record::Journal;
 
@@ -30,7 +31,7 @@ impl Watch<'_> {
     pub(crate) fn until(self, done: &Receiver<()>) {
         let mut is_done = false;
         for (position, plan) in self.plans.iter().enumerate() {
-            let outline = outline(plan);
+            let outline = outline(plan, self.plans[0].phase);
             let begun = std::time::Instant::now();
             self.progress.phase_started(&outline);
             loop {
@@ -54,12 +55,16 @@ impl Watch<'_> {
     }
 }
 
-fn outline(plan: &PhasePlan) -> PhaseOutline {
-    let (requests, duration_ns) = match &plan.load {
-        Load::Open { schedule, .. } => {
-            (schedule.total().or(schedule.stop.requests), schedule.expected_duration_ns())
-        }
-        Load::Closed { stop, .. } => (stop.requests, stop.duration_ns),
+fn outline(plan: &PhasePlan, first: Phase) -> PhaseOutline {
+    let (requests, duration_ns, sessions) = match &plan.load {
+        Load::Open { schedule, .. } => (
+            schedule.total().or(schedule.stop.requests),
+            schedule.expected_duration_ns(),
+            schedule.stop.sessions,
+        ),
+        Load::Closed { stop, .. } => (stop.requests, stop.duration_ns, stop.sessions),
     };
-    PhaseOutline { phase: plan.phase, requests, duration_ns }
+    let before = i32::from(first == Phase::Warmup);
+    let profiling_index = (plan.phase == Phase::Profiling).then_some(plan.index - before);
+    PhaseOutline { phase: plan.phase, index: plan.index, profiling_index, requests, duration_ns, sessions }
 }

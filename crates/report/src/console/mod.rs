@@ -7,6 +7,7 @@
 
 mod figures;
 mod footer;
+mod gpu;
 mod origins;
 mod paint;
 mod panels;
@@ -63,6 +64,7 @@ pub fn blocks(report: &Report<'_>, options: Options) -> String {
     parts.extend(panels::insight(report, width, paint));
     parts.extend(panels::error_summary(report, width, paint));
     parts.extend(figures::tables(report, options.trace_timing, width, paint));
+    parts.extend(gpu::blocks(report, width, paint));
     parts.extend(panels::warnings(report, width, paint));
     parts.extend(origins::table(report.summary, &report.info.product, width, paint));
     parts.push(verdict::block(report, width, paint));

@@ -13,6 +13,7 @@ mod pass;
 mod phases;
 mod slices;
 mod sorted;
+mod telemetry;
 
 use std::path::{Path, PathBuf};
 
@@ -145,9 +146,9 @@ impl RunResult {
     }
 
     /// Why the results are not all there, if they are not: the run has failed then, though the figures
-    /// here are what was measured. Given once.
-    pub fn take_failure(&mut self) -> Option<RunError> {
-        self.unwritten.take()
+    /// here are what was measured.
+    pub fn failure(&self) -> Option<&RunError> {
+        self.unwritten.as_ref()
     }
 
     /// The same result of a run whose journal could not take all records.

@@ -16,6 +16,7 @@ use loadgen_report::{RunInfo, html, outputs_json, summary_csv, summary_json};
 use super::pass::Done;
 use super::phases;
 use super::sorted::Sorter;
+use super::telemetry::Scraped;
 use super::{Collected, RunResult, report};
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
@@ -30,10 +31,10 @@ const INTERRUPTED: &str = "Run cancelled before all records were processed.";
 
 /// Writes them, and says what became of them all.
 pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunResult {
-    let Collected { summary, quality, timeline, notes } = done.collected;
+    let Collected { mut summary, quality, timeline, notes } = done.collected;
     let mut failures = done.failures;
     let quality = judge(quality, &summary, &notes, &plan);
-    let info = run_info(&plan, &notes);
+    let mut info = run_info(&plan, &notes);
     let fell_behind = notes.ended.as_ref().and_then(|ended| ended.engine.fell_behind);
     let provenance = notes.provenance.unwrap_or_default();
     failures.end(done.parquet, |mut parquet| {
@@ -47,16 +48,22 @@ pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunRe
     failures.put(&artifacts.provenance(), &provenance.render());
 
     let succeeded = summary.counts.ok > 0;
-    let files = files(&plan, &artifacts, succeeded);
+    // Phases have no figures of GPUs, so theirs are taken first.
+    let of_phases = summary.clone();
+    let scraped = Scraped::take_in(&plan, &artifacts, &mut summary, &mut info, &mut failures);
+    scraped.write(&plan, &artifacts, &info, &mut failures);
+    let mut files = files(&plan, &artifacts, succeeded);
+    files.splice(files.len().min(2)..files.len().min(2), scraped.named_files(&plan, &artifacts));
     let slos = done.config.slos;
     let view = report(&summary, &info, &slos, &quality, &timeline, &files);
     // As AIPerf: without a single success there is nothing to sum up.
     if succeeded {
         failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
-        failures.put(&artifacts.summary_csv(), &summary_csv(&summary, plan.outputs.gpu_sections));
-        phases::write(&summary, &info, &artifacts, &mut failures);
+        failures.put(&artifacts.summary_csv(), &summary_csv(&summary, info.gpu.as_ref()));
+        phases::write(&of_phases, &info, &artifacts, &scraped, &mut failures);
         done.slices.end(&mut failures, &info.input_config);
-        failures.put(&artifacts.console_txt(), &console::blocks(&view, Options::file(plan.outputs.trace_timing)));
+        failures
+            .put(&artifacts.console_txt(), &console::blocks(&view, Options::file(plan.outputs.trace_timing)));
     }
     // So it does with the answers; the raw lines say why there was none.
     if succeeded {
@@ -139,7 +146,6 @@ fn run_info(plan: &ReportPlan, notes: &Notes) -> RunInfo {
         product: product(&plan.command_line).to_owned(),
         metrics_title: plan.endpoint.facts().title.to_owned(),
         thresholds: plan.thresholds,
-        gpu_telemetry: plan.outputs.gpu_sections,
         facts: facts(plan),
         ..RunInfo::default()
     }

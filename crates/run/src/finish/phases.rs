@@ -7,11 +7,18 @@ use loadgen_metrics::Summary;
 use loadgen_report::{PhaseView, RunInfo, phase_csv, phase_json, phase_manifest};
 
 use super::files::Failures;
+use super::telemetry::Scraped;
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
 
 /// Writes them, where there is more than one phase.
-pub(super) fn write(summary: &Summary, info: &RunInfo, artifacts: &Artifacts, failures: &mut Failures) {
+pub(super) fn write(
+    summary: &Summary,
+    info: &RunInfo,
+    artifacts: &Artifacts,
+    scraped: &Scraped,
+    failures: &mut Failures,
+) {
     let phases = PhaseView::of(summary);
     if phases.len() < 2 {
         return;
@@ -22,9 +29,7 @@ pub(super) fn write(summary: &Summary, info: &RunInfo, artifacts: &Artifacts, fa
         failures.put(&own.summary_json(), &phase_json(view, info));
         failures.put(&own.summary_csv(), &phase_csv(view));
     }
-    let files = |phase: Phase| {
-        let own = artifacts.of_phase(phase.name());
-        (own.summary_json(), own.summary_csv())
-    };
+    scraped.write_phases(artifacts, summary, info, failures);
+    let files = |phase: Phase| scraped.phase_files(artifacts, phase);
     failures.put(&artifacts.phase_manifest(), &phase_manifest(&phases, info, &artifacts.dir, files));
 }

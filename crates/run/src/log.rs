@@ -1,0 +1,423 @@
+//! The run as AIPerf logs it: the lines that scripts look for, in the words and the shape they know.
+//!
+//! [`LogLines`] writes them anywhere; every run writes them to `logs/aiperf.log` in its folder as well.
+//! Secrets are taken out of every line. That a line cannot be written is no reason to end a run.
+//!
+//! What this does not do: tell of the run's progress. That is the live view's.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use loadgen_core::{Clock as _, Nanos, Phase, SystemClock};
+use loadgen_report::{TimeZone, local_time};
+use loadgen_wire::redact;
+
+use crate::progress::{Conclusion, Level, Live, PhaseOutline, Progress, Stage};
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogShape {
+    /// `23:24:25.006 INFO     message`: what AIPerf prints where there is no terminal.
+    Stream,
+    /// `2026-11-21 23:24:25.006 - loadgen - INFO - message`: what it writes to its file.
+    File,
+}
+
+/// How much a line matters, as AIPerf names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For those who asked for more.
+    Debug,
+    /// Good to know.
+    Info,
+    /// A step of the run.
+    Notice,
+    /// Something may not be as meant.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+impl Severity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Notice => "NOTICE",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warning => Self::Warning,
+        }
+    }
+}
+
+/// Writes the lines.
+pub struct LogLines {
+    shape: LogShape,
+    /// Lines below this are left out.
+    floor: Severity,
+    zone: TimeZone,
+    state: Mutex<State>,
+}
+
+struct State {
+    out: Box<dyn Write + Send>,
+    /// The phase under way has told that all is sent.
+    told_sent: bool,
+}
+
+impl LogLines {
+    /// Lines of this shape to `out`, those below `floor` left out.
+    pub fn new(shape: LogShape, floor: Severity, out: Box<dyn Write + Send>) -> Self {
+        let state = Mutex::new(State { out, told_sent: false });
+        Self { shape, floor, zone: TimeZone::system(), state }
+    }
+
+    fn line(&self, level: Severity, message: &str) {
+        if level < self.floor {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = render(self.shape, SystemClock::start().now(), &self.zone, level, message);
+        let _ = state.out.write_all(line.as_bytes()).and_then(|()| state.out.flush());
+    }
+
+    /// Whether it is the first time in this phase that this is asked.
+    fn is_first_sent(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        !std::mem::replace(&mut state.told_sent, true)
+    }
+
+    fn tell_sent(&self, live: &Live) {
+        if self.is_first_sent() {
+            self.line(Severity::Notice, &sent(live));
+        }
+    }
+}
+
+impl Progress for LogLines {
+    fn note(&self, level: Level, message: &str) {
+        self.line(level.into(), message);
+    }
+
+    fn stage(&self, stage: Stage) {
+        match stage {
+            Stage::Configuring => {
+                self.line(Severity::Info, "Starting AIPerf System");
+                self.line(Severity::Info, "AIPerf System is CONFIGURING");
+            }
+            Stage::Configured { seconds } => {
+                self.line(Severity::Info, &format!("All services configured in {seconds:.2} seconds"));
+                self.line(Severity::Info, "AIPerf System is CONFIGURED");
+                self.line(Severity::Info, "AIPerf System is PROFILING");
+            }
+        }
+    }
+
+    fn phase_started(&self, outline: &PhaseOutline) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).told_sent = false;
+        self.line(Severity::Notice, &started(outline));
+    }
+
+    fn tick(&self, live: &Live) {
+        if all_is_sent(live) {
+            self.tell_sent(live);
+        }
+    }
+
+    fn phase_ended(&self, live: &Live) {
+        self.tell_sent(live);
+        self.line(Severity::Notice, &complete(live));
+        if live.outline.phase == Phase::Profiling {
+            self.line(Severity::Notice, "All credits completed");
+        }
+    }
+
+    fn finishing(&self, _done: u64, _total: Option<u64>) {}
+
+    fn concluded(&self, conclusion: Conclusion) {
+        let Conclusion { ok, errors } = conclusion;
+        let total = ok + errors;
+        self.line(
+            Severity::Info,
+            &format!("Processed {ok} valid requests and {errors} errors ({total} total)."),
+        );
+        if ok == 0 {
+            let says = "inference request(s) failed; no successful responses were collected.";
+            self.line(Severity::Error, &format!("All {errors} {says}"));
+        }
+    }
+
+    fn finished(&self) {}
+}
+
+/// Two who watch one run.
+pub(crate) struct Both<'a>(pub(crate) &'a dyn Progress, pub(crate) &'a dyn Progress);
+
+impl Progress for Both<'_> {
+    fn note(&self, level: Level, message: &str) {
+        self.0.note(level, message);
+        self.1.note(level, message);
+    }
+
+    fn stage(&self, stage: Stage) {
+        self.0.stage(stage);
+        self.1.stage(stage);
+    }
+
+    fn phase_started(&self, outline: &PhaseOutline) {
+        self.0.phase_started(outline);
+        self.1.phase_started(outline);
+    }
+
+    fn tick(&self, live: &Live) {
+        self.0.tick(live);
+        self.1.tick(live);
+    }
+
+    fn phase_ended(&self, live: &Live) {
+        self.0.phase_ended(live);
+        self.1.phase_ended(live);
+    }
+
+    fn finishing(&self, done: u64, total: Option<u64>) {
+        self.0.finishing(done, total);
+        self.1.finishing(done, total);
+    }
+
+    fn concluded(&self, conclusion: Conclusion) {
+        self.0.concluded(conclusion);
+        self.1.concluded(conclusion);
+    }
+
+    fn finished(&self) {
+        self.0.finished();
+        self.1.finished();
+    }
+}
+
+/// The log of a run's folder. Until there is a folder, lines wait in memory.
+#[derive(Clone)]
+pub(crate) struct RunLog(std::sync::Arc<Mutex<Place>>);
+
+enum Place {
+    /// Lines that wait.
+    Memory(Vec<u8>),
+    File(File),
+    /// Nothing is kept: the file could not be written.
+    Nowhere,
+}
+
+impl RunLog {
+    /// A log that waits for its folder, and who writes to it.
+    pub(crate) fn begin() -> (Self, LogLines) {
+        let log = Self(std::sync::Arc::new(Mutex::new(Place::Memory(Vec::new()))));
+        let lines = LogLines::new(LogShape::File, Severity::Debug, Box::new(log.clone()));
+        (log, lines)
+    }
+
+    /// Goes on in this file, whose folder is made.
+    pub(crate) fn open(&self, path: &Path) -> std::io::Result<()> {
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(path));
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) => {
+                *place = Place::Nowhere;
+                return Err(error);
+            }
+        };
+        if let Place::Memory(lines) = &*place {
+            file.write_all(lines)?;
+        }
+        *place = Place::File(file);
+        Ok(())
+    }
+}
+
+impl Write for RunLog {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Place::Memory(lines) => lines.write(bytes),
+            Place::File(file) => file.write(bytes),
+            Place::Nowhere => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn render(shape: LogShape, at: Nanos, zone: &TimeZone, level: Severity, message: &str) -> String {
+    let (level, message) = (level.name(), redact(message));
+    match shape {
+        LogShape::Stream => format!("{} {level:<8} {message}\n", local_time(at, zone, "%H:%M:%S%.3f")),
+        LogShape::File => {
+            format!("{} - loadgen - {level} - {message}\n", local_time(at, zone, "%Y-%m-%d %H:%M:%S%.3f"))
+        }
+    }
+}
+
+/// Whether nothing more is sent in the phase, as far as its plan tells.
+fn all_is_sent(live: &Live) -> bool {
+    let outline = &live.outline;
+    live.stopping
+        || outline.requests.is_some_and(|requests| live.counts.sent >= requests)
+        || outline.duration_ns.is_some_and(|duration| live.elapsed_ns >= duration)
+}
+
+/// `profiling (profiling)`: a phase's name and kind.
+fn whom(outline: &PhaseOutline) -> String {
+    format!("Phase {0} ({0})", outline.phase.name())
+}
+
+fn started(outline: &PhaseOutline) -> String {
+    let mut parts = vec![format!("{} started", whom(outline)), format!("phase_index={}", outline.index)];
+    parts.extend(outline.profiling_index.map(|index| format!("profiling_index={index}")));
+    let targets: Vec<String> = [
+        outline.requests.map(|requests| format!("{} requests", grouped(requests))),
+        outline.duration_ns.map(|ns| format!("{:.1}s duration", ns as f64 / 1e9)),
+        outline.sessions.map(|sessions| format!("{} sessions", grouped(sessions))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !targets.is_empty() {
+        parts.push(format!("target: {}", targets.join(", ")));
+    }
+    parts.join(" | ")
+}
+
+fn sent(live: &Live) -> String {
+    let counts = &live.counts;
+    let (sent, returned) = (counts.sent, returned(live));
+    format!(
+        "{} sending complete | sent={}, completed={}, in_flight={}",
+        whom(&live.outline),
+        grouped(sent),
+        grouped(returned),
+        grouped(sent.saturating_sub(returned + counts.aborted))
+    )
+}
+
+fn complete(live: &Live) -> String {
+    let counts = &live.counts;
+    format!(
+        "{} complete | completed={}, cancelled={}, errors={} | elapsed={:.2}s{}",
+        whom(&live.outline),
+        grouped(returned(live)),
+        grouped(counts.aborted),
+        grouped(counts.failed + counts.cancelled),
+        live.elapsed_ns as f64 / 1e9,
+        if live.stopping { " | was_cancelled=True" } else { "" }
+    )
+}
+
+/// Requests that came back, well or not. What the end of the run cut off did not.
+fn returned(live: &Live) -> u64 {
+    live.counts.ok + live.counts.failed + live.counts.cancelled
+}
+
+/// `12,345`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use loadgen_engine::PhaseCounts;
+
+    use super::*;
+
+    const OUTLINE: PhaseOutline = PhaseOutline {
+        phase: Phase::Profiling,
+        index: 1,
+        profiling_index: Some(0),
+        requests: Some(1200),
+        duration_ns: None,
+        sessions: None,
+    };
+
+    fn live(sent: u64, ok: u64, failed: u64, aborted: u64) -> Live {
+        let counts = PhaseCounts { sent, ok, failed, aborted, ..PhaseCounts::default() };
+        Live { outline: OUTLINE, elapsed_ns: 3_004_000_000, counts, stopping: false }
+    }
+
+    /// What is written, without its times.
+    fn messages(tell: impl FnOnce(&LogLines)) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/aiperf.log");
+        let (log, lines) = RunLog::begin();
+        lines.note(Level::Info, "before the folder");
+        log.open(&path).unwrap();
+        tell(&lines);
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().map(|line| line.split_once(" - ").unwrap().1.to_owned()).collect()
+    }
+
+    #[test]
+    fn phases_are_told_in_aiperfs_words() {
+        assert_eq!(
+            started(&OUTLINE),
+            "Phase profiling (profiling) started | phase_index=1 | profiling_index=0 | target: 1,200 requests"
+        );
+        assert_eq!(
+            sent(&live(1200, 1190, 4, 0)),
+            "Phase profiling (profiling) sending complete | sent=1,200, completed=1,194, in_flight=6"
+        );
+        assert_eq!(
+            complete(&live(1200, 1190, 4, 6)),
+            "Phase profiling (profiling) complete | completed=1,194, cancelled=6, errors=4 | elapsed=3.00s"
+        );
+        let stopped = Live { stopping: true, ..live(3, 1, 0, 2) };
+        assert!(complete(&stopped).ends_with(" | was_cancelled=True"));
+        let timed = PhaseOutline { requests: None, duration_ns: Some(3_000_000_000), ..OUTLINE };
+        assert!(started(&timed).ends_with("target: 3.0s duration"));
+    }
+
+    #[test]
+    fn that_all_is_sent_is_told_once_and_before_the_end() {
+        let told = messages(|log| {
+            log.phase_started(&OUTLINE);
+            log.tick(&live(5, 0, 0, 0));
+            log.tick(&live(1200, 1000, 0, 0));
+            log.tick(&live(1200, 1100, 0, 0));
+            log.phase_ended(&live(1200, 1200, 0, 0));
+            log.concluded(Conclusion { ok: 0, errors: 3 });
+        });
+        assert_eq!(told[0], "loadgen - INFO - before the folder");
+        let sent: Vec<_> = told.iter().filter(|line| line.contains("sending complete")).collect();
+        assert_eq!(sent.len(), 1);
+        assert!(sent[0].ends_with("completed=1,000, in_flight=200"));
+        assert!(told.iter().any(|line| line.contains("Processed 0 valid requests and 3 errors (3 total).")));
+        assert!(told.last().unwrap().contains("ERROR - All 3 inference request(s) failed"));
+    }
+
+    #[test]
+    fn lines_have_aiperfs_shapes_and_no_secret() {
+        let zone = TimeZone::UTC;
+        let at = Nanos(1_795_303_465_006_000_000);
+        let line =
+            |shape| render(shape, at, &zone, Severity::Info, "asked http://u:p@h/ with Bearer abcdef123456");
+        assert_eq!(
+            line(LogShape::Stream),
+            "23:24:25.006 INFO     asked http://<redacted>@h/ with Bearer <redacted>\n"
+        );
+        assert!(line(LogShape::File).starts_with("2026-11-21 23:24:25.006 - loadgen - INFO - asked"));
+    }
+}

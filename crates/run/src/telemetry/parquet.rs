@@ -1,0 +1,249 @@
+//! `server_metrics_export.parquet`: every sample of the measured phase, as AIPerf writes it.
+//!
+//! One row a sample, and of a histogram one a bucket; counters and histograms as what they grew by since the last
+//! sample before the phase. Rows come in the order of time and are written some thousands at a time, so memory
+//! holds one reading a series.
+
+use std::collections::BTreeSet;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::builder::{Float64Builder, Int64Builder, StringBuilder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use loadgen_core::Phase;
+use loadgen_metrics::{Reading, SeriesKind, SeriesName, infer_unit};
+use loadgen_record::PartialFile;
+use loadgen_telemetry::Played;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use thiserror::Error;
+
+use super::servers::{ScrapedServers, phase_name};
+use crate::error::RunError;
+
+/// Rows that are encoded together.
+const BATCH_ROWS: usize = 8192;
+
+/// Columns before the labels', and behind them.
+const BEFORE: [&str; 6] =
+    ["endpoint_url", "metric_name", "metric_type", "unit", "description", "timestamp_ns"];
+const BEHIND: [&str; 5] = ["value", "sum", "count", "bucket_le", "bucket_count"];
+
+/// Why the file could not be made.
+#[derive(Debug, Error)]
+pub(crate) enum SamplesError {
+    /// Its rows could not be put together.
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+    /// It could not be encoded.
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+    /// The tape could not be played.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// It could not be put in its place.
+    #[error(transparent)]
+    Run(#[from] Box<RunError>),
+}
+
+impl ScrapedServers {
+    /// Writes the file, with these facts in its metadata.
+    pub(crate) fn write_samples(
+        &self,
+        path: &Path,
+        metadata: Vec<(String, String)>,
+    ) -> Result<(), SamplesError> {
+        let labels = self.label_columns();
+        let schema = schema(&labels);
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let file = PartialFile::create(path).map_err(|error| Box::new(RunError::from(error)))?;
+        let mut writer = ArrowWriter::try_new(BufWriter::new(file), schema.clone(), Some(properties))?;
+        for (key, value) in metadata.into_iter().chain(self.own_metadata(&labels)) {
+            writer.append_key_value_metadata(KeyValue::new(format!("aiperf.{key}"), value));
+        }
+        let mut rows = Rows::new(labels);
+        let mut references: Vec<Option<Reading>> = vec![None; self.played().series.len()];
+        let mut failure: Option<SamplesError> = None;
+        Played::play(self.tape(), |played, scrape| {
+            let is_within = phase_name(played, scrape) == Some(Phase::Profiling.name());
+            for id in &played.of_endpoint[scrape.endpoint] {
+                let Some(reading) = &played.standing[*id] else { continue };
+                let reference = &mut references[*id];
+                if !is_within {
+                    *reference = Some(reading.clone());
+                    continue;
+                }
+                let reference = reference.get_or_insert_with(|| reading.clone());
+                let url = &self.played().endpoints[scrape.endpoint].url;
+                rows.push(url, &played.series[*id], scrape.at.0, reference, reading);
+            }
+            if rows.count >= BATCH_ROWS && failure.is_none() {
+                failure = rows.write(&schema, &mut writer).err();
+            }
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        rows.write(&schema, &mut writer)?;
+        let file = writer.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.commit().map_err(|error| Box::new(RunError::from(error)))?;
+        Ok(())
+    }
+
+    /// Labels of all series, sorted; one that is called as a column of the file is left out.
+    fn label_columns(&self) -> Vec<String> {
+        let labels = self.played().series.iter().flat_map(|name| &name.labels);
+        let labels: BTreeSet<&String> = labels.map(|(label, _)| label).collect();
+        let is_taken = |label: &str| BEFORE.contains(&label) || BEHIND.contains(&label);
+        labels.into_iter().filter(|label| !is_taken(label)).cloned().collect()
+    }
+
+    fn own_metadata(&self, labels: &[String]) -> Vec<(String, String)> {
+        let json = |texts: &[String]| serde_json::to_string(texts).expect("lists of text always serialise");
+        let played = self.played();
+        let count = |kind| played.series.iter().filter(|name| name.kind == kind).count();
+        let counts = serde_json::json!({
+            "gauge": count(SeriesKind::Gauge),
+            "counter": count(SeriesKind::Counter),
+            "histogram": count(SeriesKind::Histogram),
+            "unknown": count(SeriesKind::Unknown),
+        });
+        let reachable = played.endpoints.iter().filter(|endpoint| endpoint.is_reachable);
+        let mut urls: Vec<String> = reachable.map(|endpoint| endpoint.url.clone()).collect();
+        urls.sort();
+        [
+            ("endpoint_urls", json(&urls)),
+            ("endpoint_count", urls.len().to_string()),
+            ("label_columns", json(labels)),
+            ("label_count", labels.len().to_string()),
+            ("metric_count", played.series.len().to_string()),
+            ("metric_type_counts", counts.to_string()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
+    }
+}
+
+fn schema(labels: &[String]) -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let number = |name: &str| Field::new(name, DataType::Float64, true);
+    let mut fields: Vec<Field> = BEFORE[..5].iter().map(|name| text(name)).collect();
+    fields.push(Field::new(BEFORE[5], DataType::Int64, true));
+    fields.extend(labels.iter().map(|label| text(label)));
+    fields.extend(BEHIND[..3].iter().map(|name| number(name)));
+    fields.push(text(BEHIND[3]));
+    fields.push(number(BEHIND[4]));
+    Arc::new(Schema::new(fields))
+}
+
+/// Rows that are not yet encoded, column by column.
+struct Rows {
+    labels: Vec<String>,
+    url: StringBuilder,
+    name: StringBuilder,
+    kind: StringBuilder,
+    unit: StringBuilder,
+    help: StringBuilder,
+    at: Int64Builder,
+    label_values: Vec<StringBuilder>,
+    value: Float64Builder,
+    sum: Float64Builder,
+    observations: Float64Builder,
+    bound: StringBuilder,
+    bucket: Float64Builder,
+    count: usize,
+}
+
+impl Rows {
+    fn new(labels: Vec<String>) -> Self {
+        Self {
+            label_values: labels.iter().map(|_| StringBuilder::new()).collect(),
+            labels,
+            url: StringBuilder::new(),
+            name: StringBuilder::new(),
+            kind: StringBuilder::new(),
+            unit: StringBuilder::new(),
+            help: StringBuilder::new(),
+            at: Int64Builder::new(),
+            value: Float64Builder::new(),
+            sum: Float64Builder::new(),
+            observations: Float64Builder::new(),
+            bound: StringBuilder::new(),
+            bucket: Float64Builder::new(),
+            count: 0,
+        }
+    }
+
+    fn push(&mut self, url: &str, name: &SeriesName, at: i64, reference: &Reading, reading: &Reading) {
+        let growth = |from: f64, to: f64| (to - from).max(0.0);
+        match (reference, reading) {
+            (Reading::Scalar(from), Reading::Scalar(to)) => {
+                let value = if name.kind == SeriesKind::Counter { growth(*from, *to) } else { *to };
+                self.head(url, name, at);
+                self.value.append_value(value);
+                self.sum.append_null();
+                self.observations.append_null();
+                self.bound.append_null();
+                self.bucket.append_null();
+            }
+            (
+                Reading::Histogram { buckets: b0, sum: s0, count: n0 },
+                Reading::Histogram { buckets: b1, sum: s1, count: n1 },
+            ) => {
+                for (bound, (from, to)) in name.bounds.iter().zip(b0.iter().zip(b1)) {
+                    self.head(url, name, at);
+                    self.value.append_null();
+                    self.sum.append_value(growth(*s0, *s1));
+                    self.observations.append_value(growth(*n0, *n1));
+                    self.bound.append_value(bound);
+                    self.bucket.append_value(growth(*from, *to));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn head(&mut self, url: &str, name: &SeriesName, at: i64) {
+        self.count += 1;
+        self.url.append_value(url);
+        self.name.append_value(&name.name);
+        self.kind.append_value(name.kind.name());
+        self.unit.append_option(infer_unit(&name.name, &name.help));
+        self.help.append_value(&name.help);
+        self.at.append_value(at);
+        for (label, values) in self.labels.iter().zip(&mut self.label_values) {
+            values.append_option(name.labels.iter().find(|(own, _)| own == label).map(|(_, value)| value));
+        }
+    }
+
+    fn write<W: std::io::Write + Send>(
+        &mut self,
+        schema: &SchemaRef,
+        writer: &mut ArrowWriter<W>,
+    ) -> Result<(), SamplesError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(self.url.finish()),
+            Arc::new(self.name.finish()),
+            Arc::new(self.kind.finish()),
+            Arc::new(self.unit.finish()),
+            Arc::new(self.help.finish()),
+            Arc::new(self.at.finish()),
+        ];
+        columns.extend(self.label_values.iter_mut().map(|values| Arc::new(values.finish()) as ArrayRef));
+        columns.push(Arc::new(self.value.finish()));
+        columns.push(Arc::new(self.sum.finish()));
+        columns.push(Arc::new(self.observations.finish()));
+        columns.push(Arc::new(self.bound.finish()));
+        columns.push(Arc::new(self.bucket.finish()));
+        self.count = 0;
+        Ok(writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?)
+    }
+}
