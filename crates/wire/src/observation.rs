@@ -4,6 +4,9 @@
 //! (cancelled, timed out, cut off by the end of the run) leaves a true partial record. The outcome
 //! stays `None` until the exchange itself knows it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use loadgen_core::{
     ChunkKind, ConnectionFacts, ErrorDetail, Exchange, FailureKind, Instants, Nanos, Outcome, RawChunks,
@@ -34,6 +37,8 @@ pub struct Observation {
     pub stamps: StampCounts,
     /// Where the parts of the response were in the connection's stream, while packets are watched.
     pub trail: Option<Box<StreamTrail>>,
+    /// Raised at the first content, where somebody waits for it: the caller puts a lowered one here.
+    pub first_content: Option<Arc<AtomicBool>>,
     /// How it looks on the wire, where that is to be kept: the caller puts an empty one here.
     pub exchange: Option<Box<Exchange>>,
     /// The content.
@@ -67,10 +72,12 @@ impl Observation {
         let Instants { scheduled, released, request_start, .. } = self.instants;
         let blocked_ns = self.connection.blocked_ns;
         let exchange = self.exchange.take().map(|exchange| Box::new(Exchange::new(exchange.scope)));
+        let first_content = self.first_content.take();
         *self = Self {
             instants: Instants { scheduled, released, request_start, ..Instants::default() },
             connection: ConnectionFacts { blocked_ns, ..ConnectionFacts::default() },
             exchange,
+            first_content,
             ..Self::default()
         };
     }
@@ -140,6 +147,9 @@ impl Observation {
         let is_first = self.chunks.is_empty();
         if is_first {
             self.instants.first_token = Some(at.stamp);
+            if let Some(flag) = &self.first_content {
+                flag.store(true, Ordering::Relaxed);
+            }
         }
         self.stamps.add(at.source);
         if carries_output && self.instants.first_output_token.is_none() {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `content_block_delta` | text, reasoning (`thinking`), a tool call's text (`partial_json`) |
 //! | `message_start`, `message_delta` | usage |
-//! | `error` | a failure (AIPerf takes it for a success) |
+//! | `error` | an error that is told beside the outcome, unless the event's own name is `error` too: a failure |
 //!
 //! A stream tells its usage in two events, and the second may leave out what the first said: a field that
 //! the latest one lacks is taken from the first that had it. Of a whole message, reasoning goes before

@@ -7,7 +7,7 @@
 //! | `response.function_call_arguments.delta` | a tool call's text |
 //! | `response.output_text.done` | text if no delta of that part came, else content without text: the request's latency ends there, as AIPerf has it |
 //! | `response.completed`, `response.incomplete` | usage and the reason to stop (AIPerf reads the first alone) |
-//! | `response.failed`, `error` | a failure (AIPerf takes it for a success) |
+//! | `response.failed`, `error` | an error that is told beside the outcome (AIPerf passes it over) |
 //!
 //! Of a whole object, the first of reasoning (with text), text and tool calls that is there counts.
 

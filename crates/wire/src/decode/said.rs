@@ -84,7 +84,7 @@ impl<'o> Said<'o> {
         self.observation.finish_reason = Some(short(reason).to_owned());
     }
 
-    /// A failure that the server reports within its answer.
+    /// An error that the server reports within its answer; see `Observation::note_in_band_error`.
     pub(super) fn error(&mut self, error: Option<InBandError>) {
         let Some(error) = error else { return };
         self.says_more = true;

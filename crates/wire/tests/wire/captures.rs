@@ -37,6 +37,14 @@ const fn text(case: Case) -> Case {
     Case { kind: EndpointKind::Completions, ..case }
 }
 
+const fn responses(case: Case) -> Case {
+    Case { kind: EndpointKind::Responses, ..case }
+}
+
+const fn messages(case: Case) -> Case {
+    Case { kind: EndpointKind::Messages, ..case }
+}
+
 const fn fails(file: &'static str, kind: FailureKind, chunks: usize) -> Case {
     Case {
         file,
@@ -87,6 +95,22 @@ const CASES: &[Case] = &[
     ok("vidaimock/chat_stream_usage.raw", 9, "This is a mock", "stop", Some((10, 10))),
     text(fails("vidaimock/completions_stream.raw", FailureKind::HttpError, 0)),
     fails("vidaimock/err_bad_json.raw", FailureKind::HttpError, 0),
+    // The end of the text is content too, without any text.
+    responses(ok(
+        "dynamo-mocker/responses_stream.raw",
+        13,
+        " charactTION",
+        "max_output_tokens",
+        Some((18, 12)),
+    )),
+    responses(ok("guidellm-mock/responses_stream.raw", 13, "Score each cause.", "completed", Some((3, 12)))),
+    responses(ok("llama-server/responses_stream.raw", 12, "5EX size", "completed", Some((18, 12)))),
+    responses(ok("llmsim/responses_stream.raw", 36, "Elit do consequat", "completed", Some((2, 25)))),
+    responses(ok("vidaimock/responses_stream.raw", 10, "This is a mock", "completed", Some((18, 25)))),
+    messages(ok("dynamo-mocker/messages_stream.raw", 12, " raw variwithr", "max_tokens", Some((18, 12)))),
+    // Its cached tokens are counted apart, and told at the beginning alone.
+    messages(ok("llama-server/messages_stream.raw", 12, "ots le3 server", "max_tokens", Some((18, 12)))),
+    messages(ok("vidaimock/messages_stream.raw", 4, "Anthropic mock", "end_turn", Some((16, 13)))),
 ];
 
 fn data(file: &str) -> Vec<u8> {
@@ -202,6 +226,14 @@ fn every_capture_survives_a_real_connection_in_pieces() {
             });
             check(case, &seen, &format!("over a socket by {size}"));
         }
+    }
+}
+
+#[test]
+fn a_real_servers_vectors_are_an_answer() {
+    for kind in [EndpointKind::Embeddings, EndpointKind::ChatEmbeddings, EndpointKind::NimEmbeddings] {
+        let seen = decode(kind, &data("vidaimock/embeddings.raw"), usize::MAX);
+        assert_eq!((seen.outcome, seen.chunks.len(), seen.chunks.output.len()), (Some(Outcome::Ok), 1, 0));
     }
 }
 

@@ -5,6 +5,7 @@ use loadgen_core::{ChunkKind, Nanos, StampSource};
 use proptest::prelude::*;
 
 mod endpoints;
+mod parity;
 
 use super::*;
 use crate::endpoint::EndpointKind;

@@ -1,0 +1,87 @@
+//! Oddities of streams whose reading decides figures: read as AIPerf reads them.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use loadgen_core::{Nanos, Outcome};
+
+use super::{Appetite, EndpointKind, ResponseDecoder, at, chat, delta, text};
+use crate::observation::Observation;
+
+#[test]
+fn only_the_last_usage_counts_and_nothing_is_added_up() {
+    let usage = |fields: &str| {
+        format!("data: {{\"object\":\"chat.completion.chunk\",\"choices\":[],\"usage\":{fields}}}\n\n")
+    };
+    let seen = chat(&[
+        &usage(r#"{"prompt_tokens":9}"#),
+        &delta(r#""content":"a""#),
+        &usage(r#"{"completion_tokens":1}"#),
+        &usage("{}"),
+        &usage("null"),
+    ]);
+    let usage = seen.usage.unwrap();
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (None, Some(1), None));
+    assert_eq!(seen.outcome, Some(Outcome::Ok));
+}
+
+#[test]
+fn an_object_over_several_data_lines_is_one_chunk() {
+    let whole = delta(r#""content":"a""#);
+    let (head, tail) = whole.strip_prefix("data: ").unwrap().split_once(r#","choices""#).unwrap();
+    let seen = chat(&[&format!("data: {head}\ndata: ,\"choices\"{tail}")]);
+    assert_eq!((text(&seen.chunks.output), &seen.chunks.offset_ns[..]), ("a", &[10][..]));
+    // A line of no field within a string that is not closed is the rest of the string.
+    let seen = chat(&[&delta("\"content\":\"a\nb\"")]);
+    assert_eq!(text(&seen.chunks.output), r"a\nb");
+}
+
+#[test]
+fn the_second_name_of_reasoning_counts_where_the_first_is_empty() {
+    let seen = chat(&[
+        &delta(r#""reasoning_content":"","reasoning":"hm""#),
+        &delta(r#""reasoning_content":"so","content":"yes""#),
+        &delta(r#""content":"!""#),
+    ]);
+    assert_eq!((text(&seen.chunks.reasoning), text(&seen.chunks.output)), ("hmso", "yes!"));
+    assert_eq!(
+        (seen.instants.first_token, seen.instants.first_output_token),
+        (Some(Nanos(10)), Some(Nanos(20)))
+    );
+}
+
+#[test]
+fn a_chunk_without_its_object_is_dropped_and_the_first_token_is_the_next() {
+    let bare = "data: {\"choices\":[{\"delta\":{\"content\":\"lost\"}}]}\n\n";
+    let seen = chat(&[bare, &delta(r#""content":"kept""#)]);
+    assert_eq!((seen.instants.first_token, text(&seen.chunks.output)), (Some(Nanos(20)), "kept"));
+}
+
+#[test]
+fn of_several_choices_the_first_one_counts() {
+    let seen = chat(&[
+        "data: {\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":1,\"delta\":{\"content\":\"a\"}},{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\n\n",
+        "data: {\"object\":\"chat.completion.chunk\",\"choices\":[null,{\"delta\":{\"content\":\"c\"}}]}\n\n",
+    ]);
+    assert_eq!((text(&seen.chunks.output), seen.chunks.len()), ("a", 1));
+}
+
+#[test]
+fn white_space_is_content_and_the_empty_text_is_none() {
+    let seen = chat(&[&delta(r#""content":"""#), &delta(r#""content":" ""#), &delta(r#""content":"\n""#)]);
+    assert_eq!((seen.chunks.len(), seen.instants.first_token), (2, Some(Nanos(20))));
+}
+
+#[test]
+fn an_answer_in_one_packed_piece_is_read_though_nobody_asked_for_it() {
+    let body = br#"{"object":"chat.completion","choices":[{"message":{"content":"packed"}}]}"#;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    let mut decoder = ResponseDecoder::new(EndpointKind::Chat);
+    let mut seen = Observation::starting_at(Nanos(0));
+    assert_eq!(decoder.head(200, "OK", "application/json", "gzip", &mut seen), Appetite::More);
+    let _ = decoder.feed(&encoder.finish().unwrap(), &at(1, 10), &mut seen);
+    decoder.finish(&at(1, 10), &mut seen);
+    assert_eq!((seen.outcome, text(&seen.chunks.output)), (Some(Outcome::Ok), "packed"));
+}
