@@ -71,6 +71,7 @@ fn run(call: Call) -> ExitStatus {
         }
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Config(args) => commands::config::run(&args),
         Command::Synthesize(args) => match args.kind {
             SynthesizeKind::Sinusoidal(args) => commands::synthesize::sinusoidal(&args),
         },
@@ -83,7 +84,7 @@ fn run(call: Call) -> ExitStatus {
 
 /// Says what went wrong.
 fn failed(error: &anyhow::Error) -> ExitStatus {
-    ui::error(error);
+    ui::error(error.as_ref());
     ExitStatus::Failure
 }
 

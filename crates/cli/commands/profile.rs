@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use loadgen_core::ErrorDetail;
 use loadgen_engine::StopSignal;
 use loadgen_run::{Level, Progress, RunResult};
 
@@ -83,13 +84,16 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
             counts.aborted + counts.not_sent
         );
         if let Some((error, times)) = result.summary.error_summary.first() {
-            say!("most frequent error, {times} of {}: {}", counts.errors(), error.message);
+            say!("most frequent error, {times} of {}: {}", counts.errors(), gist(error));
         }
     }
     if result.too_many_failed() {
         say!("error: more requests failed than --failed-request-threshold allows");
     }
-    if result.nothing_succeeded() || result.too_many_failed() {
+    if let Some(failure) = result.failure() {
+        crate::ui::error(failure);
+    }
+    if result.nothing_succeeded() || result.too_many_failed() || result.failure().is_some() {
         return ExitStatus::Failure;
     }
     if let Some(fell_behind) = &result.fell_behind {
@@ -101,6 +105,12 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
         return ExitStatus::ClientLimited;
     }
     ExitStatus::Success
+}
+
+/// What matters of an error to a reader: of an exception in AIPerf's words, what lies behind it.
+fn gist(error: &ErrorDetail) -> &str {
+    let is_exception = error.message.starts_with(&format!("{}(", error.error_type));
+    error.cause.as_deref().filter(|_| is_exception).unwrap_or(&error.message)
 }
 
 fn ui(args: &ProfileArgs) -> Result<Ui> {
@@ -136,7 +146,8 @@ fn talk(args: &ProfileArgs) -> Result<Talk, Faults> {
     };
     let verbose = service.verbose || service.extra_verbose;
     let floor = if verbose { Some(Floor::At(Level::Debug)) } else { floor };
-    faults.into_result(Talk { floor, interval: service.stats_interval })
+    let as_aiperf = args.origin.personality == crate::names::Personality::Aiperf;
+    faults.into_result(Talk { floor, interval: service.stats_interval, as_aiperf })
 }
 
 fn asks_for_mock(args: &ProfileArgs) -> bool {

@@ -18,7 +18,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadgen_run::{Level, Live, Progress};
+use loadgen_run::{Level, Live, LogLines, LogShape, Progress, Severity};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub(crate) struct Talk {
     pub(crate) floor: Option<Floor>,
     /// From one line of a log to the next; none when it is zero.
     pub(crate) interval: Option<Duration>,
+    /// Called by AIPerf's name: without a terminal its log lines go to standard output, where scripts
+    /// look for them.
+    pub(crate) as_aiperf: bool,
 }
 
 /// The least that is said.
@@ -63,6 +66,15 @@ impl Ui {
             Self::Auto => Floor::At(Level::Info),
             Self::None => Floor::At(Level::Warning),
         });
+        if talk.as_aiperf && !std::io::stdout().is_terminal() {
+            let floor = match talk.floor {
+                None | Some(Floor::At(Level::Info)) => Severity::Info,
+                Some(Floor::At(Level::Debug)) => Severity::Debug,
+                Some(Floor::At(Level::Warning)) => Severity::Warning,
+                Some(Floor::Nothing) => Severity::Error,
+            };
+            return Arc::new(LogLines::new(LogShape::Stream, floor, Box::new(std::io::stdout())));
+        }
         let interval = talk.interval.unwrap_or(LINE_INTERVAL);
         match self {
             Self::Auto if std::io::stderr().is_terminal() => Arc::new(bar::Bar::new(floor)),
@@ -72,11 +84,18 @@ impl Ui {
     }
 }
 
-/// Prints an error and its causes: one line each, no backtrace.
-pub(crate) fn error(error: &anyhow::Error) {
-    say!("error: {error}");
-    for cause in error.chain().skip(1) {
-        say!("  because: {cause}");
+/// Prints an error and its causes: one line each, no backtrace, nothing twice.
+pub(crate) fn error(error: &(dyn std::error::Error + 'static)) {
+    let mut told = error.to_string();
+    say!("error: {told}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let says = cause.to_string();
+        if !told.contains(&says) {
+            say!("  because: {says}");
+            told = says;
+        }
+        next = cause.source();
     }
 }
 
@@ -134,7 +153,14 @@ mod tests {
 
     #[test]
     fn a_state_names_only_what_there_is() {
-        let outline = PhaseOutline { phase: Phase::Profiling, requests: Some(10), duration_ns: None };
+        let outline = PhaseOutline {
+            phase: Phase::Profiling,
+            index: 0,
+            profiling_index: Some(0),
+            requests: Some(10),
+            duration_ns: None,
+            sessions: None,
+        };
         let counts = PhaseCounts { sent: 5, ok: 2, failed: 1, ..PhaseCounts::default() };
         let live = Live { outline, elapsed_ns: 61_000_000_000, counts, stopping: false };
         assert_eq!(state(&live), "2 ok, 1 failed, 2 in flight");

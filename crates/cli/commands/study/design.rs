@@ -216,7 +216,7 @@ fn names_export_level(argv: &[OsString]) -> bool {
 
 /// Whether the runs' requests are exported.
 fn exports_records(args: &ProfileArgs) -> bool {
-    word(&args.output.export_level) != "summary"
+    args.output.export_level.as_deref().is_none_or(|level| word(level) != "summary")
 }
 
 /// What cannot be meant together.

@@ -185,6 +185,7 @@ fn files(plan: &ReportPlan, artifacts: &Artifacts, succeeded: bool) -> Vec<(Stri
         (succeeded && plan.slice_duration_ns.is_some(), "Timeslice CSV Export", artifacts.timeslices_csv()),
         (succeeded && plan.slice_duration_ns.is_some(), "Timeslice JSON Export", artifacts.timeslices_json()),
         (succeeded && plan.outputs.answers, "Outputs JSON", artifacts.outputs_json()),
+        (true, "Log File", artifacts.log()),
         (plan.outputs.records, "Records", artifacts.records_jsonl()),
         (plan.outputs.parquet, "Parquet", artifacts.parquet()),
         (plan.outputs.html, "Report", artifacts.html()),
