@@ -100,7 +100,7 @@ fn main() {
         stop: StopCondition::after_requests(requests),
     };
     let phase =
-        PhasePlan { phase: Phase::Profiling, index: 0, load, first_session: None, cancellation: None };
+        PhasePlan { phase: Phase::Profiling, index: 0, load, first_session: None, prefill: None, cancellation: None };
     let config = EngineConfig {
         workers: NonZeroUsize::MIN,
         targets: vec![Target::parse(url).unwrap()],

@@ -24,6 +24,8 @@ pub(crate) const LOOKAHEAD: usize = 64;
 
 /// A slot under a cap, held by a session until it ends.
 pub(crate) type Slot = Option<OwnedSemaphorePermit>;
+/// A place before the first content, held by a request.
+pub(crate) type Place = Option<OwnedSemaphorePermit>;
 
 /// A session between two turns, waiting for a tick.
 pub(crate) struct Waiting {
@@ -46,6 +48,8 @@ pub(crate) struct PhaseShared {
     pub(crate) issuer: Issuer<Opening, Waiting>,
     /// The slots of a cap.
     pub(crate) slots: Option<Arc<Semaphore>>,
+    /// Places for requests before their first content.
+    pub(crate) prefill: Option<Arc<Semaphore>>,
     /// When the first worker noticed an interrupt: what was due by then counts as scheduled.
     interrupted_at: OnceLock<Nanos>,
     /// Why and when sending was ended although there was more to send.
@@ -68,7 +72,7 @@ impl PhaseShared {
         next_session: u64,
         is_single_turn: bool,
     ) -> Self {
-        let discipline = plan.load.discipline(is_single_turn);
+        let discipline = plan.discipline(is_single_turn);
         let is_fixed = plan.load.is_fixed_schedule();
         let first_session = plan.first_session.unwrap_or(next_session);
         let is_numbered_by_arrival = discipline == Discipline::Arrivals && is_single_turn;
@@ -81,7 +85,9 @@ impl PhaseShared {
             }
             _ => None,
         };
+        let prefill = plan.prefill.map(|places| usize::try_from(places.get()).expect("32 bits fit"));
         Self {
+            prefill: prefill.map(|places| Arc::new(Semaphore::new(places))),
             issuer: Issuer::new(limit, first_session..end, LOOKAHEAD, workers),
             plan,
             position,

@@ -25,9 +25,25 @@ pub struct PhasePlan {
     /// schedule whose arrivals belong to certain sessions says where those begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_session: Option<u64>,
+    /// Requests before their first content at once, over all workers; `None` sets no cap.
+    ///
+    /// A request holds its place from before it is sent until its first content has arrived, or it is over.
+    /// What finds none waits, and its instants begin then; a tick of a rate that would start a session is
+    /// lost instead, as under [`OnFull::SkipTick`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill: Option<NonZeroU32>,
     /// Requests given up on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+}
+
+impl PhasePlan {
+    /// How its requests are handed out.
+    pub(crate) fn discipline(&self, single_turn: bool) -> Discipline {
+        let discipline = self.load.discipline(single_turn);
+        let is_rate = matches!(&self.load, Load::Open { schedule, .. } if schedule.process.rate().is_some());
+        if self.prefill.is_some() && is_rate { Discipline::Ticks } else { discipline }
+    }
 }
 
 /// How load is offered.

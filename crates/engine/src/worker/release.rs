@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use loadgen_core::Nanos;
 use loadgen_schedule::Arrival;
+use tokio::sync::Semaphore;
 
 use super::dispatch::Dispatcher;
 use super::session::{follow, occupy, ride};
@@ -183,22 +184,24 @@ impl Dispatcher {
                 }
                 continue;
             }
-            let take_slot = || match &run.shared.slots {
-                Some(slots) => Arc::clone(slots).try_acquire_owned().ok().map(Some),
+            let take = |places: &Option<Arc<Semaphore>>| match places {
+                Some(places) => Arc::clone(places).try_acquire_owned().ok().map(Some),
                 None => Some(None),
             };
+            let take_slot = || take(&run.shared.slots).zip(take(&run.shared.prefill));
             match run.shared.issuer.tick(run.worker.id, due, take_slot) {
                 Issue::Waiting(Waiting { running, ready, slot }, number) => {
                     let leaving = run.release(ready, number, due, may_leave_at);
                     run.spawn(|run| ride(run, running, leaving, slot));
                 }
                 Issue::Handed(home) => run.shared.call(home),
-                Issue::New(new, slot) => {
+                Issue::New(new, (slot, place)) => {
                     let Some(opening) = new.ready.or_else(|| run.preparer.open(new.ordinal)) else {
                         run.shared.issuer.source_ended(new.ordinal, new.number);
                         continue;
                     };
-                    let leaving = run.release(opening.first, new.number, due, may_leave_at);
+                    let mut leaving = run.release(opening.first, new.number, due, may_leave_at);
+                    leaving.place = place;
                     run.spawn(|run| ride(run, opening.running, leaving, slot));
                 }
                 Issue::NoSlot => {

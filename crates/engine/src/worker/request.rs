@@ -4,19 +4,24 @@
 //! exactly one record to the sink and counts exactly one outcome.
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use loadgen_core::{
-    ErrorDetail, Exchange, FailureKind, Identity, InputTokens, Nanos, Outcome, RawRecord, Reply, Started, Turn,
+    ErrorDetail, Exchange, FailureKind, Identity, InputTokens, Nanos, Outcome, RawRecord, Reply, Started,
+    Turn,
 };
 use loadgen_wire::{Body, Connection, Observation, Request};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::session::{Leaving, PhaseRun};
 use crate::cancellation::cancellation_error;
 use crate::gate::Stage;
 use crate::limits;
+use crate::phase::Place;
 use crate::policy::ConnectionReuse;
 use crate::prepare::Running;
 
@@ -51,6 +56,14 @@ pub(super) struct Sent {
     pub(super) ended: Nanos,
 }
 
+/// A place before the first content, while a request has it.
+struct Held {
+    #[expect(dead_code, reason = "it is held, and falls free when it is dropped")]
+    place: OwnedSemaphorePermit,
+    /// Raised when the request has brought content.
+    is_over: Arc<AtomicBool>,
+}
+
 /// How a request goes.
 #[derive(Clone, Copy)]
 struct Way {
@@ -67,8 +80,13 @@ struct Way {
 impl PhaseRun {
     /// Sends a request and records what became of it.
     pub(super) async fn send(&self, running: &Running, leaving: Leaving) -> Sent {
-        let Leaving { mut ready, number, scheduled, released } = leaving;
+        let Leaving { mut ready, number, scheduled, released, mut place } = leaving;
         let identity = self.identity(running, &ready.turn, ready.request_id, number);
+        let mut may_begin = true;
+        if let (Some(places), None) = (&self.shared.prefill, &place) {
+            place = Box::pin(self.place(places)).await;
+            may_begin = place.is_some();
+        }
         let mut observation = Observation::starting_at(self.worker.now());
         observation.instants.scheduled = Some(scheduled);
         observation.instants.released = Some(released);
@@ -86,6 +104,14 @@ impl PhaseRun {
                 return Sent { reply: None, ended: released };
             }
         };
+        if !may_begin {
+            observation.instants.request_start = None;
+            observation.outcome = Some(Outcome::NotSent);
+            self.finish(identity, &mut ready.turn, observation, None);
+            return Sent { reply: None, ended: self.worker.now() };
+        }
+        let mut held = place.map(|place| Held { place, is_over: Arc::default() });
+        observation.first_content = held.as_ref().map(|held| Arc::clone(&held.is_over));
         let way = self.way(running, &ready.turn);
         let identity = self.note_start(identity, scheduled, &observation);
 
@@ -97,7 +123,8 @@ impl PhaseRun {
             let body = if is_last_try { std::mem::take(&mut body) } else { body.clone() };
             endpoint.request(target, turn, &identity, body)
         };
-        let ending = self.until_ended(pin!(self.carry(request, way, &mut observation))).await;
+        let ending = self.until_ended(pin!(self.carry(request, way, &mut observation)), &mut held).await;
+        drop(held);
         let mut cancelled_at = None;
         match ending {
             Ending::Returned => {}
@@ -143,6 +170,19 @@ impl PhaseRun {
         self.finish(identity, &mut turn, observation, None);
     }
 
+    /// Waits for a place before the first content; `None` when sending ended before there was one.
+    async fn place(&self, places: &Arc<Semaphore>) -> Place {
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Some(place);
+        }
+        self.lane().delayed();
+        tokio::select! {
+            biased;
+            () = self.gate.reached(Stage::Closed) => None,
+            place = Arc::clone(places).acquire_owned() => place.ok(),
+        }
+    }
+
     fn way(&self, running: &Running, turn: &Turn) -> Way {
         let lottery = self.lottery.as_ref();
         Way {
@@ -161,7 +201,12 @@ impl PhaseRun {
     ///
     /// A stream is polled for each of its chunks, and nothing else happens meanwhile: so whoever might
     /// end it from outside is asked to wake this task once, and then only looked at.
-    async fn until_ended(&self, mut carried: Pin<&mut impl Future<Output = Ending>>) -> Ending {
+    /// A place that is `held` falls free as soon as its request has brought content.
+    async fn until_ended(
+        &self,
+        mut carried: Pin<&mut impl Future<Output = Ending>>,
+        held: &mut Option<Held>,
+    ) -> Ending {
         let mut cut = pin!(self.gate.reached(Stage::Cut));
         // Tokio's millisecond timers will do: nothing is paced by them.
         let limit_ns = self.worker.shared.config.request_timeout_ns;
@@ -171,6 +216,9 @@ impl PhaseRun {
         std::future::poll_fn(|cx| {
             if let Poll::Ready(ending) = carried.as_mut().poll(cx) {
                 return Poll::Ready(ending);
+            }
+            if held.as_ref().is_some_and(|held| held.is_over.load(Ordering::Relaxed)) {
+                *held = None;
             }
             let stage = self.gate.stage();
             if stage == Stage::Cut {

@@ -18,7 +18,7 @@ use super::tasks::{Presence, Tasks};
 use crate::alarms::Alarms;
 use crate::cancellation::Lottery;
 use crate::gate::Gate;
-use crate::phase::{PhaseShared, Slot, Waiting};
+use crate::phase::{PhaseShared, Place, Slot, Waiting};
 use crate::policy::ConnectionReuse;
 use crate::prepare::{Opening, Preparer, Ready, Running};
 use crate::stats::Lane;
@@ -57,6 +57,8 @@ pub(super) struct Leaving {
     pub(super) scheduled: Nanos,
     /// When it was let go.
     pub(super) released: Nanos,
+    /// Its place before the first content, if it has one already.
+    pub(super) place: Place,
 }
 
 /// The turn that follows, and when it may leave.
@@ -107,7 +109,7 @@ impl PhaseRun {
         self.lane().scheduled();
         self.lane().released(released.since(due));
         self.shared.last_release.offer(released.0);
-        Leaving { ready, number, scheduled, released }
+        Leaving { ready, number, scheduled, released, place: None }
     }
 
     /// The turns of a session, one after the other by their own timing. Gives the end of the last one.

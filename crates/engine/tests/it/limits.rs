@@ -43,6 +43,61 @@ fn all_slots_of_a_closed_loop_are_in_use() {
     assert_eq!(done.report.phases[0].counts.aborted, 5);
 }
 
+fn with_places(mut bench: Bench, places: u32) -> Bench {
+    bench.phases[0].prefill = NonZeroU32::new(places);
+    bench
+}
+
+#[test]
+fn no_more_requests_wait_for_their_first_content_than_there_are_places() {
+    for load in [closed(5, StopCondition::default()), fixed(&[0; 5])] {
+        let server = Server::start(Behaviour::Stall);
+        let bench = with_places(Bench::new(server.url(), load.clone()), 2);
+        let done = std::thread::scope(|scope| {
+            let running = scope.spawn(|| bench.run());
+            server.wait_for(2);
+            bench.stop.interrupt();
+            running.join().unwrap()
+        });
+        let counts = done.report.phases[0].counts;
+        assert_eq!(server.max_in_flight(), 2, "{load:?}");
+        assert_eq!((counts.aborted, counts.not_sent, counts.ok), (2, 3, 0), "{load:?}");
+        assert!(counts.is_balanced());
+        let unsent = done.records.iter().filter(|record| record.outcome == Outcome::NotSent);
+        assert!(unsent.clone().all(|record| record.instants.request_start.is_none()));
+    }
+}
+
+#[test]
+fn a_place_falls_free_at_the_first_content() {
+    // Each answer begins, and never ends: all can be under way, though only one at a time began.
+    let server = Server::start(Behaviour::Dangle);
+    let bench = with_places(Bench::new(server.url(), closed(4, StopCondition::default())), 1);
+    let done = std::thread::scope(|scope| {
+        let running = scope.spawn(|| bench.run());
+        server.wait_for(4);
+        bench.stop.interrupt();
+        running.join().unwrap()
+    });
+    assert_eq!(done.report.phases[0].counts.aborted, 4);
+}
+
+#[test]
+fn a_rate_loses_the_ticks_that_find_no_place_and_no_session() {
+    for workers in [1, 3] {
+        let server = Server::start(Behaviour::AnswerAfter(20));
+        let load = constant(500.0, StopCondition::after_requests(6));
+        let mut bench = with_places(Bench::new(server.url(), load), 1);
+        bench.workers = workers;
+        let done = bench.run();
+        let counts = done.report.phases[0].counts;
+        assert_eq!((counts.scheduled, counts.ok), (6, 6));
+        assert!(counts.skipped > 0, "{counts:?}");
+        let rows: Vec<_> = done.records.iter().map(|record| record.identity.source_row).collect();
+        assert_eq!(rows, (0..6).map(Some).collect::<Vec<_>>(), "the same session is offered again");
+    }
+}
+
 #[test]
 fn a_full_cap_delays_a_fixed_schedule_and_drops_nothing() {
     for workers in [1, 3] {
