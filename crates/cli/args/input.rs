@@ -15,11 +15,12 @@ pub(crate) struct InputArgs {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Trace to replay (JSONL, also .gz); prompts are synthetic without one
+    /// File of requests, or folder of such (JSONL, also .gz); prompts are synthetic without one
     #[arg(long, value_name = "FILE")]
     pub(crate) input_file: Option<PathBuf>,
 
-    /// Format of the input file: mooncake_trace
+    /// Format of the input file: mooncake_trace, single_turn, multi_turn, random_pool, raw_payload or
+    /// inputs_json [default: as its first line shows]
     #[arg(long, value_name = "TYPE")]
     pub(crate) custom_dataset_type: Option<String>,
 
@@ -30,6 +31,14 @@ pub(crate) struct InputArgs {
     /// How many conversations to run
     #[arg(long = "num-conversations", visible_aliases = ["num-sessions", "conversation-num"], value_name = "N[,N...]", value_parser = values::positive_integers)]
     pub(crate) num_conversations: Option<Swept<u64>>,
+
+    /// Which conversation comes next: sequential, random or shuffle [default: sequential]
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) dataset_sampling_strategy: Option<String>,
+
+    /// Texts of a request: for embeddings, rankings and pools [default: 1]
+    #[arg(short = 'b', long, visible_aliases = ["batch-size-text", "batch-size"], value_name = "N", value_parser = values::integer)]
+    pub(crate) prompt_batch_size: Option<u64>,
 
     /// Seed of all generated data and timing: the same seed gives the same requests at the same times
     #[arg(long, value_name = "SEED", value_parser = values::integer)]
@@ -60,6 +69,18 @@ pub(crate) struct LengthArgs {
     #[arg(long, visible_aliases = ["synthetic-input-tokens-stddev", "prompt-input-tokens-stddev"], value_name = "TOKENS[,TOKENS...]", value_parser = values::non_negatives)]
     pub(crate) isl_stddev: Option<Swept<f64>>,
 
+    /// A mix of lengths, in place of --isl and --osl: "ISL[|STDDEV],OSL[|STDDEV]:PERCENT;…"
+    #[arg(long, visible_alias = "sequence-distribution", value_name = "MIX")]
+    pub(crate) seq_dist: Option<String>,
+
+    /// Lengths uniform around --isl and --osl: 0.3 for ± 30 %, or {"input":0.3,"output":0.5}
+    #[arg(long, value_name = "RATIO")]
+    pub(crate) random_range_ratio: Option<String>,
+
+    /// What the ratio means: vllm (mean ± ratio) or sglang (ratio × mean to mean) [default: vllm]
+    #[arg(long, value_name = "TOOL")]
+    pub(crate) random_corpus_style: Option<String>,
+
     /// Tokens of a trace's block [default: 512]
     #[arg(long, visible_aliases = ["synthetic-input-tokens-block-size", "prompt-input-tokens-block-size"], value_name = "TOKENS", value_parser = values::positive_integer)]
     pub(crate) isl_block_size: Option<u64>,
@@ -88,6 +109,18 @@ pub(crate) struct PrefixArgs {
     /// Tokens of one system prompt that all requests share
     #[arg(long, value_name = "TOKENS", value_parser = values::positive_integer)]
     pub(crate) shared_system_prompt_length: Option<u64>,
+
+    /// Tokens of a message of its own that each conversation begins with
+    #[arg(long, value_name = "TOKENS", value_parser = values::positive_integer)]
+    pub(crate) user_context_prompt_length: Option<u64>,
+
+    /// System message of every conversation, as it stands
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system_prompt: Option<String>,
+
+    /// The same, from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) system_prompt_file: Option<PathBuf>,
 }
 
 /// Replay at a trace's own times.

@@ -15,6 +15,11 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N[,N...]", value_parser = values::positive_integers)]
     pub(crate) concurrency: Option<Swept<u64>>,
 
+    /// Requests before their first token at once: what finds no place waits, and a tick of a rate is lost;
+    /// needs --streaming
+    #[arg(long, value_name = "N[,N...]", value_parser = values::positive_integers)]
+    pub(crate) prefill_concurrency: Option<Swept<u64>>,
+
     /// Requests per second, open loop; `inf` sends all at once
     #[arg(long, value_name = "RATE[,RATE...]", value_parser = values::rates, conflicts_with = "request_rate_sinusoid")]
     pub(crate) request_rate: Option<Swept<f64>>,
@@ -112,6 +117,10 @@ pub(crate) struct WarmupArgs {
     /// Requests in flight while warming up [default: as --concurrency]
     #[arg(long, value_name = "N", value_parser = values::positive_integer)]
     pub(crate) warmup_concurrency: Option<u64>,
+
+    /// Requests before their first token at once while warming up [default: as --prefill-concurrency]
+    #[arg(long, value_name = "N", value_parser = values::positive_integer)]
+    pub(crate) warmup_prefill_concurrency: Option<u64>,
 
     /// Requests per second while warming up [default: as --request-rate]
     #[arg(long, value_name = "RATE", value_parser = values::positive)]

@@ -3,12 +3,16 @@
 //! Every option keeps AIPerf's names. What the options mean together is decided in [`crate::plan`].
 
 mod calibrate;
+pub(crate) mod config;
+pub(crate) mod conversation;
 pub(crate) mod endpoint;
 pub(crate) mod input;
 pub(crate) mod load;
+pub(crate) mod media;
 pub(crate) mod output;
 pub(crate) mod study;
 pub(crate) mod swept;
+pub(crate) mod telemetry;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -47,6 +51,8 @@ pub(crate) enum Command {
     /// Find this host's ceiling and timing error against the mock server
     #[command(after_help = CALIBRATE_HELP)]
     Calibrate(CalibrateArgs),
+    /// Write, expand or check a configuration file
+    Config(config::ConfigArgs),
     /// Make a synthetic trace
     Synthesize(SynthesizeArgs),
     /// Serve an OpenAI-compatible API with a performance model, for trying things out
@@ -111,6 +117,10 @@ const PROFILE_EXAMPLES: &str = "Examples:
   Closed loop, 32 requests in flight:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 32 --request-count 1000
 
+  Three concurrencies, three runs of each, with confidence intervals:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 1,4,16 \\
+        --request-count 200 --num-profile-runs 3
+
   Every segment's own arrival, and exit code 4 if this client was the limit:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --request-rate 20 \\
         --benchmark-duration 60 --timestamps packet --fail-if-client-limited";
@@ -149,11 +159,21 @@ pub(crate) struct ProfileArgs {
     #[command(flatten)]
     pub(crate) prefix: input::PrefixArgs,
     #[command(flatten)]
+    pub(crate) conversation: conversation::ConversationArgs,
+    #[command(flatten)]
+    pub(crate) media: media::MediaArgs,
+    #[command(flatten)]
+    pub(crate) rankings: media::RankingsArgs,
+    #[command(flatten)]
     pub(crate) schedule: input::FixedScheduleArgs,
     #[command(flatten)]
     pub(crate) load: load::LoadArgs,
     #[command(flatten)]
     pub(crate) warmup: load::WarmupArgs,
+    #[command(flatten)]
+    pub(crate) control: telemetry::ControlArgs,
+    #[command(flatten)]
+    pub(crate) telemetry: telemetry::TelemetryArgs,
     #[command(flatten)]
     pub(crate) output: output::OutputArgs,
     #[command(flatten)]

@@ -62,10 +62,20 @@ impl ProfileArgs {
             seconds.map(|swept| Swept(swept.values().iter().map(std::time::Duration::as_secs_f64).collect()));
         let axes = [
             axis("--concurrency", "phases.profiling.concurrency", self.load.concurrency.as_ref()),
+            axis(
+                "--prefill-concurrency",
+                "phases.profiling.prefill_concurrency",
+                self.load.prefill_concurrency.as_ref(),
+            ),
             axis("--request-rate", "phases.profiling.rate", self.load.request_rate.as_ref()),
             axis("--request-count", "phases.profiling.requests", self.load.request_count.as_ref()),
             axis("--benchmark-duration", "phases.profiling.duration", seconds.as_ref()),
             axis("--num-conversations", "phases.profiling.sessions", self.input.num_conversations.as_ref()),
+            axis(
+                "--conversation-turn-mean",
+                "datasets.main.turns.mean",
+                self.conversation.conversation_turn_mean.as_ref(),
+            ),
             axis("--isl", "datasets.main.prompts.isl.mean", self.lengths.isl.as_ref()),
             axis("--isl-stddev", "datasets.main.prompts.isl.stddev", self.lengths.isl_stddev.as_ref()),
             axis("--osl", "datasets.main.prompts.osl.mean", self.lengths.osl.as_ref()),

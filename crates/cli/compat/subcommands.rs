@@ -19,11 +19,7 @@ const NOT_NEEDED: &str = "run `loadgen profile`, which needs none";
 /// Every subcommand, the most used first.
 pub(super) const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { name: "profile", meaning: "run a benchmark", standing: Works },
-    Subcommand {
-        name: "config",
-        meaning: "write, expand or check a YAML file",
-        standing: NotYet { instead: "give the settings as options" },
-    },
+    Subcommand { name: "config", meaning: "write, expand or check a YAML file", standing: Works },
     Subcommand {
         name: "plot",
         meaning: "PNGs or a dashboard from run folders",

@@ -9,15 +9,11 @@ use super::{Flag, Group, no_effect, not_yet, refused, works};
 const ONE_PROCESS: &str = "loadgen is one process with threads";
 const NO_CODE: &str = "no code from the hub is ever run: loadgen reads tokenizer.json";
 
-const READINESS: &str = "wait for the server before the run, as with `curl --retry`";
-const HOOKS: &str = "call the server's path before the run, as with `curl -X POST`";
 const HOSTED_DATASETS: &str = "download the dataset and give its rows with --input-file";
 const TRACE_PACING: &str = "replay a mooncake_trace, whose rows have times and delays";
 const WEKA: &str = "Weka traces cannot be read: replay a mooncake_trace";
 const SCALING: &str = "scale the trace before the run; --synthesis-speedup-ratio, -max-isl and -max-osl work";
 const VIDEO: &str = "videos cannot be made or sent: send text, images or audio";
-const MEDIA: &str = "send text";
-const RANKINGS: &str = "give the query and its passages with --input-file";
 const RAMP: &str = "run twice, or let the rate swing with --request-rate-sinusoid";
 const AGENTIC: &str = "agentic replay is not there: replay a mooncake_trace with sessions";
 const USERS: &str = "pace requests with --request-rate, or keep sessions alive with --concurrency";
@@ -26,8 +22,6 @@ const ACCURACY: &str = "loadgen measures speed: grade answers with lm-evaluation
 const SEARCH: &str = "give the points yourself as a list: --concurrency 1,2,4,8";
 const SINKS: &str = "upload the run's folder when it ends: its files are complete";
 const PLOTS: &str = "run `aiperf plot` on the run's folder, or open its report.html";
-const SCRAPES: &str = "scrape the server beside the run";
-const LATENCY: &str = "measure the round trip with `ping` and subtract it";
 const LIVE_API: &str = "read the lines on standard error";
 
 /// Every option.
@@ -75,16 +69,16 @@ const ENDPOINT: &[Flag] = &[
     works("--url -u", Several),
     works("--url-strategy", One),
     works("--request-timeout-seconds", One),
-    not_yet("--wait-for-model-timeout", One, READINESS).but_for(&["0"]),
-    not_yet("--wait-for-model-mode", One, READINESS),
-    not_yet("--wait-for-model-interval", One, READINESS),
-    not_yet("--reset-kv-cache", Switch, HOOKS),
-    not_yet("--reset-kv-cache-timeout-seconds", One, HOOKS),
-    not_yet("--reset-kv-cache-path", One, HOOKS),
-    not_yet("--server-profiler", Switch, HOOKS),
-    not_yet("--server-profiler-timeout-seconds", One, HOOKS),
-    not_yet("--server-profiler-start-path", One, HOOKS),
-    not_yet("--server-profiler-stop-path", One, HOOKS),
+    works("--wait-for-model-timeout", One),
+    works("--wait-for-model-mode", One),
+    works("--wait-for-model-interval", One),
+    works("--reset-kv-cache", Switch),
+    works("--reset-kv-cache-timeout-seconds", One),
+    works("--reset-kv-cache-path", One),
+    works("--server-profiler", Switch),
+    works("--server-profiler-timeout-seconds", One),
+    works("--server-profiler-start-path", One),
+    works("--server-profiler-stop-path", One),
     works("--api-key", One),
     works("--transport --transport-type", One),
     works("--use-legacy-max-tokens", Switch),
@@ -116,7 +110,7 @@ const INPUT: &[Flag] = &[
     not_yet("--ignore-trace-delays", Switch, TRACE_PACING),
     not_yet("--use-think-time-only", Switch, TRACE_PACING),
     not_yet("--max-context-length", One, WEKA),
-    not_yet("--dataset-sampling-strategy", One, "entries are taken in order").but_for(&["sequential"]),
+    works("--dataset-sampling-strategy", One),
     not_yet("--allow-dataset-wrap !--no-allow-dataset-wrap", Switch, "synthetic prompts wrap, traces end"),
     works("--random-seed", One),
     not_yet("--trace-session-sample-ratio", One, "leave rows out of the file"),
@@ -134,13 +128,12 @@ const FIXED_SCHEDULE: &[Flag] = &[
 const CONVERSATION: &[Flag] = &[
     works("--conversation-num --num-conversations --num-sessions", One),
     works("--num-dataset-entries --num-prompts", One),
-    not_yet("--conversation-turn-mean --session-turns-mean", One, TRACE_PACING).but_for(&["1"]),
-    not_yet("--conversation-turn-stddev --session-turns-stddev", One, TRACE_PACING).but_for(&["0"]),
-    not_yet("--conversation-turn-delay-mean --session-turn-delay-mean", One, TRACE_PACING).but_for(&["0"]),
-    not_yet("--conversation-turn-delay-stddev --session-turn-delay-stddev", One, TRACE_PACING)
-        .but_for(&["0"]),
-    not_yet("--conversation-turn-delay-ratio --session-delay-ratio", One, TRACE_PACING).but_for(&["1"]),
-    not_yet("--inter-turn-delay-cap-seconds", One, TRACE_PACING),
+    works("--conversation-turn-mean --session-turns-mean", One),
+    works("--conversation-turn-stddev --session-turns-stddev", One),
+    works("--conversation-turn-delay-mean --session-turn-delay-mean", One),
+    works("--conversation-turn-delay-stddev --session-turn-delay-stddev", One),
+    works("--conversation-turn-delay-ratio --session-delay-ratio", One),
+    works("--inter-turn-delay-cap-seconds", One),
     not_yet("--max-idle-gap-cap-seconds", One, TRACE_PACING),
     not_yet("--replay-speedup", One, "for mooncake traces there is --synthesis-speedup-ratio"),
     not_yet("--open-loop-replay !--no-open-loop-replay", Switch, TRACE_PACING).on_by_default(),
@@ -151,8 +144,7 @@ const CONVERSATION: &[Flag] = &[
 ];
 
 const PROMPT: &[Flag] = &[
-    not_yet("--prompt-batch-size --batch-size-text --batch-size -b", One, "a request holds one prompt")
-        .but_for(&["1"]),
+    works("--prompt-batch-size --batch-size-text --batch-size -b", One),
     not_yet("--prompt-corpus", One, "prompts are made of loadgen's own corpus").but_for(&["sonnet"]),
 ];
 
@@ -160,21 +152,21 @@ const CACHE_BUST: &[Flag] =
     &[not_yet("--cache-bust", One, "synthetic prompts differ from the first token on").but_for(&["none"])];
 
 const PREFIX: &[Flag] = &[
-    not_yet("--system-prompt", One, "give --shared-system-prompt-length"),
-    not_yet("--system-prompt-file", One, "give --shared-system-prompt-length"),
+    works("--system-prompt", One),
+    works("--system-prompt-file", One),
     works("--prompt-prefix-pool-size --prefix-prompt-pool-size --num-prefix-prompts", One),
     works("--prompt-prefix-length --prefix-prompt-length", One),
     works("--shared-system-prompt-length", One),
-    not_yet("--user-context-prompt-length", One, "give --num-prefix-prompts and --prefix-prompt-length"),
+    works("--user-context-prompt-length", One),
 ];
 
 const ISL: &[Flag] = &[
     works("--prompt-input-tokens-mean --synthetic-input-tokens-mean --isl", One),
     works("--prompt-input-tokens-stddev --synthetic-input-tokens-stddev --isl-stddev", One),
     works("--prompt-input-tokens-block-size --synthetic-input-tokens-block-size --isl-block-size", One),
-    not_yet("--seq-dist --sequence-distribution", One, "give --isl and --osl with their stddev"),
-    not_yet("--random-range-ratio", One, "give --isl-stddev and --osl-stddev"),
-    not_yet("--random-corpus-style", One, "prompts are made of loadgen's own corpus"),
+    works("--seq-dist --sequence-distribution", One),
+    works("--random-range-ratio", One),
+    works("--random-corpus-style", One),
 ];
 
 const OSL: &[Flag] = &[
@@ -183,24 +175,24 @@ const OSL: &[Flag] = &[
 ];
 
 const AUDIO: &[Flag] = &[
-    not_yet("--audio-batch-size --batch-size-audio", One, MEDIA).but_for(&["0"]),
-    not_yet("--audio-length-mean", One, MEDIA).but_for(&["0"]),
-    not_yet("--audio-length-stddev", One, MEDIA).but_for(&["0"]),
-    not_yet("--audio-format", One, MEDIA),
-    not_yet("--audio-depths", Each, MEDIA),
-    not_yet("--audio-sample-rates", Each, MEDIA),
-    not_yet("--audio-num-channels", One, MEDIA),
+    works("--audio-batch-size --batch-size-audio", One),
+    works("--audio-length-mean", One),
+    works("--audio-length-stddev", One),
+    works("--audio-format", One),
+    works("--audio-depths", Each),
+    works("--audio-sample-rates", Each),
+    works("--audio-num-channels", One),
 ];
 
 const IMAGE: &[Flag] = &[
-    not_yet("--image-width-mean", One, MEDIA).but_for(&["0"]),
-    not_yet("--image-width-stddev", One, MEDIA).but_for(&["0"]),
-    not_yet("--image-height-mean", One, MEDIA).but_for(&["0"]),
-    not_yet("--image-height-stddev", One, MEDIA).but_for(&["0"]),
-    not_yet("--image-batch-size --batch-size-image", One, MEDIA).but_for(&["0"]),
-    not_yet("--image-format", One, MEDIA),
-    not_yet("--image-source", One, MEDIA),
-    not_yet("--image-source-sampling", One, MEDIA),
+    works("--image-width-mean", One),
+    works("--image-width-stddev", One),
+    works("--image-height-mean", One),
+    works("--image-height-stddev", One),
+    works("--image-batch-size --batch-size-image", One),
+    works("--image-format", One),
+    works("--image-source", One),
+    works("--image-source-sampling", One),
 ];
 
 const VIDEO_INPUT: &[Flag] = &[
@@ -219,12 +211,12 @@ const VIDEO_INPUT: &[Flag] = &[
 ];
 
 const RANKINGS_INPUT: &[Flag] = &[
-    not_yet("--rankings-passages-mean", One, RANKINGS),
-    not_yet("--rankings-passages-stddev", One, RANKINGS).but_for(&["0"]),
-    not_yet("--rankings-passages-prompt-token-mean", One, RANKINGS),
-    not_yet("--rankings-passages-prompt-token-stddev", One, RANKINGS).but_for(&["0"]),
-    not_yet("--rankings-query-prompt-token-mean", One, RANKINGS),
-    not_yet("--rankings-query-prompt-token-stddev", One, RANKINGS).but_for(&["0"]),
+    works("--rankings-passages-mean", One),
+    works("--rankings-passages-stddev", One),
+    works("--rankings-passages-prompt-token-mean", One),
+    works("--rankings-passages-prompt-token-stddev", One),
+    works("--rankings-query-prompt-token-mean", One),
+    works("--rankings-query-prompt-token-stddev", One),
 ];
 
 const SYNTHESIS: &[Flag] = &[
@@ -241,7 +233,7 @@ const LOAD: &[Flag] = &[
     works("--benchmark-duration", One),
     works("--benchmark-grace-period", One),
     works("--concurrency", One),
-    not_yet("--prefill-concurrency", One, "give --concurrency"),
+    works("--prefill-concurrency", One),
     works("--request-rate", One),
     works("--arrival-pattern --request-rate-mode", One),
     works("--arrival-smoothness --vllm-burstiness", One),
@@ -268,7 +260,7 @@ const WARMUP: &[Flag] = &[
     not_yet("--agentic-warmup-grace-period", One, AGENTIC),
     works("--num-warmup-sessions", One),
     works("--warmup-concurrency", One),
-    not_yet("--warmup-prefill-concurrency", One, "give --warmup-concurrency"),
+    works("--warmup-prefill-concurrency", One),
     works("--warmup-request-rate", One),
     works("--warmup-arrival-pattern", One),
     works("--warmup-grace-period", One),
@@ -310,19 +302,19 @@ const OUTPUT: &[Flag] = &[
 const HTTP_TRACE: &[Flag] = &[works("--export-http-trace", Switch), works("--show-trace-timing", Switch)];
 
 const SERVER_METRICS: &[Flag] = &[
-    not_yet("--server-metrics", Several, SCRAPES),
-    no_effect("--no-server-metrics", Switch, "server metrics are not scraped"),
-    not_yet("--server-metrics-formats", Several, SCRAPES),
+    works("--server-metrics", Several),
+    works("--no-server-metrics", Switch),
+    works("--server-metrics-formats", Several),
 ];
 
 const NETWORK_LATENCY: &[Flag] = &[
-    not_yet("--network-latency-automatic", Switch, LATENCY),
-    not_yet("--network-latency-mean", One, LATENCY),
-    not_yet("--network-latency-ping-interval", One, LATENCY),
+    works("--network-latency-automatic", Switch),
+    works("--network-latency-mean", One),
+    works("--network-latency-ping-interval", One),
 ];
 
 const GPU_TELEMETRY: &[Flag] =
-    &[not_yet("--gpu-telemetry", Several, SCRAPES), works("--no-gpu-telemetry", Switch)];
+    &[works("--gpu-telemetry", Several), works("--no-gpu-telemetry", Switch)];
 
 const MULTI_RUN: &[Flag] = &[
     works("--num-profile-runs", One),

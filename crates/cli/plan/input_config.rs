@@ -6,8 +6,9 @@ use loadgen_wire::{EndpointKind, REDACTED, redact_url};
 use loadgen_workload::WorkloadConfig;
 use serde_json::{Map, Value, json};
 
+use super::dataset_config::dataset;
 use super::load::Load;
-use super::{ExportLevel, Servers};
+use super::{ExportLevel, Servers, telemetry};
 use crate::args::ProfileArgs;
 use crate::args::values::word;
 
@@ -37,9 +38,7 @@ pub(super) fn input_config(
         config.insert("slos".into(), slos);
     }
     config.insert("tokenizer".into(), json!({ "name": tokenizer }));
-    config.insert("gpu_telemetry".into(), json!({ "enabled": !args.output.no_gpu_telemetry }));
-    config.insert("server_metrics".into(), json!({ "enabled": false }));
-    config.insert("network_latency".into(), json!({ "enabled": false }));
+    config.extend(telemetry::echo(&args.telemetry).map(|(key, value)| (key.to_owned(), value)));
     config.insert("runtime".into(), json!({ "ui": args.service.ui.as_deref().unwrap_or("simple") }));
     Value::Object(config)
 }
@@ -76,59 +75,8 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
     if given.use_legacy_max_tokens {
         set("use_legacy_max_tokens", json!(true));
     }
+    telemetry::echo_control(&args.control, &mut endpoint);
     endpoint
-}
-
-fn dataset(args: &ProfileArgs, workload: &WorkloadConfig) -> Value {
-    let mut dataset = Map::new();
-    dataset.insert("name".into(), json!("main"));
-    let osl = args.lengths.osl.as_ref().map(|mean| {
-        let stddev = args.lengths.osl_stddev.as_ref();
-        let stddev = stddev.map(|stddev| ("stddev".to_owned(), json!(stddev.first())));
-        let mean = ("mean".to_owned(), json!(mean.first() as f64));
-        Value::Object(std::iter::once(mean).chain(stddev).collect())
-    });
-    match workload {
-        WorkloadConfig::Synthetic(synthetic) => {
-            dataset.insert("type".into(), json!("synthetic"));
-            dataset.insert("entries".into(), json!(synthetic.entries));
-            if let Some(seed) = args.input.random_seed {
-                dataset.insert("random_seed".into(), json!(seed));
-            }
-            let mut isl = json!({ "mean": synthetic.isl.mean });
-            if args.lengths.isl_stddev.is_some() {
-                isl["stddev"] = json!(synthetic.isl.stddev);
-            }
-            let mut prompts = json!({ "isl": isl });
-            if let Some(osl) = osl {
-                prompts["osl"] = osl;
-            }
-            dataset.insert("prompts".into(), prompts);
-            if synthetic.prefix_prompts > 0 {
-                let prefix =
-                    json!({ "pool_size": synthetic.prefix_prompts, "length": synthetic.prefix_length });
-                dataset.insert("prefix_prompts".into(), prefix);
-            }
-            if let Some(length) = synthetic.shared_system_prompt_length {
-                dataset.insert("prefix_prompts".into(), json!({ "shared_system_length": length }));
-            }
-        }
-        WorkloadConfig::Trace(trace) => {
-            dataset.insert("type".into(), json!("file"));
-            dataset.insert("path".into(), json!(trace.path));
-            dataset.insert("format".into(), json!("mooncake_trace"));
-            if let Some(seed) = args.input.random_seed {
-                dataset.insert("random_seed".into(), json!(seed));
-            }
-            if let Some(osl) = osl {
-                dataset.insert("osl".into(), osl);
-            }
-            if trace.speedup != 1.0 {
-                dataset.insert("synthesis".into(), json!({ "speedup_ratio": trace.speedup }));
-            }
-        }
-    }
-    Value::Object(dataset)
 }
 
 fn phases(args: &ProfileArgs, load: &Load) -> Vec<Value> {
@@ -185,11 +133,17 @@ fn phase(kind: &str, load: &PhaseLoad) -> Map<String, Value> {
     if let Some(requests) = load.stop.requests {
         phase.insert("requests".into(), json!(requests));
     }
+    if let Some(sessions) = load.stop.sessions {
+        phase.insert("sessions".into(), json!(sessions));
+    }
     if let Some(duration) = load.stop.duration_ns {
         phase.insert("duration".into(), json!(duration as f64 / 1e9));
     }
     if let Some(slots) = cap {
         phase.insert("concurrency".into(), json!(slots));
+    }
+    if let Some(places) = load.prefill {
+        phase.insert("prefill_concurrency".into(), json!(places));
     }
     phase
 }

@@ -96,9 +96,22 @@ pub(super) fn load(args: &ProfileArgs, faults: &mut Faults, notices: &mut Vec<No
         (false, Some(process)) => LoadShape::Rate { process, cap: concurrency },
         (false, None) => LoadShape::Closed { concurrency: concurrency.unwrap_or(1) },
     };
-    let profiling = PhaseLoad { stop: stop(args, fixed), shape };
+    let prefill = prefill(args, concurrency, faults);
+    let profiling = PhaseLoad { stop: stop(args, fixed), shape, prefill };
     let warmup = warmup(args, &profiling, faults);
     Load { warmup, profiling, cancellation: cancellation(args, faults) }
+}
+
+/// Requests before their first token at once.
+fn prefill(args: &ProfileArgs, concurrency: Option<u32>, faults: &mut Faults) -> Option<u32> {
+    let places = args.load.prefill_concurrency.as_ref()?.first().min(u64::from(u32::MAX)) as u32;
+    if !args.endpoint.streaming {
+        faults.add("--prefill-concurrency", "ends with a stream's first token: give --streaming too");
+    }
+    if let Some(slots) = concurrency.filter(|slots| places > *slots) {
+        faults.add("--prefill-concurrency", format!("{places} is more than --concurrency {slots}: lower it"));
+    }
+    Some(places)
 }
 
 /// Requests given up on purpose.
@@ -294,7 +307,8 @@ fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Opt
         duration_ns,
         grace_ns: duration_ns.and(grace_ns),
     };
-    Some(PhaseLoad { shape, stop })
+    let own = warmup.warmup_prefill_concurrency.map(|places| places.min(u64::from(u32::MAX)) as u32);
+    Some(PhaseLoad { shape, stop, prefill: own.or(profiling.prefill) })
 }
 
 /// The warm-up's arrivals: its own rate or the measured one, in its own pattern or the measured one.

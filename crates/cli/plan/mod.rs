@@ -5,6 +5,7 @@
 //! this host does not hold.
 
 mod command_line;
+mod dataset_config;
 mod endpoint;
 mod environment;
 mod faults;
@@ -12,13 +13,14 @@ mod in_words;
 mod input_config;
 mod load;
 mod policy;
+mod telemetry;
 mod workload;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use loadgen_core::Seed;
-use loadgen_run::{Artifacts, Hub, LoadShape, Outputs, ReportPlan, RunPlan};
+use loadgen_run::{Artifacts, Hub, Level, LoadShape, Outputs, ReportPlan, RunPlan};
 use loadgen_tokens::{Resolver, TokenizerRequest, TokenizerSource};
 use loadgen_wire::EndpointConfig;
 use serde_json::Value;
@@ -49,6 +51,16 @@ pub(crate) enum Notice {
     Warning(String),
 }
 
+impl Notice {
+    /// How much it matters, and its words.
+    pub(crate) fn remark(&self) -> (Level, String) {
+        match self {
+            Self::Info(text) => (Level::Info, text.clone()),
+            Self::Warning(text) => (Level::Warning, text.clone()),
+        }
+    }
+}
+
 /// Where the servers are once the built-in mock server, if asked for, runs.
 #[derive(Debug)]
 pub(crate) struct Servers {
@@ -76,7 +88,11 @@ pub(crate) fn resolve(
     endpoint::check_source_addresses(&targets, sources, &mut faults);
     let load = load::load(args, &mut faults, &mut notices);
     let policy = policy::policy(args, environment, &load, &mut faults);
-    let workload = workload::workload(args, &load, &mut faults);
+    let workload = endpoint
+        .as_ref()
+        .and_then(|endpoint| workload::workload(args, &load, endpoint.kind, &mut faults));
+    let beside =
+        telemetry::beside(args, environment, servers, &targets, &load, &mut faults, &mut notices);
     let hub = Hub::new(connector.clone().unwrap_or_default());
     let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
     if args.output.failed_request_threshold.is_some_and(|share| share > 1.0) {
@@ -170,8 +186,10 @@ pub(crate) fn resolve(
             trace_timing: args.output.show_trace_timing,
             parquet: !args.output.no_parquet,
             html: !args.output.no_html,
-            gpu_sections: !args.output.no_gpu_telemetry,
+            gpu_sections: !args.telemetry.no_gpu_telemetry,
         },
+        telemetry: beside.report,
+        network_latency_mean_ms: args.telemetry.network_latency_mean,
         artifacts,
     };
     if let Err(error) = report.metric_config() {
@@ -198,6 +216,8 @@ pub(crate) fn resolve(
         drain_on_interrupt_ns: args.service.drain_on_interrupt.and_then(nanoseconds).unwrap_or(0),
         declarations: args.output.provenance.clone(),
         attachments: args.output.attach.clone(),
+        remarks: notices.iter().map(Notice::remark).collect(),
+        telemetry: beside.plan,
         server_kind: servers.mock.then(|| format!("loadgen mock server {}", env!("CARGO_PKG_VERSION"))),
     };
     faults.into_result(Planned { run, notices })

@@ -1,10 +1,15 @@
 //! From flags to what is sent.
 
+mod file;
+mod media;
+mod synthetic;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use loadgen_wire::EndpointKind;
 use loadgen_workload::{
-    CommonConfig, LengthDistribution, ModelSelection, SyntheticConfig, TraceConfig, TraceFormat,
+    CommonConfig, LengthDistribution, ModelSelection, PairedLengths, Sampling, SyntheticConfig,
     WorkloadConfig,
 };
 
@@ -13,162 +18,133 @@ use super::load::Load;
 use crate::args::ProfileArgs;
 use crate::args::swept::Swept;
 use crate::args::values::word;
-use crate::compat;
 
-/// Resolves the workload.
-pub(super) fn workload(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<WorkloadConfig> {
+/// Resolves the workload for `endpoint`.
+pub(super) fn workload(
+    args: &ProfileArgs,
+    load: &Load,
+    endpoint: EndpointKind,
+    faults: &mut Faults,
+) -> Option<WorkloadConfig> {
+    let common = common(args, endpoint, faults);
     match &args.input.input_file {
-        Some(path) => trace(args, path, faults).map(WorkloadConfig::Trace),
-        None => synthetic(args, load, faults).map(WorkloadConfig::Synthetic),
+        Some(path) => file::file(args, path, endpoint, common, faults).map(WorkloadConfig::Trace),
+        None => synthetic::synthetic(args, load, endpoint, common, faults).map(WorkloadConfig::Synthetic),
     }
 }
 
-fn synthetic(args: &ProfileArgs, load: &Load, faults: &mut Faults) -> Option<SyntheticConfig> {
-    if args.input.custom_dataset_type.is_some() {
-        faults.add("--custom-dataset-type", "is the format of a file: give --input-file too");
+/// What holds for made-up prompts and for files.
+fn common(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults) -> CommonConfig {
+    CommonConfig {
+        sampling: sampling(args, faults),
+        model_selection: model_selection(args, faults),
+        system_prompt: system_prompt(args, endpoint, faults),
+        ranks: ranks(endpoint),
     }
-    let lengths = &args.lengths;
-    let isl = LengthDistribution {
-        mean: lengths.isl.as_ref().map_or(SyntheticConfig::DEFAULT_ISL, |mean| mean.first() as f64),
-        stddev: lengths.isl_stddev.as_ref().map_or(0.0, Swept::first),
-    };
-    if lengths.isl.as_ref().is_some_and(|mean| mean.first() == 0) {
-        faults.add("--isl", "a prompt needs at least 1 token");
-    }
-    let (pool, length) =
-        (args.prefix.num_prefix_prompts.unwrap_or(0), args.prefix.prefix_prompt_length.unwrap_or(0));
-    if args.prefix.shared_system_prompt_length.is_some() && (pool > 0 || length > 0) {
-        faults.add(
-            "--shared-system-prompt-length",
-            "and --num-prefix-prompts with --prefix-prompt-length exclude one another: give one of the two",
-        );
-    }
-    if length > 0 && pool == 0 {
-        faults.add("--prefix-prompt-length", "needs a pool to draw from: give --num-prefix-prompts");
-    }
-    if pool > 0 && length == 0 {
-        faults.add("--num-prefix-prompts", "prefixes need a length: give --prefix-prompt-length");
-    }
-    for (flag, given) in [
-        ("--synthesis-speedup-ratio", args.input.synthesis_speedup_ratio.is_some()),
-        ("--synthesis-max-isl", args.input.synthesis_max_isl.is_some()),
-        ("--synthesis-max-osl", args.input.synthesis_max_osl.is_some()),
-    ] {
-        if given {
-            faults.add(flag, "changes a trace: give --input-file");
-        }
-    }
-    let entries = args
-        .input
-        .num_dataset_entries
-        .or(args.input.num_conversations.as_ref().map(Swept::first))
-        .or(load.profiling.stop.requests.filter(|_| args.load.request_count.is_some()))
-        .unwrap_or(u64::from(SyntheticConfig::DEFAULT_ENTRIES));
-    Some(SyntheticConfig {
-        isl,
-        osl: osl(args, faults),
-        entries: small(entries, "--num-dataset-entries", faults)?,
-        prefix_prompts: small(pool, "--num-prefix-prompts", faults)?,
-        prefix_length: small(length, "--prefix-prompt-length", faults)?,
-        shared_system_prompt_length: match args.prefix.shared_system_prompt_length {
-            Some(length) => Some(small(length, "--shared-system-prompt-length", faults)?),
-            None => None,
-        },
-        common: CommonConfig { model_selection: model_selection(args, faults), ..CommonConfig::default() },
-        ..SyntheticConfig::default()
-    })
 }
 
-fn trace(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceConfig> {
-    let lengths = &args.lengths;
-    for (flag, given) in [
-        ("--isl", lengths.isl.is_some()),
-        ("--isl-stddev", lengths.isl_stddev.is_some()),
-        ("--num-prefix-prompts", args.prefix.num_prefix_prompts.is_some()),
-        ("--prefix-prompt-length", args.prefix.prefix_prompt_length.is_some()),
-        ("--shared-system-prompt-length", args.prefix.shared_system_prompt_length.is_some()),
-    ] {
-        if given {
+/// Whether an endpoint ranks passages.
+fn ranks(endpoint: EndpointKind) -> bool {
+    matches!(endpoint, EndpointKind::NimRankings | EndpointKind::CohereRankings | EndpointKind::HfTeiRankings)
+}
+
+/// Which conversation a session takes.
+fn sampling(args: &ProfileArgs, faults: &mut Faults) -> Sampling {
+    let known =
+        [("sequential", Sampling::Sequential), ("random", Sampling::Random), ("shuffle", Sampling::Shuffle)];
+    one_of("--dataset-sampling-strategy", args.input.dataset_sampling_strategy.as_deref(), &known, faults)
+        .unwrap_or_default()
+}
+
+/// The value that a word stands for; `None` without a word, and for one that is not known.
+fn one_of<T: Copy>(
+    flag: &'static str,
+    text: Option<&str>,
+    known: &[(&str, T)],
+    faults: &mut Faults,
+) -> Option<T> {
+    let text = text?;
+    let word = word(text);
+    let found = known.iter().find(|(name, _)| *name == word);
+    if found.is_none() {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        faults.add(flag, format!("{text:?} is not known: expected {}", names.join(", ")));
+    }
+    found.map(|(_, value)| *value)
+}
+
+/// The system message, as it was given or as its file has it.
+fn system_prompt(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults) -> Option<String> {
+    let prefix = &args.prefix;
+    let (flag, text) = match (&prefix.system_prompt, &prefix.system_prompt_file) {
+        (None, None) => return None,
+        (Some(_), Some(_)) => {
             faults
-                .add(flag, "makes synthetic prompts, and --input-file brings its own: leave one of them out");
-        }
-    }
-    let format = match args.input.custom_dataset_type.as_deref().map(word).as_deref() {
-        None | Some("mooncake_trace") => TraceFormat::Mooncake,
-        Some(other) => {
-            faults.add("--custom-dataset-type", compat::refuse_choice("--custom-dataset-type", other));
+                .add("--system-prompt", "and --system-prompt-file exclude one another: give one of the two");
             return None;
         }
+        (Some(text), None) => ("--system-prompt", text.clone()),
+        (None, Some(path)) => {
+            let read = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+            ("--system-prompt-file", faults.take("--system-prompt-file", read)?)
+        }
     };
-    let schedule = &args.schedule;
-    let (start, end) = (schedule.fixed_schedule_start_offset, schedule.fixed_schedule_end_offset);
-    if let (Some(start), Some(end)) = (start, end)
-        && start > end
-    {
-        faults.add(
-            "--fixed-schedule-start-offset",
-            format!("{start} is after --fixed-schedule-end-offset {end}"),
-        );
+    if text.trim().is_empty() {
+        faults.add(flag, "holds no text");
     }
-    if start.is_some() && schedule.fixed_schedule_auto_offset {
-        faults.add(
-            "--fixed-schedule-auto-offset",
-            "begins at the first request, and --fixed-schedule-start-offset elsewhere: give one of the two",
-        );
+    for (other, given) in [
+        ("--shared-system-prompt-length", prefix.shared_system_prompt_length.is_some()),
+        ("--num-prefix-prompts", prefix.num_prefix_prompts.is_some_and(|count| count > 0)),
+        ("--prefix-prompt-length", prefix.prefix_prompt_length.is_some_and(|length| length > 0)),
+    ] {
+        if given {
+            faults.add(flag, format!("and {other} exclude one another: give one of the two"));
+        }
     }
-    let model_selection = model_selection(args, faults);
-    let limit = |value: Option<u64>| value.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
-    Some(TraceConfig {
-        block_size: match lengths.isl_block_size {
-            Some(size) => small(size, "--isl-block-size", faults)?,
-            None => format.default_block_size(),
-        },
-        start_offset_ms: start.map(|ms| ms as f64),
-        end_offset_ms: end.map(|ms| ms as f64),
-        auto_offset: start.is_none(),
-        speedup: args.input.synthesis_speedup_ratio.unwrap_or(1.0),
-        max_isl: limit(args.input.synthesis_max_isl),
-        max_osl: limit(args.input.synthesis_max_osl),
-        osl: osl(args, faults),
-        common: CommonConfig { model_selection, ..CommonConfig::default() },
-        ..TraceConfig::mooncake(path)
-    })
+    needs_system(flag, endpoint, faults);
+    Some(text)
+}
+
+/// Refuses what is a system message where the endpoint has no place for one.
+fn needs_system(flag: &'static str, endpoint: EndpointKind, faults: &mut Faults) {
+    if !endpoint.facts().takes_system {
+        let name = endpoint.facts().name;
+        faults.add(flag, format!("a body of --endpoint-type {name} has no place for a system message"));
+    }
+}
+
+/// Refuses conversations where the endpoint takes one message at a time.
+fn needs_history(flag: &'static str, endpoint: EndpointKind, faults: &mut Faults) {
+    if !endpoint.facts().takes_history {
+        let name = endpoint.facts().name;
+        faults.add(flag, format!("--endpoint-type {name} takes one message at a time, and no conversation"));
+    }
 }
 
 /// Which of several models a request asks.
 fn model_selection(args: &ProfileArgs, faults: &mut Faults) -> ModelSelection {
-    match args.endpoint.model_selection_strategy.as_deref().map(word).as_deref() {
-        None | Some("round_robin") => ModelSelection::RoundRobin,
-        Some("random") => ModelSelection::Random,
-        Some("weighted") => {
-            faults.add("--model-selection-strategy", "weighted needs weights, which no option gives");
-            ModelSelection::default()
-        }
-        Some(other) => {
-            faults.add(
-                "--model-selection-strategy",
-                format!("{other:?} is not known: expected round_robin or random"),
-            );
-            ModelSelection::default()
-        }
+    let strategy = args.endpoint.model_selection_strategy.as_deref();
+    if strategy.map(word).as_deref() == Some("weighted") {
+        faults.add("--model-selection-strategy", "weighted needs weights, which no option gives");
+        return ModelSelection::default();
     }
+    let known = [("round_robin", ModelSelection::RoundRobin), ("random", ModelSelection::Random)];
+    one_of("--model-selection-strategy", strategy, &known, faults).unwrap_or_default()
+}
+
+/// Conversations of a dataset: as many as `--num-dataset-entries` says, else as will be asked for.
+fn entries(args: &ProfileArgs) -> u64 {
+    args.input
+        .num_dataset_entries
+        .or(args.input.num_conversations.as_ref().map(Swept::first))
+        .or(args.load.request_count.as_ref().map(Swept::first))
+        .unwrap_or(u64::from(SyntheticConfig::DEFAULT_ENTRIES))
 }
 
 /// What is sent, for people.
 pub(super) fn in_words(workload: &WorkloadConfig) -> String {
     match workload {
-        WorkloadConfig::Synthetic(synthetic) => {
-            let spread = |length: &LengthDistribution| match length.stddev {
-                0.0 => length.mean.to_string(),
-                stddev => format!("{} ± {stddev}", length.mean),
-            };
-            let output = synthetic.osl.as_ref().map_or_else(|| "any number of".to_owned(), spread);
-            format!(
-                "{} tokens in, {output} tokens out, {} prompts",
-                spread(&synthetic.isl),
-                synthetic.entries
-            )
-        }
+        WorkloadConfig::Synthetic(synthetic) => synthetic_in_words(synthetic),
         WorkloadConfig::Trace(trace) => {
             let name = trace.path.file_name().unwrap_or(trace.path.as_os_str()).to_string_lossy();
             match trace.speedup {
@@ -177,6 +153,49 @@ pub(super) fn in_words(workload: &WorkloadConfig) -> String {
             }
         }
     }
+}
+
+fn synthetic_in_words(synthetic: &SyntheticConfig) -> String {
+    let spread = |length: &LengthDistribution| match length.stddev {
+        0.0 => length.mean.to_string(),
+        stddev => format!("{} ± {stddev}", length.mean),
+    };
+    if let Some(rankings) = &synthetic.rankings {
+        return format!(
+            "a query of {} tokens and {} passages of {}, {} times over",
+            spread(&rankings.query_tokens),
+            spread(&rankings.passages),
+            spread(&rankings.passage_tokens),
+            synthetic.entries
+        );
+    }
+    let output = synthetic.osl.as_ref().map_or_else(|| "any number of".to_owned(), spread);
+    let lengths = match &synthetic.pairs {
+        Some(PairedLengths::Mix(mix)) => format!("a mix of lengths ({mix})"),
+        Some(PairedLengths::Range(range)) => {
+            let (input, output_ratio) = (range.input, range.output);
+            format!(
+                "{} (± {input}) tokens in, {output} (± {output_ratio}) tokens out",
+                spread(&synthetic.isl)
+            )
+        }
+        None => format!("{} tokens in, {output} tokens out", spread(&synthetic.isl)),
+    };
+    let turns = match &synthetic.turns {
+        LengthDistribution { mean: 1.0, stddev: 0.0 } => "prompts".to_owned(),
+        turns => format!("conversations of {} turns", spread(turns)),
+    };
+    let images = synthetic.images.as_ref().map(|images| {
+        format!(", {} images of {} × {}", images.batch, spread(&images.width), spread(&images.height))
+    });
+    let audio = synthetic.audio.as_ref();
+    let audio = audio.map(|audio| format!(", {} sounds of {} s", audio.batch, spread(&audio.length_s)));
+    format!(
+        "{lengths}{}{}, {} {turns}",
+        images.unwrap_or_default(),
+        audio.unwrap_or_default(),
+        synthetic.entries
+    )
 }
 
 fn osl(args: &ProfileArgs, faults: &mut Faults) -> Option<LengthDistribution> {

@@ -146,6 +146,9 @@ pub struct ReportPlan {
     pub failed_request_threshold: Option<f64>,
     /// Which files are wanted.
     pub outputs: Outputs,
+    /// GenAI-Perf's echo of its configuration, where its files are wanted in place of AIPerf's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genai_perf: Option<Value>,
     /// What reporting needs to know of what went on beside the load.
     #[serde(default)]
     pub telemetry: TelemetryReport,

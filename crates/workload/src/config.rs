@@ -114,9 +114,9 @@ pub struct RankingsConfig {
 impl Default for RankingsConfig {
     fn default() -> Self {
         Self {
-            passages: LengthDistribution::constant(1.0),
-            passage_tokens: LengthDistribution::constant(550.0),
-            query_tokens: LengthDistribution::constant(550.0),
+            passages: LengthDistribution::constant(10.0),
+            passage_tokens: LengthDistribution::constant(128.0),
+            query_tokens: LengthDistribution::constant(32.0),
         }
     }
 }
