@@ -68,10 +68,6 @@ pub(crate) struct OutputArgs {
     /// Exit with 1 when more than this share of the requests failed (0 to 1)
     #[arg(long, value_name = "SHARE", value_parser = values::non_negative)]
     pub(crate) failed_request_threshold: Option<f64>,
-
-    /// Leave the GPU section out of the files
-    #[arg(long)]
-    pub(crate) no_gpu_telemetry: bool,
 }
 
 /// The program itself.

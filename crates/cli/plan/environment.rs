@@ -8,6 +8,7 @@ use loadgen_run::Thresholds;
 use loadgen_wire::AffinityHeaders;
 
 use super::Faults;
+use super::telemetry::ScrapeEnvironment;
 use crate::args::values::{non_negative, switch};
 use crate::compat::Standing::{self, NoEffect, Works};
 
@@ -30,9 +31,16 @@ const ONE_PROCESS: &str = "loadgen is one process with threads";
 /// The variables, in alphabetical order.
 pub(crate) const VARIABLES: &[Variable] = &[
     no_effect("AIPERF_API_SERVER_*", "there is no live HTTP API"),
+    no_effect("AIPERF_CONFIG", "give the file with --config"),
     no_effect("AIPERF_DATASET_*", "datasets are read as they are needed"),
-    no_effect("AIPERF_DEV_*", "every metric there is is shown"),
+    no_effect("AIPERF_DEV_*", "AIPerf's internal metrics are not exported"),
     works("AIPERF_ENDPOINT_FORCE_CONTENT_PARTS"),
+    no_effect("AIPERF_GPU_*", "the intervals of scrapes are AIPerf's own"),
+    works("AIPERF_GPU_COLLECTION_INTERVAL"),
+    works("AIPERF_GPU_DEFAULT_DCGM_ENDPOINTS"),
+    works("AIPERF_GPU_FINAL_SCRAPE_GRACE_NS"),
+    works("AIPERF_GPU_REACHABILITY_TIMEOUT"),
+    no_effect("AIPERF_GPU_*", "what GPUs say is written as it comes"),
     no_effect("AIPERF_HTTP_CONNECTION_LIMIT", "a request never waits for a connection: cap --concurrency"),
     works("AIPERF_HTTP_FORCE_CLOSE"),
     works("AIPERF_HTTP_IP_VERSION"),
@@ -49,10 +57,22 @@ pub(crate) const VARIABLES: &[Variable] = &[
     works("AIPERF_METRICS_OSL_MISMATCH_MAX_TOKEN_THRESHOLD"),
     works("AIPERF_METRICS_OSL_MISMATCH_PCT_THRESHOLD"),
     works("AIPERF_METRICS_USAGE_PCT_DIFF_THRESHOLD"),
+    works("AIPERF_NETWORK_LATENCY_COMPLETE_TOPUP_TIMEOUT"),
+    works("AIPERF_NETWORK_LATENCY_CONNECT_TIMEOUT"),
+    works("AIPERF_NETWORK_LATENCY_DEFAULT_PROBE_INTERVAL"),
+    works("AIPERF_NETWORK_LATENCY_MIN_SAMPLES"),
+    no_effect("AIPERF_NETWORK_LATENCY_*", "round trips are written as they come"),
     no_effect("AIPERF_RECORD_*", "records are processed while the run goes on"),
+    no_effect("AIPERF_SERVER_METRICS_*", "the intervals of scrapes are AIPerf's own"),
+    works("AIPERF_SERVER_METRICS_COLLECTION_FLUSH_PERIOD"),
+    works("AIPERF_SERVER_METRICS_COLLECTION_INTERVAL"),
+    works("AIPERF_SERVER_METRICS_REACHABILITY_TIMEOUT"),
+    works("AIPERF_SERVER_METRICS_SCRAPE_TIMEOUT"),
+    no_effect("AIPERF_SERVER_METRICS_*", "what servers say is written as it comes"),
     no_effect("AIPERF_SERVICE_*", ONE_PROCESS),
     no_effect("AIPERF_TIMING_*", "a kernel timer paces each worker"),
     no_effect("AIPERF_TOKENIZER_SKIP_PRELOAD", "the tokenizer is read once"),
+    no_effect("AIPERF_UI_CONSOLE_EXPORT_WIDTH", "tables in files are 140 columns wide"),
     no_effect("AIPERF_UI_REALTIME_METRICS_ENABLED", "--ui says what is shown"),
     works("AIPERF_WORKER_MAX_WORKERS_CAP"),
     no_effect("AIPERF_WORKER_*", ONE_PROCESS),
@@ -75,6 +95,8 @@ pub(crate) struct Environment {
     pub(crate) thresholds: Thresholds,
     /// At most this many workers, whatever `--workers-max` says.
     pub(crate) workers_cap: Option<u64>,
+    /// When servers and GPUs are read beside the load.
+    pub(crate) scrapes: ScrapeEnvironment,
     /// One line on the variables that are set and do nothing here.
     pub(crate) without_effect: Option<String>,
 }
@@ -106,6 +128,7 @@ impl Environment {
                 by_themselves.osl_mismatch_tokens,
             ),
         };
+        let scrapes = ScrapeEnvironment::read(value_of, &mut faults);
         let mut on = |name: &str| faults.take(name, switch(value_of(name)?.trim()));
         let by_default = AffinityHeaders::default();
         let environment = Self {
@@ -125,6 +148,7 @@ impl Environment {
                     .unwrap_or(by_default.dynamo_session_id),
             },
             thresholds,
+            scrapes,
             workers_cap: value_of("AIPERF_WORKER_MAX_WORKERS_CAP").and_then(|text| {
                 faults.take("AIPERF_WORKER_MAX_WORKERS_CAP", crate::args::values::positive_integer(&text))
             }),

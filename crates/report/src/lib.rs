@@ -14,6 +14,7 @@
 pub mod aggregate;
 pub mod console;
 mod escape;
+pub mod genai_perf;
 pub mod gpu;
 pub mod html;
 mod info;

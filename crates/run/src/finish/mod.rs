@@ -6,6 +6,7 @@
 
 mod derive;
 mod files;
+mod genai_perf;
 mod live;
 mod outputs;
 mod parallel;
@@ -101,7 +102,7 @@ impl Told {
     fn end(self, pass: Pass, reader: &JournalReader, progress: &dyn Progress) -> Result<RunResult, RunError> {
         let done = pass.end(reader)?;
         report_damage(&done.damage, progress);
-        let result = outputs::write(done, self.plan, self.artifacts);
+        let result = outputs::write(done, self.plan, self.artifacts, progress);
         let counts = &result.summary.counts;
         progress.concluded(Conclusion { ok: counts.ok, errors: counts.errors() });
         progress.finished();

@@ -14,7 +14,7 @@ use loadgen_report::console::{self, Options};
 use loadgen_report::{RunInfo, html, outputs_json, summary_csv, summary_json};
 
 use super::pass::Done;
-use super::phases;
+use super::{genai_perf, phases};
 use super::sorted::Sorter;
 use super::telemetry::Scraped;
 use super::{Collected, RunResult, report};
@@ -22,6 +22,7 @@ use crate::artifacts::Artifacts;
 use crate::error::RunError;
 use crate::notes::Notes;
 use crate::plan::ReportPlan;
+use crate::progress::Progress;
 use crate::provenance::Provenance;
 
 /// Why results of a run that did not end in order are incomplete.
@@ -30,7 +31,12 @@ const KILLED: &str = "The run ended before it was done: these are the requests i
 const INTERRUPTED: &str = "Run cancelled before all records were processed.";
 
 /// Writes them, and says what became of them all.
-pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunResult {
+pub(super) fn write(
+    done: Done,
+    plan: ReportPlan,
+    artifacts: Artifacts,
+    progress: &dyn Progress,
+) -> RunResult {
     let Collected { mut summary, quality, timeline, notes } = done.collected;
     let mut failures = done.failures;
     let quality = judge(quality, &summary, &notes, &plan);
@@ -50,7 +56,7 @@ pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunRe
     let succeeded = summary.counts.ok > 0;
     // Phases have no figures of GPUs, so theirs are taken first.
     let of_phases = summary.clone();
-    let scraped = Scraped::take_in(&plan, &artifacts, &mut summary, &mut info, &mut failures);
+    let scraped = Scraped::take_in(&plan, &artifacts, &mut summary, &mut info, &mut failures, progress);
     scraped.write(&plan, &artifacts, &info, &mut failures);
     let mut files = files(&plan, &artifacts, succeeded);
     files.splice(files.len().min(2)..files.len().min(2), scraped.named_files(&plan, &artifacts));
@@ -58,9 +64,14 @@ pub(super) fn write(done: Done, plan: ReportPlan, artifacts: Artifacts) -> RunRe
     let view = report(&summary, &info, &slos, &quality, &timeline, &files);
     // As AIPerf: without a single success there is nothing to sum up.
     if succeeded {
-        failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
-        failures.put(&artifacts.summary_csv(), &summary_csv(&summary, info.gpu.as_ref()));
-        phases::write(&of_phases, &info, &artifacts, &scraped, &mut failures);
+        match &plan.genai_perf {
+            Some(config) => genai_perf::write(&plan, config, &summary, &artifacts, &mut failures),
+            None => {
+                failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
+                failures.put(&artifacts.summary_csv(), &summary_csv(&summary, info.gpu.as_ref()));
+                phases::write(&of_phases, &info, &artifacts, &scraped, &mut failures);
+            }
+        }
         done.slices.end(&mut failures, &info.input_config);
         failures
             .put(&artifacts.console_txt(), &console::blocks(&view, Options::file(plan.outputs.trace_timing)));
@@ -178,9 +189,13 @@ fn facts(plan: &ReportPlan) -> Vec<(String, String)> {
 
 /// The files of a finished run, in AIPerf's order and words, then ours.
 fn files(plan: &ReportPlan, artifacts: &Artifacts, succeeded: bool) -> Vec<(String, PathBuf)> {
+    let (csv, json) = match plan.genai_perf {
+        Some(_) => (artifacts.genai_perf_csv(), artifacts.genai_perf_json()),
+        None => (artifacts.summary_csv(), artifacts.summary_json()),
+    };
     [
-        (succeeded, "CSV Export", artifacts.summary_csv()),
-        (succeeded, "JSON Export", artifacts.summary_json()),
+        (succeeded, "CSV Export", csv),
+        (succeeded, "JSON Export", json),
         (plan.outputs.raw, "Raw Records", artifacts.raw_jsonl()),
         (succeeded && plan.slice_duration_ns.is_some(), "Timeslice CSV Export", artifacts.timeslices_csv()),
         (succeeded && plan.slice_duration_ns.is_some(), "Timeslice JSON Export", artifacts.timeslices_json()),

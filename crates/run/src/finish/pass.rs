@@ -32,6 +32,7 @@ use crate::artifacts::Artifacts;
 use crate::error::RunError;
 use crate::notes::Notes;
 use crate::plan::ReportPlan;
+use crate::telemetry::mean_rtt_ns;
 
 /// Records worked out at a time: enough to make the hand-over cheap, few enough that some batches for
 /// each core take little memory.
@@ -62,6 +63,8 @@ pub(super) struct Pass {
     parquet: Growing<ParquetSink>,
     notes: Notes,
     artifacts: Artifacts,
+    /// A round trip that the user gave, ns.
+    rtt_ns: Option<f64>,
 }
 
 /// Where records go in order, the Parquet file aside.
@@ -122,7 +125,15 @@ impl Pass {
             damage: Vec::new(),
             done: 0,
         };
-        Ok(Self { slices, derive, collectors, parquet, notes: Notes::default(), artifacts: artifacts.clone() })
+        Ok(Self {
+            slices,
+            derive,
+            collectors,
+            parquet,
+            notes: Notes::default(),
+            artifacts: artifacts.clone(),
+            rtt_ns: plan.network_latency_mean_ms.map(|ms| ms * 1e6),
+        })
     }
 
     /// Takes a batch, on this thread alone.
@@ -167,7 +178,7 @@ impl Pass {
         let lost = self.derive.records(reader.unfinished().into_iter().map(lost));
         self.push(lost);
         self.parquet.write(|parquet| Ok(parquet.end_rows()?));
-        let Collectors { aggregator, quality, timeline, jsonl, raw, answers, spans, mut damage, .. } =
+        let Collectors { mut aggregator, quality, timeline, jsonl, raw, answers, spans, mut damage, .. } =
             self.collectors;
         let mut failures = Failures::default();
         failures.end(jsonl, complete);
@@ -179,13 +190,22 @@ impl Pass {
             slices.slice(slice);
             Ok(())
         };
+        aggregator.set_network_rtt_ns(self.rtt_ns.or_else(|| mean_rtt_ns(&self.artifacts)));
         let summary = aggregator
             .try_finish_slices(&windows, &mut write_slice)
             .map_err(|error| RunError::read(&self.artifacts.journal())(std::io::Error::other(error)))?;
         damage.extend(reader.damage().iter().cloned());
         damage.sort_by_key(|damage| (damage.segment, damage.offset));
         let collected = Collected { summary, quality, timeline, notes: self.notes };
-        Ok(Done { slices, collected, parquet: self.parquet, answers, config: self.derive.config, failures, damage })
+        Ok(Done {
+            slices,
+            collected,
+            parquet: self.parquet,
+            answers,
+            config: self.derive.config,
+            failures,
+            damage,
+        })
     }
 
     fn push(&mut self, derived: Derived) {

@@ -17,7 +17,8 @@ use super::files::Failures;
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
 use crate::plan::ReportPlan;
-use crate::telemetry::{ScrapedServers, gpu_lines, gpus, rtt_lines, server_tape};
+use crate::progress::{Level, Progress};
+use crate::telemetry::{ScrapedServers, gpu_lines, gpus, resets, rtt_lines, server_tape};
 
 /// What was scraped beside a run.
 pub(super) struct Scraped {
@@ -37,6 +38,7 @@ impl Scraped {
         summary: &mut Summary,
         info: &mut RunInfo,
         failures: &mut Failures,
+        progress: &dyn Progress,
     ) -> Self {
         let mut gpu_phases = Vec::new();
         if plan.outputs.gpu_sections {
@@ -56,7 +58,10 @@ impl Scraped {
         let servers = ScrapedServers::survey(server_tape(artifacts)).and_then(|servers| {
             let warmup = summary.warmup_window.map(span);
             match servers.metrics(span(summary.window), warmup, plan.slice_duration_ns) {
-                Ok(metrics) => Some((servers, metrics)),
+                Ok(metrics) => {
+                    say_resets(&metrics, progress);
+                    Some((servers, metrics))
+                }
                 Err(error) => {
                     let path = server_tape(artifacts);
                     failures.note(&path, Err(RunError::read(&path)(error)));
@@ -156,6 +161,17 @@ impl Scraped {
         ];
         let wanted = named.into_iter().filter(|(is_wanted, ..)| *is_wanted && self.servers.is_some());
         wanted.map(|(_, label, format)| (label.to_owned(), artifacts.server_metrics(format))).collect()
+    }
+}
+
+/// Says which counters went back: what they grew by is then not to be known.
+fn say_resets(metrics: &ServerMetrics, progress: &dyn Progress) {
+    for (name, times) in resets(metrics) {
+        let text = format!(
+            "the server's counter {name} went back {times} time(s) during the measured phase: it was restarted, or \
+             several answer at one address; its growth here is no more than a lower bound"
+        );
+        progress.note(Level::Warning, &text);
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 pub(crate) use beside::Beside;
 pub(crate) use gpus::gpus;
 pub use plan::{GpuPlan, RttPlan, ServerMetricsFormats, ServerMetricsPlan, TelemetryPlan, TelemetryReport};
-pub(crate) use servers::ScrapedServers;
+pub(crate) use servers::{ScrapedServers, resets};
 
 use crate::artifacts::Artifacts;
 
