@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod calibrate;
+pub(crate) mod config;
 pub(crate) mod docs;
 pub(crate) mod mock_server;
 pub(crate) mod profile;

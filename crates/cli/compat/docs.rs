@@ -65,6 +65,8 @@ pub(crate) fn compat_page() -> String {
     subcommands(&mut page, SUBCOMMANDS);
     page.push_str("\nGenAI-Perf's own:\n\n| subcommand | standing | |\n|---|---|---|\n");
     subcommands(&mut page, GENAI_PERF_SUBCOMMANDS);
+    page.push('\n');
+    page.push_str(&crate::names::genai_perf::compat_section());
     page
 }
 

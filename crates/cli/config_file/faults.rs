@@ -1,4 +1,4 @@
-//! What is wrong with a configuration file, each fault with its place.
+//! What is wrong with a configuration file, each fault with its place; and what is right, but not built yet.
 
 use std::fmt;
 
@@ -13,12 +13,28 @@ struct Fault {
     at: Mark,
     path: String,
     what: String,
+    is_unbuilt: bool,
 }
 
 impl Faults {
     /// Notes that the value at `path` is wrong, and what would be right.
     pub(super) fn add(&mut self, at: Mark, path: &str, what: impl Into<String>) {
-        self.0.push(Fault { at, path: path.to_owned(), what: what.into() });
+        self.0.push(Fault { at, path: path.to_owned(), what: what.into(), is_unbuilt: false });
+    }
+
+    /// Notes that the value at `path` is right but cannot be run here yet.
+    pub(super) fn unbuilt(&mut self, at: Mark, path: &str, what: impl Into<String>) {
+        self.0.push(Fault { at, path: path.to_owned(), what: what.into(), is_unbuilt: true });
+    }
+
+    /// Whether the file is right, whether or not it can be run.
+    pub(super) fn is_right(&self) -> bool {
+        self.wrong() == 0
+    }
+
+    /// How many faults make the file wrong.
+    pub(super) fn wrong(&self) -> usize {
+        self.0.iter().filter(|fault| !fault.is_unbuilt).count()
     }
 
     /// Whether nothing is wrong.
@@ -28,7 +44,13 @@ impl Faults {
 
     /// The faults, each a line that begins with the file's name.
     pub(super) fn of_file(&self, file: &str) -> String {
-        let lines: Vec<String> = self.0.iter().map(|fault| fault.line(Some(file))).collect();
+        let mut lines: Vec<String> = Vec::new();
+        for line in self.0.iter().map(|fault| fault.line(Some(file))) {
+            // The points of a sweep share most of their faults.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         lines.join("\nerror: ")
     }
 }

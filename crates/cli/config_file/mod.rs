@@ -16,8 +16,10 @@ mod settings;
 mod shape;
 mod substitute;
 mod sweep;
+mod templates;
 #[cfg(test)]
 mod tests;
+mod write;
 mod yaml;
 
 use std::ffi::OsString;
@@ -34,6 +36,8 @@ use faults::Faults;
 use given::Given;
 use settings::Settings;
 use sweep::Point;
+pub(crate) use templates::{TEMPLATES, Template};
+pub(crate) use write::to_yaml;
 use yaml::{Mark, Node};
 
 /// A configuration file, read and checked, and the flags beside it.
@@ -53,6 +57,8 @@ pub(crate) struct ConfigFile {
     argv: Vec<OsString>,
     /// What the user should know.
     notes: Vec<String>,
+    /// What it asks for that cannot be run here yet.
+    unbuilt: Faults,
 }
 
 /// A variation as `config expand` lists it: what it is, and its whole configuration.
@@ -84,6 +90,9 @@ pub(crate) fn apply(
     }
     origin.typed.clone_from(&argv);
     let mut file = ConfigFile::read(Path::new(path))?;
+    if let Some(unbuilt) = file.unbuilt() {
+        bail!("{unbuilt}");
+    }
     notes.append(&mut file.notes);
     file.argv = given::merge_goodput(&mut file.settings, &given, argv);
     file.given = given;
@@ -158,7 +167,7 @@ impl ConfigFile {
         }
         substitute::environment(&mut raw, "", variable, &mut faults);
         let checked = |faults: &Faults| {
-            if faults.is_empty() { Ok(()) } else { Err(anyhow!("{}", faults.of_file(&name))) }
+            if faults.is_right() { Ok(()) } else { Err(anyhow!("{}", faults.of_file(&name))) }
         };
         checked(&faults)?;
         let (root, mut notes) = shaped(raw.clone(), &mut faults);
@@ -167,7 +176,7 @@ impl ConfigFile {
         checked(&faults)?;
         let points = sweep::points(&raw, &root, &mut faults);
         for point in &points {
-            if faults.is_empty() {
+            if faults.is_right() {
                 settings::settings(&point.root, &mut faults);
             }
         }
@@ -179,12 +188,18 @@ impl ConfigFile {
         }
         notes.extend(settings.notes.iter().cloned());
         let notes = notes.into_iter().map(|note| format!("{name}: {note}")).collect();
-        Ok(Self { name, root, settings, points, given: Vec::new(), argv: Vec::new(), notes })
+        let unbuilt = faults;
+        Ok(Self { name, root, settings, points, given: Vec::new(), argv: Vec::new(), notes, unbuilt })
     }
 
     /// What the user should know about the file.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What the file asks for, rightly, that cannot be run here yet.
+    pub(crate) fn unbuilt(&self) -> Option<String> {
+        (!self.unbuilt.is_empty()).then(|| self.unbuilt.of_file(&self.name))
     }
 
     /// The kind of the file's sweep, if it has one.

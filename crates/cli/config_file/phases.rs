@@ -31,14 +31,14 @@ pub(super) fn phase_settings(
         items.iter().enumerate().filter_map(|(i, item)| Phase::read(item, i, faults)).collect();
     names_differ(&read, faults);
     let (measured, warming): (Vec<_>, Vec<_>) = read.iter().partition(|phase| phase.is_measured);
-    if measured.is_empty() && faults.is_empty() {
+    if measured.is_empty() && faults.is_right() {
         faults.add(phases.at, "benchmark.phases", "needs a phase of kind profiling, whose load is measured");
     }
     for (many, kind) in [(&measured, "profiling"), (&warming, "warmup")] {
         if let Some(second) = many.get(1) {
             let what =
                 format!("a second phase of kind {kind} is not built yet: run them one after the other");
-            faults.add(second.node.at, &second.path, what);
+            faults.unbuilt(second.node.at, &second.path, what);
         }
     }
     if let (Some(warmup), Some(profiling)) = (warming.first(), measured.first())
@@ -107,7 +107,7 @@ impl<'a> Phase<'a> {
             faults.add(node.get("type").map_or(node.at, |found| found.at), &below(&path, "type"), what);
             return None;
         };
-        let found = faults.clone();
+        let wrong = faults.wrong();
         for entry in node.entries() {
             check_key(entry, extra, &path, faults);
         }
@@ -123,7 +123,7 @@ impl<'a> Phase<'a> {
                 return None;
             }
         };
-        (*faults == found).then_some(Self { node, name, kind, path, place, is_measured })
+        (faults.wrong() == wrong).then_some(Self { node, name, kind, path, place, is_measured })
     }
 
     fn get(&self, key: &str) -> Option<&'a Node> {
@@ -323,7 +323,7 @@ impl<'a> Phase<'a> {
                 self.number(settings, "rate", "--warmup-request-rate");
                 settings.value("--warmup-arrival-pattern", self.kind, &self.path("type"), self.node.at);
             }
-            kind => faults.add(
+            kind => faults.unbuilt(
                 self.node.at,
                 &self.path("type"),
                 format!(
@@ -333,7 +333,7 @@ impl<'a> Phase<'a> {
         }
         for key in ["cancellation", "failed_request_threshold", "rate_series", "smoothness"] {
             if let Some(value) = self.get(key) {
-                faults.add(value.at, &self.path(key), "is not built yet for a warm-up: leave it out");
+                faults.unbuilt(value.at, &self.path(key), "is not built yet for a warm-up: leave it out");
             }
         }
     }
@@ -361,7 +361,7 @@ impl<'a> Phase<'a> {
         let Yaml::Map(_) = ramp.value else { return self.time(settings, key, flag) };
         if ramp.get("strategy").and_then(Node::text).is_some_and(|strategy| strategy != "linear") {
             let what = "only linear ramps are built: leave it out";
-            faults.add(ramp.at, &below(&self.path(key), "strategy"), what);
+            faults.unbuilt(ramp.at, &below(&self.path(key), "strategy"), what);
         }
         match ramp.get("duration") {
             Some(duration) => settings.value(flag, time_text(duration), &self.path(key), ramp.at),
@@ -384,7 +384,7 @@ fn check_key(entry: &Entry, extra: &[&[Key]], path: &str, faults: &mut Faults) {
         && !matches!(entry.node.value, Yaml::Null | Yaml::Bool(false))
         && !matches!(&entry.node.value, Yaml::List(items) if items.is_empty())
     {
-        faults.add(entry.at, &path(), format!("is not built yet: {instead}"));
+        faults.unbuilt(entry.at, &path(), format!("is not built yet: {instead}"));
     }
 }
 

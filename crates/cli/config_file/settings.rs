@@ -111,7 +111,7 @@ fn section(node: &Node, keys: &'static [Key], path: &str, settings: &mut Setting
             }
             Does::Idle(why) if asks(value) => settings.note(&path, why),
             Does::Unbuilt(instead) if asks(value) => {
-                faults.add(entry.at, &path, format!("is not built yet: {instead}"));
+                faults.unbuilt(entry.at, &path, format!("is not built yet: {instead}"));
             }
             Does::Read | Does::Switch(_) | Does::Idle(_) | Does::Unbuilt(_) => {}
         }
@@ -183,7 +183,7 @@ fn models(benchmark: &Node, settings: &mut Settings, faults: &mut Faults) {
         } else if (sum - 1.0).abs() > 1e-6 {
             faults.add(models.at, "benchmark.models", format!("weights must sum to 1, not {sum}"));
         } else {
-            faults.add(
+            faults.unbuilt(
                 models.at,
                 "benchmark.models.strategy",
                 "weighted is not built yet: use round_robin or random",
@@ -264,7 +264,7 @@ fn endpoint_settings(endpoint: &Node, settings: &mut Settings, faults: &mut Faul
         && retry != 60.0
     {
         let path = "benchmark.endpoint.reset_kv_cache.max_retry_seconds";
-        faults.add(endpoint.at, path, "only 60 is built: leave it out");
+        faults.unbuilt(endpoint.at, path, "only 60 is built: leave it out");
     }
 }
 
@@ -289,7 +289,7 @@ fn artifacts(benchmark: &Node, settings: &mut Settings, faults: &mut Faults) {
     let Some(artifacts) = benchmark.get("artifacts") else { return };
     if let Some(summary) = artifacts.get("summary") {
         if as_bool(summary) == Some(false) {
-            faults.add(summary.at, "benchmark.artifacts.summary", "false is not built yet: leave it out");
+            faults.unbuilt(summary.at, "benchmark.artifacts.summary", "false is not built yet: leave it out");
         } else if !summary.is_null() && summary.items().is_empty() {
             faults.add(summary.at, "benchmark.artifacts.summary", "expected [json]");
         }
@@ -425,7 +425,7 @@ fn dataset<'a>(benchmark: &'a Node, settings: &mut Settings, faults: &mut Faults
     }
     if let Some(seed) = dataset.get("random_seed").filter(|seed| !seed.is_null()) {
         let what = "a seed of the dataset's own is not built yet: give randomSeed at the top level";
-        faults.add(seed.at, &format!("{path}.random_seed"), what);
+        faults.unbuilt(seed.at, &format!("{path}.random_seed"), what);
     }
     Some(dataset)
 }
@@ -514,7 +514,7 @@ fn length(
         ["median", "min", "max", "peaks", "points"].into_iter().find(|key| given(key).is_some());
     if let Some(other) = drawn_otherwise {
         let what = format!("is not built yet: {HOW_LENGTHS_ARE_DRAWN}");
-        return faults.add(length.at, &below(&path, other), what);
+        return faults.unbuilt(length.at, &below(&path, other), what);
     }
     let Some(mean) = given("value").or_else(|| given("mean")) else {
         return faults.add(length.at, &path, format!("has no mean: {HOW_LENGTHS_ARE_DRAWN}"));

@@ -25,7 +25,7 @@ pub(super) fn points(raw: &Node, root: &Node, faults: &mut Faults) -> Vec<Point>
         "scenarios" => scenarios(raw, sweep, faults),
         "sobol" | "latin_hypercube" | "adaptive_search" => {
             let what = format!("{kind} is not built yet: list the values to try, as grid, zip or scenarios");
-            faults.add(sweep.at, "sweep.type", what);
+            faults.unbuilt(sweep.at, "sweep.type", what);
             Vec::new()
         }
         _ => Vec::new(),
@@ -49,7 +49,7 @@ fn product(raw: &Node, sweep: &Node, pairing: Pairing, faults: &mut Faults) -> V
             (Err(what), _) => faults.add(entry.at, &path, what),
         }
     }
-    if !faults.is_empty() {
+    if !faults.is_right() {
         return Vec::new();
     }
     let variations = match expand(axes, pairing) {
@@ -88,8 +88,11 @@ fn scenarios(raw: &Node, sweep: &Node, faults: &mut Faults) -> Vec<Point> {
             let what = format!("the name {name:?} is taken: names must differ");
             faults.add(run.at, &format!("sweep.runs[{index}].name"), what);
         }
-        let values = match run.get("values").map(Node::to_json) {
-            Some(Value::Object(values)) => values,
+        // As AIPerf lists them: the values that are named, or else all that the run changes.
+        let mut changes = run.clone();
+        changes.take("name");
+        let values = match run.get("values").unwrap_or(&changes).to_json() {
+            Value::Object(values) => values,
             _ => Map::new(),
         };
         variations.push((Variation::named(index, &name, values), run.clone()));
@@ -97,7 +100,7 @@ fn scenarios(raw: &Node, sweep: &Node, faults: &mut Faults) -> Vec<Point> {
     let (named, runs): (Vec<_>, Vec<_>) = variations.into_iter().unzip();
     let mut points = Vec::new();
     for (variation, run) in with_own_folders(named).into_iter().zip(runs) {
-        let values = variation.values.clone();
+        let values = run.get("values").map(|_| variation.values.clone()).unwrap_or_default();
         if let Some(root) = with_values(raw, &values, Some(&run), &run, faults) {
             points.push(Point { variation, root });
         }

@@ -5,6 +5,7 @@
 //! [`understand`] settles all of that before an option is parsed: behind it there is one grammar only. What
 //! the options mean is decided elsewhere.
 
+pub(crate) mod genai_perf;
 mod install;
 mod shim;
 
@@ -64,6 +65,8 @@ pub(crate) struct Origin {
     /// Whether the warm-up keeps so many requests in flight, whatever paces the measured load: a file can
     /// say so, flags cannot.
     pub(crate) closed_warmup: bool,
+    /// The configuration as GenAI-Perf's files echo it, where it was called by that name.
+    pub(crate) genai_perf: Option<serde_json::Value>,
 }
 
 impl Origin {
@@ -115,11 +118,37 @@ pub(crate) fn understand(argv: impl IntoIterator<Item = OsString>) -> Result<Ask
             return Ok(Asked::Answer(format!("{AIPERF_VERSION}\n")));
         }
         Personality::Aiperf => {}
-        Personality::GenaiPerf => return Err("not built yet".to_owned()),
+        Personality::GenaiPerf => return genai_perf_call(&typed),
     }
     let argv = std::iter::once(OsString::from(personality.program())).chain(words.iter().cloned()).collect();
     let origin = Origin { personality, ..Origin::default() };
     Ok(Asked::Command(Box::new(Call { argv, origin, notes: Vec::new() })))
+}
+
+/// A call of GenAI-Perf, in this program's own grammar.
+fn genai_perf_call(typed: &[OsString]) -> Result<Asked, String> {
+    let words: Vec<String> = typed
+        .iter()
+        .skip(1)
+        .map(|word| {
+            word.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not UTF-8 text", word.display()))
+        })
+        .collect::<Result<_, _>>()?;
+    let translated = match genai_perf::translate(&words)? {
+        genai_perf::Asked::Version => return Ok(Asked::Answer(format!("genai-perf {GENAI_PERF_VERSION}\n"))),
+        genai_perf::Asked::Help => return Ok(Asked::Answer(genai_perf::help())),
+        genai_perf::Asked::Profile(translated) => translated,
+    };
+    let personality = Personality::GenaiPerf;
+    let name = OsString::from(personality.program());
+    let argv = std::iter::once(name).chain(translated.words.into_iter().map(OsString::from)).collect();
+    let origin = Origin {
+        personality,
+        typed: typed.to_vec(),
+        genai_perf: Some(translated.config),
+        ..Origin::default()
+    };
+    Ok(Asked::Command(Box::new(Call { argv, origin, notes: translated.notes })))
 }
 
 /// The folder of `--install-aliases DIR`, the one thing that is asked of the program itself.

@@ -163,6 +163,7 @@ pub(crate) fn resolve(
         server_token_counts: args.endpoint.use_server_token_count,
         fixed_schedule: matches!(load.profiling.shape, LoadShape::FixedSchedule { .. }),
         has_warmup: load.warmup.is_some(),
+        genai_perf: args.origin.genai_perf.clone(),
         waits_for_slots: matches!(load.profiling.shape, LoadShape::FixedSchedule { cap: Some(_) })
             || policy.max_request_rate.is_some(),
         waits_for_replies: matches!(load.profiling.shape, LoadShape::Closed { .. }),

@@ -131,6 +131,21 @@ impl Artifacts {
         Self { dir: self.phases().join(name), prefix: self.prefix.clone() }
     }
 
+    /// GenAI-Perf's summary, as JSON.
+    pub fn genai_perf_json(&self) -> PathBuf {
+        self.suffixed("profile_export", "_genai_perf.json")
+    }
+
+    /// GenAI-Perf's summary, as CSV.
+    pub fn genai_perf_csv(&self) -> PathBuf {
+        self.suffixed("profile_export", "_genai_perf.csv")
+    }
+
+    /// Every request with its instants, as perf_analyzer exports them.
+    pub fn genai_perf_export(&self) -> PathBuf {
+        self.suffixed("profile_export", ".json")
+    }
+
     /// What happened, line by line.
     pub fn log(&self) -> PathBuf {
         self.dir.join("logs").join("aiperf.log")
@@ -180,6 +195,9 @@ impl Artifacts {
             self.ready_marker(),
             self.summary_json(),
             self.summary_csv(),
+            self.genai_perf_json(),
+            self.genai_perf_csv(),
+            self.genai_perf_export(),
             self.records_jsonl(),
             self.raw_jsonl(),
             self.parquet(),

@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Write};
 
+use loadgen_core::RequestRecord;
 use loadgen_metrics::Summary;
 use loadgen_record::PartialFile;
 use loadgen_report::genai_perf::{GenaiPerfView, ProfileExport, genai_perf_csv, genai_perf_json};
@@ -21,13 +22,23 @@ pub(super) fn begin(plan: &ReportPlan, artifacts: &Artifacts) -> Growing<Export>
     let wanted = plan.genai_perf.is_some();
     Growing::begin(artifacts.genai_perf_export(), wanted, |path| {
         let config = plan.genai_perf.as_ref().unwrap_or(&Value::Null);
-        let stimulus = config["perf_analyzer"]["stimulus"].as_object().and_then(|stimulus| stimulus.iter().next());
+        let stimulus =
+            config["perf_analyzer"]["stimulus"].as_object().and_then(|stimulus| stimulus.iter().next());
         let (mode, value) = stimulus.map_or(("", &Value::Null), |(mode, value)| (mode.as_str(), value));
         let usual = plan.endpoint.facts().path.trim_start_matches('/');
         let endpoint = config["endpoint"]["custom"].as_str().unwrap_or(usual);
         let file = BufWriter::new(PartialFile::create(path)?);
         ProfileExport::new(file, endpoint, mode, value).map_err(RunError::write(path))
     })
+}
+
+/// Adds a request to the export.
+pub(super) fn push(export: &mut Growing<Export>, record: &RequestRecord) {
+    if export.file().is_none() {
+        return;
+    }
+    let path = export.path().to_owned();
+    export.write(|export| export.push(record).map_err(RunError::write(path)));
 }
 
 /// Ends the export.

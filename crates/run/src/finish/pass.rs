@@ -25,6 +25,7 @@ use loadgen_tokens::Tokenizer;
 use super::Collected;
 use super::derive::{Derive, Derived};
 use super::files::{Failures, Growing};
+use super::genai_perf::{self, Export};
 use super::parallel::in_parallel;
 use super::slices::SliceFiles;
 use super::sorted::Sorter;
@@ -75,6 +76,7 @@ struct Collectors {
     jsonl: Growing<BufWriter<PartialFile>>,
     raw: Growing<BufWriter<PartialFile>>,
     answers: Growing<Sorter>,
+    export: Growing<Export>,
     spans: Spans,
     damage: Vec<Damage>,
     done: u64,
@@ -121,6 +123,7 @@ impl Pass {
             jsonl,
             raw,
             answers,
+            export: genai_perf::begin(plan, artifacts),
             spans: Spans::default(),
             damage: Vec::new(),
             done: 0,
@@ -178,11 +181,12 @@ impl Pass {
         let lost = self.derive.records(reader.unfinished().into_iter().map(lost));
         self.push(lost);
         self.parquet.write(|parquet| Ok(parquet.end_rows()?));
-        let Collectors { mut aggregator, quality, timeline, jsonl, raw, answers, spans, mut damage, .. } =
+        let Collectors { mut aggregator, quality, timeline, jsonl, raw, answers, export, spans, mut damage, .. } =
             self.collectors;
         let mut failures = Failures::default();
         failures.end(jsonl, complete);
         failures.end(raw, complete);
+        genai_perf::end(export, &self.artifacts, &mut failures);
         let windows = spans.windows(&self.notes);
         let timeline = timeline.unwrap_or_else(|| Timeline::new(windows.profiling.start)).finish();
         let mut slices = self.slices;
@@ -254,6 +258,7 @@ impl Collectors {
             self.spans.take(record);
             self.aggregator.push(record, metrics);
             self.quality.push(record);
+            genai_perf::push(&mut self.export, record);
             let start = record.instants.scheduled.or(record.instants.request_start);
             if let (Phase::Profiling, Some(start)) = (record.identity.phase, start) {
                 self.timeline.get_or_insert_with(|| Timeline::new(start)).push(record, metrics);

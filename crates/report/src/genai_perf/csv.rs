@@ -1,0 +1,64 @@
+//! `<stem>_genai_perf.csv`: two tables parted by a blank line, percentiles from high to low, two decimals and
+//! thousands parted by commas, lines ended by CRLF.
+
+use loadgen_metrics::{Stats, Summary};
+
+use super::{GenaiPerfView, REQUEST_ROWS, Row, SYSTEM_ROWS};
+
+const STATISTICS: [&str; 13] =
+    ["Metric", "avg", "min", "max", "p99", "p95", "p90", "p75", "p50", "p25", "p10", "p5", "p1"];
+
+/// The file's text.
+pub fn genai_perf_csv(summary: &Summary, view: GenaiPerfView) -> String {
+    let requests = REQUEST_ROWS.iter().filter_map(|row| {
+        let Stats { avg, percentiles, min, max, .. } = row.stats(summary, view)?;
+        let figures = [avg, min, max].into_iter().chain(percentiles.into_iter().rev()).map(cell);
+        Some(std::iter::once(label(row)).chain(figures).collect())
+    });
+    let system =
+        SYSTEM_ROWS.iter().filter_map(|row| Some(vec![label(row), cell(row.stats(summary, view)?.avg)]));
+    let requests = table(&STATISTICS, requests);
+    let system = table(&["Metric", "Value"], system);
+    format!("{requests}\r\n{system}")
+}
+
+/// `Time To First Token (ms)`.
+fn label(row: &Row) -> String {
+    let mut words = String::new();
+    for word in row.name.split('_') {
+        let (first, rest) = word.split_at(1.min(word.len()));
+        words.push_str(&first.to_ascii_uppercase());
+        words.push_str(rest);
+        words.push(' ');
+    }
+    format!("{words}({})", row.csv_unit)
+}
+
+fn cell(value: Option<f64>) -> String {
+    value.filter(|value| value.is_finite()).map_or_else(|| "N/A".to_owned(), thousands)
+}
+
+/// `1,234.50`.
+pub(super) fn thousands(value: f64) -> String {
+    let plain = format!("{:.2}", value.abs());
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, "00"));
+    let mut parted = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            parted.push(',');
+        }
+        parted.push(digit);
+    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{parted}.{fraction}")
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(head).expect("a row, written to memory");
+    for row in rows {
+        writer.write_record(row).expect("rows of one length, written to memory");
+    }
+    let bytes = writer.into_inner().expect("memory takes every write");
+    String::from_utf8(bytes).expect("CSV of text is text")
+}
