@@ -10,8 +10,8 @@ use loadgen_core::{
     RequestRecord, StampCounts, TokenCounts, Usage,
 };
 use loadgen_metrics::{
-    Aggregator, Metric, MetricConfig, MetricValue, PERCENTILES, SloSet, Stats, Summary, Window, Windows,
-    request_metrics,
+    Aggregator, Metric, MetricConfig, MetricValue, PERCENTILES, SliceSummary, SloSet, SpillError, Stats,
+    Summary, Window, Windows, request_metrics,
 };
 use serde_json::Value;
 
@@ -26,6 +26,7 @@ struct Golden {
     lines: Vec<Value>,
     summary: Value,
     config: MetricConfig,
+    network_rtt_ns: Option<f64>,
 }
 
 fn load(lines: &str, summary: &str, config: MetricConfig) -> Golden {
@@ -33,6 +34,7 @@ fn load(lines: &str, summary: &str, config: MetricConfig) -> Golden {
         lines: lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
         summary: serde_json::from_str(summary).unwrap(),
         config,
+        network_rtt_ns: None,
     }
 }
 
@@ -85,9 +87,56 @@ fn a_replayed_schedule() {
     golden!("fixed_schedule", MetricConfig { fixed_schedule: true, ..streaming() }).check();
 }
 
+#[test]
+fn a_run_without_the_networks_share() {
+    let golden = golden!("netlat_mean", streaming());
+    let summary = Golden { network_rtt_ns: Some(5e6), ..golden }.check();
+    assert_eq!(summary.get("network_rtt").unwrap().avg, Some(5.0));
+}
+
+#[test]
+fn slices_of_time() {
+    let golden = load(include_str!("data/slice.jsonl"), "{}", streaming());
+    let theirs: Value = serde_json::from_str(include_str!("data/slice_timeslices.json")).unwrap();
+    let theirs = theirs["timeslices"].as_array().unwrap();
+    let mut aggregator = Aggregator::new(golden.config.clone()).sliced(1_000_000_000);
+    for line in &golden.lines {
+        let record = golden.record(line);
+        let metrics = request_metrics(&record, &golden.config);
+        aggregator.push(&record, &metrics);
+    }
+    let mut slices: Vec<SliceSummary> = Vec::new();
+    let mut keep = |slice: &SliceSummary| -> Result<(), SpillError> {
+        slices.push(slice.clone());
+        Ok(())
+    };
+    // Slices have bounds of their own.
+    let window = Window { start: Nanos(0), end: Nanos(1) };
+    aggregator.try_finish_slices(&Windows { profiling: window, warmup: None }, &mut keep).unwrap();
+    assert_eq!((slices.len(), theirs.len()), (3, 3));
+    for (slice, theirs) in slices.iter().zip(theirs) {
+        for (ours, key) in [(slice.window.start, "start_ns"), (slice.window.end, "end_ns")] {
+            // AIPerf's bounds went through a 64-bit float.
+            assert!((ours.0 - theirs[key].as_i64().unwrap()).abs() <= 256, "{key}");
+        }
+        assert_eq!(theirs.get("is_complete").and_then(Value::as_bool), (!slice.is_complete).then_some(false));
+        let shared = slice.metrics.iter().filter(|summary| !summary.metric.own);
+        let ours: BTreeSet<&str> = shared.clone().map(|summary| summary.metric.tag).collect();
+        let bounds = ["start_ns", "end_ns", "is_complete"];
+        let tags = theirs.as_object().unwrap().keys().map(String::as_str);
+        assert_eq!(ours, tags.filter(|tag| !bounds.contains(tag)).collect());
+        for summary in shared {
+            let tag = summary.metric.tag;
+            assert_eq!(theirs[tag]["unit"], summary.metric.unit.label(), "{tag}");
+            check_stats(tag, &summary.stats, &theirs[tag]);
+        }
+    }
+}
+
 impl Golden {
     fn check(&self) -> Summary {
         let mut aggregator = Aggregator::new(self.config.clone());
+        aggregator.set_network_rtt_ns(self.network_rtt_ns);
         for line in &self.lines {
             let record = self.record(line);
             let metrics = request_metrics(&record, &self.config);
