@@ -303,13 +303,19 @@ fn started(outline: &PhaseOutline) -> String {
 fn sent(live: &Live) -> String {
     let counts = &live.counts;
     let (sent, returned) = (counts.sent, returned(live));
-    format!(
+    // What was cut off by now was in flight when the sending ended.
+    let in_flight = sent.saturating_sub(returned);
+    let mut line = format!(
         "{} sending complete | sent={}, completed={}, in_flight={}",
         whom(&live.outline),
         grouped(sent),
         grouped(returned),
-        grouped(sent.saturating_sub(returned + counts.aborted))
-    )
+        grouped(in_flight)
+    );
+    if is_timed_out(live) {
+        line.push_str(" | timeout_triggered=True");
+    }
+    line
 }
 
 fn complete(live: &Live) -> String {
@@ -321,8 +327,17 @@ fn complete(live: &Live) -> String {
         grouped(counts.aborted),
         grouped(counts.failed + counts.cancelled),
         live.elapsed_ns as f64 / 1e9,
-        if live.stopping { " | was_cancelled=True" } else { "" }
+        match (live.stopping, is_timed_out(live) && counts.aborted > 0) {
+            (true, _) => " | was_cancelled=True",
+            (false, true) => " | grace_period_timeout=True",
+            (false, false) => "",
+        }
     )
+}
+
+/// Whether its time ended the sending.
+fn is_timed_out(live: &Live) -> bool {
+    live.outline.duration_ns.is_some_and(|duration| live.elapsed_ns >= duration) && !live.stopping
 }
 
 /// Requests that came back, well or not. What the end of the run cut off did not.
@@ -388,6 +403,9 @@ mod tests {
         assert!(complete(&stopped).ends_with(" | was_cancelled=True"));
         let timed = PhaseOutline { requests: None, duration_ns: Some(3_000_000_000), ..OUTLINE };
         assert!(started(&timed).ends_with("target: 3.0s duration"));
+        let over = Live { outline: timed, ..live(6, 4, 0, 2) };
+        assert!(sent(&over).ends_with("sent=6, completed=4, in_flight=2 | timeout_triggered=True"));
+        assert!(complete(&over).ends_with("elapsed=3.00s | grace_period_timeout=True"));
     }
 
     #[test]

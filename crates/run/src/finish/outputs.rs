@@ -41,6 +41,7 @@ pub(super) fn write(
     let mut failures = done.failures;
     let quality = judge(quality, &summary, &notes, &plan);
     let mut info = run_info(&plan, &notes);
+    let is_killed = notes.ended.is_none();
     let fell_behind = notes.ended.as_ref().and_then(|ended| ended.engine.fell_behind);
     let provenance = notes.provenance.unwrap_or_default();
     failures.end(done.parquet, |mut parquet| {
@@ -84,10 +85,10 @@ pub(super) fn write(
     if plan.outputs.html {
         failures.put(&artifacts.html(), &html::page(&view));
     }
-    // It says that all is there.
-    if succeeded && failures.is_empty() {
+    if succeeded {
         let marker = artifacts.ready_marker();
-        failures.note(&marker, ready(&marker, info.was_cancelled, info.incomplete_reason.is_some()));
+        let is_partial = is_killed || !failures.is_empty();
+        failures.note(&marker, ready(&marker, info.was_cancelled, is_partial));
     }
     let unwritten = failures.into_error(&artifacts.dir);
     RunResult { summary, quality, artifacts, fell_behind, unwritten, plan, info, slos, timeline, files }
@@ -227,7 +228,7 @@ fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data serialises")
 }
 
-/// Says that everything is there. Readable by its owner alone, as AIPerf's.
+/// Says that nothing more will come, and whether something is missing. Readable by its owner alone, as AIPerf's.
 fn ready(path: &Path, was_cancelled: bool, partial: bool) -> Result<(), RunError> {
     let text = format!(r#"{{"ready":true,"was_cancelled":{was_cancelled},"partial":{partial}}}"#);
     let mut options = fs::OpenOptions::new();
