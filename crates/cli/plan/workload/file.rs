@@ -68,7 +68,11 @@ pub(super) fn file(
 /// The format that was named, else the one that the file shows.
 fn format(args: &ProfileArgs, path: &Path, faults: &mut Faults) -> Option<TraceFormat> {
     let Some(named) = args.input.custom_dataset_type.as_deref() else {
-        return faults.take("--input-file", TraceFormat::detect(path));
+        let found = TraceFormat::detect(path).map_err(|error| match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        });
+        return faults.take("--input-file", found);
     };
     let wanted = word(named);
     let found = TraceFormat::ALL.into_iter().find(|format| format.name() == wanted);
