@@ -8,10 +8,14 @@
 //! * `profile`: the main job, and what it leaves behind;
 //! * `faults`: nine ways a server fails, under each kind of load;
 //! * `cancellation`: requests given up on purpose;
+//! * `command_lines`: command lines of public scripts;
 //! * `crash`: kill -9, and what `report` rebuilds;
 //! * `determinism`: the same seed sends the same bytes at the same times on any number of workers;
+//! * `endpoints`: what each endpoint counts, and which metrics it has;
+//! * `experiments`: repeats and sweeps, their folders and what they come to together;
 //! * `golden`: AIPerf's own commands, and what AIPerf left behind;
 //! * `input_errors`: bad input stops before anything is sent;
+//! * `outputs`: what went over the wire, answers, the log, and files that cannot be written;
 //! * `secrets`: keys never reach a file or a log;
 //! * `streams`: where output goes, and runs that nobody listens to any more.
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -19,12 +23,16 @@
 mod arrivals;
 mod calibrate;
 mod cancellation;
+mod command_lines;
 mod crash;
 mod determinism;
+mod endpoints;
+mod experiments;
 mod faults;
 mod golden;
 mod input_errors;
 mod layering;
+mod outputs;
 mod packets;
 mod profile;
 mod secrets;

@@ -35,6 +35,16 @@ pub(super) fn variants(
         if !names.insert(name.clone()) {
             faults.add("--variant", format!("{name:?} is the name of two points: each needs its own"));
         }
+        let list = variant.settings.iter().map(|(option, _)| option).find(|option| takes_a_list(option));
+        if let Some(list) = list {
+            faults.add(
+                "--variant",
+                format!(
+                    "{text:?}: --{list} takes a list, and is the same for all points: set it beside them"
+                ),
+            );
+            continue;
+        }
         let words = variant
             .settings
             .iter()
@@ -57,6 +67,19 @@ pub(super) fn variants(
         }
     }
     points
+}
+
+/// Whether what is given for an option adds to what was given before.
+fn takes_a_list(option: &str) -> bool {
+    let command = crate::args::command();
+    let profile = command.find_subcommand("profile");
+    let argument = profile.and_then(|profile| {
+        profile.get_arguments().find(|argument| {
+            let aliases = argument.get_all_aliases().unwrap_or_default();
+            argument.get_long().into_iter().chain(aliases).any(|name| name == option)
+        })
+    });
+    argument.is_some_and(|argument| matches!(argument.get_action(), clap::ArgAction::Append))
 }
 
 fn parse(text: &str) -> Result<Variant, String> {

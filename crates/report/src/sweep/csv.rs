@@ -1,6 +1,10 @@
 //! `profile_export_aiperf_sweep.csv`: a row a point, then the best ones, the unbeaten ones, and facts.
+//!
+//! Columns are AIPerf's alone; what our own metrics say of a point stands in the JSON.
 
 use std::collections::BTreeSet;
+
+use loadgen_metrics::REGISTRY;
 
 use super::{PointFigures, Standout, Sweep, SweepPoint};
 use crate::python::python_text;
@@ -37,11 +41,23 @@ fn points(sweep: &Sweep) -> Vec<Vec<String>> {
     rows
 }
 
+/// The point's figures, but for those of our own metrics: readers of a wide table count its columns.
 fn keys(point: &SweepPoint) -> Vec<&str> {
     match &point.figures {
-        PointFigures::Single(run) => run.metrics.iter().map(|metric| metric.tag.as_str()).collect(),
-        PointFigures::Repeated(figures) => figures.iter().map(|figure| figure.key.as_str()).collect(),
+        PointFigures::Single(run) => {
+            run.metrics.iter().map(|metric| metric.tag.as_str()).filter(|tag| !is_ours(tag)).collect()
+        }
+        PointFigures::Repeated(figures) => figures
+            .iter()
+            .map(|figure| figure.key.as_str())
+            .filter(|key| !key.rsplit_once('_').is_some_and(|(tag, _)| is_ours(tag)))
+            .collect(),
     }
+}
+
+/// Whether AIPerf does not know a metric.
+fn is_ours(tag: &str) -> bool {
+    REGISTRY.iter().any(|metric| metric.tag == tag && metric.own)
 }
 
 fn cells(point: &SweepPoint, key: &str) -> [String; 5] {
