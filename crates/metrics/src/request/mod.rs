@@ -98,15 +98,22 @@ fn latencies(values: &mut Values<'_>, record: &RequestRecord, arrival: &Arrivals
     if let (Some(first), Some(last)) = (arrival.first, arrival.last) {
         let decode = last - first;
         values.int(DECODE, decode);
-        // Tokens after the first one share the decode time; with fewer than two there are no gaps.
+        // Tokens after the first chunk share the decode time; with fewer than two there are no gaps.
         if let Some(output) = output.filter(|&output| output >= 2) {
-            let gap_ns = decode as f64 / (output - 1) as f64;
+            let gap_ns = decode as f64 / (output - first_tokens(record, output)) as f64;
             values.float(ITL, gap_ns);
             values.float(PER_USER, 1e9 / gap_ns);
         }
     }
     values.float(E2E, per_second(output, arrival.last));
     values.float(PREFILL, per_second(input, arrival.first));
+}
+
+/// How many tokens the first chunk brought: one, unless the server says it chunk by chunk
+/// (`--per-chunk-usage`).
+fn first_tokens(record: &RequestRecord, output: i64) -> i64 {
+    let told = record.tokens.usage.as_ref().and_then(|usage| usage.first_chunk_tokens);
+    told.filter(|first| (1..output).contains(first)).unwrap_or(1)
 }
 
 fn lengths(values: &mut Values<'_>, record: &RequestRecord) {

@@ -241,3 +241,18 @@ fn what_only_one_vendor_reports_is_passed_on() {
     assert_eq!(metrics.get("usage_tool_use_prompt_tokens"), Some(7.0));
     assert_eq!(metrics.get("usage_prompt_audio_seconds"), Some(1.5));
 }
+
+#[test]
+fn a_first_chunk_of_several_tokens_leaves_fewer_to_share_the_time() {
+    // 20 ms after the first chunk, 8 tokens in all.
+    let itl = |first_chunk_tokens| {
+        let mut record = fixture::ok(&[40, 60]);
+        record.tokens.usage = Some(Usage { first_chunk_tokens, ..Usage::default() });
+        request_metrics(&record, &config()).get("inter_token_latency").unwrap()
+    };
+    for (first, gaps) in
+        [(None, 7.0), (Some(1), 7.0), (Some(3), 5.0), (Some(7), 1.0), (Some(8), 7.0), (Some(0), 7.0)]
+    {
+        close(Some(itl(first)), 20.0 / gaps);
+    }
+}

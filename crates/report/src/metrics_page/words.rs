@@ -53,7 +53,7 @@ pub(super) fn of(metric: &Metric) -> Option<Words> {
         "decode_duration" => words("request_latency − time_to_first_token", "0 for one chunk"),
         "inter_token_latency" => words(
             "(request_latency − time_to_first_token) / (output_sequence_length − 1)",
-            "absent below two tokens",
+            "absent below two tokens; with --per-chunk-usage the tokens of the first chunk take the place of the 1",
         ),
         "inter_chunk_latency" => unlike(
             "c[i] − c[i−1], for every i from 1",
