@@ -8,8 +8,8 @@
 use loadgen_metrics::{MetricConfig, SloSet};
 use loadgen_schedule::{Rate, Sinusoid, Smoothness};
 use loadgen_wire::{
-    Appetite, Arrival, EndpointKind, Head, Observation, Part, ResponseDecoder, ResponseFault, ResponseReader,
-    SseParser, Target,
+    Appetite, Arrival, EndpointKind, Head, Observation, Part, ResponseDecoder, ResponseFault, ResponseField,
+    ResponseFormat, ResponseReader, SseParser, Target,
 };
 use loadgen_workload::trace::parse_line;
 use serde_json::value::RawValue;
@@ -48,12 +48,62 @@ pub fn completions(data: &[u8]) {
     response(EndpointKind::Completions, data);
 }
 
+/// A response of `/v1/responses`, as `response` checks it.
+pub fn responses(data: &[u8]) {
+    response(EndpointKind::Responses, data);
+}
+
+/// A response of `/v1/messages`, as `response` checks it.
+pub fn messages(data: &[u8]) {
+    response(EndpointKind::Messages, data);
+}
+
+/// A response of plain text: of TGI, or with an odd first byte of Solido.
+pub fn generate(data: &[u8]) {
+    let Some((which, data)) = data.split_first() else { return };
+    response([EndpointKind::HuggingfaceGenerate, EndpointKind::SolidoRag][usize::from(which & 1)], data);
+}
+
+/// Vectors and scores; the first byte says whose.
+pub fn vectors(data: &[u8]) {
+    let Some((which, data)) = data.split_first() else { return };
+    let kinds = [
+        EndpointKind::Embeddings,
+        EndpointKind::ChatEmbeddings,
+        EndpointKind::NimRankings,
+        EndpointKind::CohereRankings,
+        EndpointKind::HfTeiRankings,
+    ];
+    response(kinds[usize::from(*which) % kinds.len()], data);
+}
+
+/// A response of any shape, as the raw endpoint looks for its answer; with an odd first byte the template's,
+/// which is told where it stands.
+pub fn free(data: &[u8]) {
+    let Some((which, data)) = data.split_first() else { return };
+    if which & 1 == 0 {
+        return response(EndpointKind::Raw, data);
+    }
+    let field = ResponseField::new("answer.parts[*].t | join('', @)", true).ok();
+    response(ResponseFormat { field, ..EndpointKind::Template.into() }, data);
+}
+
+/// A user's expression for where the answer stands, and a response to look in, parted by a zero byte.
+pub fn response_field(data: &[u8]) {
+    let Some(cut) = data.iter().position(|byte| *byte == 0) else { return };
+    let (expression, body) = (&data[..cut], &data[cut + 1..]);
+    let Ok(expression) = std::str::from_utf8(expression) else { return };
+    let Ok(field) = ResponseField::new(expression, true) else { return };
+    observed(&ResponseFormat { field: Some(field), ..EndpointKind::Raw.into() }, 4, std::iter::once(body));
+}
+
 /// A response's body. The first byte says what its head announced, the second how it is cut into reads.
 /// However that is, the same content and the same outcome come out, and every chunk has all its facts.
-fn response(kind: EndpointKind, data: &[u8]) {
+fn response(format: impl Into<ResponseFormat>, data: &[u8]) {
     let [head, cut, body @ ..] = data else { return };
-    let whole = observed(kind, *head, std::iter::once(body));
-    let pieces = observed(kind, *head, body.chunks(usize::from(*cut).max(1)));
+    let format = format.into();
+    let whole = observed(&format, *head, std::iter::once(body));
+    let pieces = observed(&format, *head, body.chunks(usize::from(*cut).max(1)));
     assert_eq!(whole.outcome, pieces.outcome, "the outcome depends on how the response was cut");
     assert_eq!(whole.error, pieces.error);
     assert_eq!(whole.usage, pieces.usage);
@@ -71,13 +121,13 @@ fn response(kind: EndpointKind, data: &[u8]) {
     }
 }
 
-fn observed<'a>(kind: EndpointKind, head: u8, reads: impl Iterator<Item = &'a [u8]>) -> Observation {
+fn observed<'a>(format: &ResponseFormat, head: u8, reads: impl Iterator<Item = &'a [u8]>) -> Observation {
     let status = [200, 200, 200, 500][usize::from(head & 3)];
     let content_type = ["text/event-stream", "application/json; charset=utf-8"][usize::from(head >> 2 & 1)];
     let coding = ["", "", "gzip", "deflate"][usize::from(head >> 3 & 3)];
     let at = Arrival::default();
     let mut observation = Observation::default();
-    let mut decoder = ResponseDecoder::new(kind);
+    let mut decoder = ResponseDecoder::new(format.clone());
     let mut appetite = decoder.head(status, "Internal Server Error", content_type, coding, &mut observation);
     for bytes in reads {
         if appetite == Appetite::More {

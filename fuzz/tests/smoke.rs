@@ -105,6 +105,82 @@ fn completions() {
 }
 
 #[test]
+fn responses() {
+    smoke(
+        loadgen_fuzz::responses,
+        &[
+            b"\x00\x07event: response.created\ndata: {\"type\":\"response.created\"}\n\n\
+              data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":0,\"delta\":\"a\"}\n\n\
+              data: {\"type\":\"response.output_text.done\",\"output_index\":0,\"content_index\":0,\"text\":\"a\"}\n\n\
+              data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"usage\":{\"input_tokens\":1}}}\n\n",
+            b"\x04\x05{\"object\":\"response\",\"output\":[{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"hm\"}]},{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"a\"}]}]}",
+        ],
+    );
+}
+
+#[test]
+fn messages() {
+    smoke(
+        loadgen_fuzz::messages,
+        &[
+            b"\x00\x05data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3}}}\n\n\
+              data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n\
+              data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"b\"}}\n\n\
+              data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n",
+            b"\x04\x07{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"tool_use\",\"name\":\"f\",\"input\":{\"a\":1}}],\"usage\":{\"input_tokens\":1}}",
+        ],
+    );
+}
+
+#[test]
+fn generate() {
+    smoke(
+        loadgen_fuzz::generate,
+        &[
+            b"\x00\x00\x05data:{\"token\":{\"text\":\"a\"},\"generated_text\":\"a\",\"details\":{\"finish_reason\":\"length\"}}\n\n",
+            b"\x00\x04\x03[{\"generated_text\":\"a b\"}]",
+            b"\x01\x04\x03{\"content\":\"a b\"}",
+        ],
+    );
+}
+
+#[test]
+fn vectors() {
+    smoke(
+        loadgen_fuzz::vectors,
+        &[
+            b"\x00\x04\x09{\"data\":[{\"object\":\"embedding\",\"embedding\":[0.1,-2e3]}]}",
+            b"\x01\x04\x09{\"embeddings\":[[1,2]]}",
+            b"\x02\x04\x09{\"rankings\":[{\"index\":0,\"logit\":0.5}]}",
+            b"\x04\x04\x09[{\"index\":0,\"score\":0.5}]",
+        ],
+    );
+}
+
+#[test]
+fn free() {
+    smoke(
+        loadgen_fuzz::free,
+        &[
+            b"\x00\x00\x05data: {\"text\":\"a\"}\n\ndata: plain\n\ndata: [DONE]\n\n",
+            b"\x00\x04\x05{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+            b"\x01\x04\x05{\"answer\":{\"parts\":[{\"t\":\"a\"},{\"t\":\"b\"}]}}",
+        ],
+    );
+}
+
+#[test]
+fn response_field() {
+    smoke(
+        loadgen_fuzz::response_field,
+        &[
+            b"choices[0].message.content\0{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+            b"a.*.b[?c>`1`] | [-1]\0[1]",
+        ],
+    );
+}
+
+#[test]
 fn trace_line() {
     smoke(
         loadgen_fuzz::trace_line,

@@ -299,8 +299,9 @@ proptest! {
         content_type in prop_oneof![Just("text/event-stream"), Just("application/json")],
         coding in prop_oneof![Just(""), Just("gzip"), Just("deflate")],
         status in 200u16..600,
+        kind in prop::sample::select(&EndpointKind::ALL[..]),
     ) {
-        let mut decoder = ResponseDecoder::new(EndpointKind::Chat);
+        let mut decoder = ResponseDecoder::new(kind);
         let mut seen = Observation::default();
         let _ = decoder.head(status, "", content_type, coding, &mut seen);
         let _ = decoder.feed(&bytes, &at(1, 1), &mut seen);
@@ -312,7 +313,13 @@ proptest! {
     /// what parsing would have found.
     #[test]
     fn remembered_shapes_give_what_parsing_gives(
-        kind in prop_oneof![Just(EndpointKind::Chat), Just(EndpointKind::Completions)],
+        kind in prop::sample::select(vec![
+            EndpointKind::Chat,
+            EndpointKind::Completions,
+            EndpointKind::Messages,
+            EndpointKind::HuggingfaceGenerate,
+            EndpointKind::SolidoRag,
+        ]),
         events in prop::collection::vec((shapes(), prop::collection::vec(texts(), 1..4)), 1..12),
     ) {
         let stream: Vec<u8> = events
@@ -358,6 +365,14 @@ fn shapes() -> impl Strategy<Value = &'static str> {
         r#"{"object":"text_completion","choices":[{"text":"@"}]}"#,
         r#"{"object":"text_completion","choices":[{"text":"@","finish_reason":null}]}"#,
         r#"{"object":"text_completion","choices":[{"text":"@""#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"@"}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"@"},"usage":{"output_tokens":3}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"t"},"x":"@"}"#,
+        r#"{"type":"@","index":0,"delta":{"type":"text_delta","text":"t"}}"#,
+        r#"{"token":{"text":"@"},"generated_text":null,"details":null}"#,
+        r#"{"token":{"text":"t"},"generated_text":"@","details":{"finish_reason":"length"}}"#,
+        r#"{"content":"@"}"#,
+        r#"{"content":"@","error":"e"}"#,
         "[DONE]",
     ])
 }
