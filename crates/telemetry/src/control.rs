@@ -182,3 +182,94 @@ async fn post(origin: &Target, path: &str, timeout: Duration, caller: &Caller) -
         Err(silence) => Err(refusal(format!("({silence})"), true)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use loadgen_core::SystemClock;
+    use loadgen_wire::{ApiKey, EndpointConfig, EndpointKind};
+
+    use super::*;
+    use crate::testing::{Fake, connector};
+
+    fn caller(kind: EndpointKind) -> Caller {
+        let clock = SystemClock::start();
+        let mut endpoint = EndpointConfig::new(kind, true);
+        endpoint.headers = vec![("X-Team".to_owned(), "blue".to_owned())];
+        endpoint.api_key = ApiKey::find(Some("sk-1")).unwrap();
+        Caller::new(connector(clock), &endpoint, clock)
+    }
+
+    /// Answers with a status by path.
+    fn server(status: impl Fn(&str, usize) -> u16 + Send + Sync + 'static) -> Fake {
+        Fake::start(move |line, before| (status(line, before), "application/json", "{}".to_owned()))
+    }
+
+    fn at(fake: &Fake, path: &str) -> Target {
+        Target::parse(&format!("{}{path}", fake.url)).unwrap()
+    }
+
+    #[test]
+    fn each_origin_is_called_once_with_the_users_headers() {
+        let fake = server(|_, _| 200);
+        let targets = [at(&fake, "/v1/a?key=z"), at(&fake, "/v1/b")];
+        let caller = caller(EndpointKind::Chat);
+        ResetKvCache::default().call(&targets, &caller, &|| false).unwrap();
+        let profiler = ServerProfiler::default();
+        profiler.start(&targets, &caller).unwrap();
+        profiler.stop(&targets, &caller).unwrap();
+        assert_eq!(fake.lines(), ["POST /reset_prefix_cache", "POST /start_profile", "POST /stop_profile"]);
+        for asked in fake.asked() {
+            assert!(asked.headers.contains("authorization: bearer sk-1"), "{}", asked.headers);
+            assert!(asked.headers.contains("x-team: blue") && asked.headers.contains("host: 127.0.0.1"));
+            assert!(asked.headers.contains("content-length: 0") && asked.body.is_empty());
+            assert!(asked.headers.contains("content-type: application/octet-stream"));
+        }
+    }
+
+    #[test]
+    fn anthropics_key_stands_in_its_own_header() {
+        let fake = server(|_, _| 200);
+        ResetKvCache::default().call(&[at(&fake, "")], &caller(EndpointKind::Messages), &|| false).unwrap();
+        let headers = fake.asked().remove(0).headers;
+        assert!(headers.contains("x-api-key: sk-1") && headers.contains("anthropic-version: "), "{headers}");
+        assert!(!headers.contains("authorization"), "{headers}");
+    }
+
+    #[test]
+    fn a_busy_server_is_asked_again_and_a_refusal_is_final() {
+        let busy = server(|_, before| if before == 0 { 503 } else { 200 });
+        ResetKvCache::default().call(&[at(&busy, "")], &caller(EndpointKind::Chat), &|| false).unwrap();
+        assert_eq!(busy.lines().len(), 2);
+        let refusing = server(|_, _| 404);
+        let reset = ResetKvCache { path: "/flush".to_owned(), ..ResetKvCache::default() };
+        let error = reset.call(&[at(&refusing, "")], &caller(EndpointKind::Chat), &|| false).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&format!("POST {}/flush failed with status 404", refusing.url)), "{text}");
+        assert_eq!(refusing.lines().len(), 1);
+    }
+
+    #[test]
+    fn a_profiler_that_starts_not_everywhere_is_stopped_where_it_did() {
+        let (first, second) = (server(|_, _| 200), server(|_, _| 200));
+        let third = server(|_, _| 500);
+        let targets = [at(&first, ""), at(&second, ""), at(&third, "")];
+        let error =
+            ServerProfiler::default().start(&targets, &caller(EndpointKind::Chat)).unwrap_err().to_string();
+        assert!(error.contains("failed with status 500"), "{error}");
+        for started in [&first, &second] {
+            assert_eq!(started.lines(), ["POST /start_profile", "POST /stop_profile"]);
+        }
+        assert_eq!(third.lines(), ["POST /start_profile"]);
+    }
+
+    #[test]
+    fn every_profiler_is_stopped_whatever_the_others_answer() {
+        let (failing, fine) = (server(|_, _| 500), server(|_, _| 200));
+        let targets = [at(&failing, ""), at(&fine, "")];
+        let error =
+            ServerProfiler::default().stop(&targets, &caller(EndpointKind::Chat)).unwrap_err().to_string();
+        assert!(error.starts_with("server_profiler stop failed for 1 origin(s): "), "{error}");
+        assert_eq!(fine.lines(), ["POST /stop_profile"]);
+    }
+}

@@ -22,6 +22,8 @@ mod rtt;
 mod scrape;
 mod server;
 mod tape;
+#[cfg(test)]
+mod testing;
 
 pub use caller::Caller;
 pub use control::{CONTROL_TIMEOUT, ControlError, ControlHooks, Refusal, ResetKvCache, ServerProfiler};

@@ -254,3 +254,106 @@ async fn inference(
         Err(silence) => Err(format!("{place}: {silence}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Mutex;
+
+    use loadgen_core::SystemClock;
+
+    use super::*;
+    use crate::testing::{Fake, connector};
+
+    /// Long enough for any machine.
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn wait(fake: &Fake, mode: ReadinessMode, kind: EndpointKind) -> (Result<(), String>, Vec<String>) {
+        wait_for(LONG, fake, mode, kind)
+    }
+
+    fn wait_for(
+        timeout: Duration,
+        fake: &Fake,
+        mode: ReadinessMode,
+        kind: EndpointKind,
+    ) -> (Result<(), String>, Vec<String>) {
+        let clock = SystemClock::start();
+        let endpoint = EndpointConfig::new(kind, true);
+        let caller = Caller::new(connector(clock), &endpoint, clock);
+        let targets = [fake.target()];
+        let models = ["m".to_owned()];
+        let awaited = Awaited { targets: &targets, models: &models, endpoint: &endpoint };
+        let interval = Duration::from_millis(10);
+        let said = Mutex::new(Vec::new());
+        let say = |text: &str| said.lock().unwrap().push(text.to_owned());
+        let waited = Readiness { mode, timeout, interval }.wait(awaited, &caller, &say, &|| false);
+        (waited.map_err(|error| error.to_string()), said.into_inner().unwrap())
+    }
+
+    fn models(ids: &str) -> String {
+        format!("{{\"data\": [{ids}]}}")
+    }
+
+    #[test]
+    fn a_server_is_ready_once_it_lists_the_model_and_answers() {
+        let fake = Fake::start(|line, before| match line {
+            "GET /v1/models" if before < 2 => (200, "application/json", models("{\"id\": \"other\"}")),
+            "GET /v1/models" => (200, "application/json", models("{\"id\": \"m\"}")),
+            // A refusal is an answer.
+            _ if before > 0 => (400, "application/json", "{}".to_owned()),
+            _ => (503, "application/json", "{}".to_owned()),
+        });
+        let (waited, said) = wait(&fake, ReadinessMode::Both, EndpointKind::Chat);
+        assert_eq!(waited, Ok(()));
+        assert_eq!(said.len(), 4, "{said:?}");
+        assert!(
+            said[0].starts_with("Waiting for endpoint readiness (mode=both, timeout=60.0s"),
+            "{}",
+            said[0]
+        );
+        assert!(said[1].starts_with("Model 'm' not yet in "), "{}", said[1]);
+        let lines = fake.lines();
+        assert_eq!(lines[..3], ["GET /v1/models"; 3]);
+        assert_eq!(lines[3..], ["POST /v1/chat/completions"; 2]);
+        let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Lo\"}],\"max_tokens\":1,\"model\":\"m\"}";
+        assert_eq!(fake.asked()[4].body, body);
+    }
+
+    #[test]
+    fn a_server_without_a_list_is_ready_when_it_answers_at_all() {
+        let fake = Fake::start(|line, _| match line {
+            "GET /" => (204, "text/plain", String::new()),
+            _ => (404, "text/plain", String::new()),
+        });
+        assert_eq!(wait(&fake, ReadinessMode::Models, EndpointKind::Chat).0, Ok(()));
+        assert_eq!(fake.lines(), ["GET /v1/models", "GET /"]);
+    }
+
+    #[test]
+    fn a_server_that_never_gets_ready_ends_the_wait() {
+        let fake = Fake::start(|_, _| (200, "application/json", models("{\"id\": \"other\"}")));
+        let (waited, _) =
+            wait_for(Duration::from_millis(300), &fake, ReadinessMode::Models, EndpointKind::Chat);
+        let error = waited.unwrap_err();
+        assert!(
+            error.starts_with("Timed out after 0.3s waiting for model 'm' to become ready at "),
+            "{error}"
+        );
+        assert!(error.contains("--wait-for-model-timeout"), "{error}");
+    }
+
+    #[test]
+    fn other_endpoints_are_asked_in_their_own_way() {
+        for (kind, line, field) in [
+            (EndpointKind::Completions, "POST /v1/completions", "\"prompt\":\"Lo\""),
+            (EndpointKind::Embeddings, "POST /v1/embeddings", "\"input\":\"Lo\""),
+        ] {
+            let fake = Fake::start(|_, _| (200, "application/json", "{}".to_owned()));
+            assert_eq!(wait(&fake, ReadinessMode::Inference, kind).0, Ok(()));
+            let asked = fake.asked().remove(0);
+            assert_eq!(asked.line, line);
+            assert!(asked.body.contains(field) && !asked.body.contains("stream"), "{}", asked.body);
+        }
+    }
+}

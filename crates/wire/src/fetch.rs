@@ -1,7 +1,7 @@
 //! A whole response at once, for readiness, control calls and scrapes: whatever is not measured.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use loadgen_core::{ErrorDetail, Nanos};
 
@@ -41,8 +41,8 @@ impl Fetched {
 }
 
 impl Request {
-    /// A request outside any endpoint whose method and headers are given as text; the credentials in the
-    /// target's URL go with it, unless a header says otherwise. `None` if one of them cannot be sent.
+    /// A request outside any endpoint whose method and headers are given as text. The target's host and the
+    /// credentials in its URL go with it, unless a header says otherwise. `None` if one of them cannot be sent.
     pub fn of_text<'a>(
         method: &str,
         target: &Target,
@@ -51,6 +51,7 @@ impl Request {
         body: Body,
     ) -> Option<Self> {
         let mut map = HeaderMap::new();
+        map.insert(HOST, HeaderValue::from_str(target.authority()).ok()?);
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
             map.insert(name, HeaderValue::from_str(value.trim()).ok()?);
@@ -142,6 +143,7 @@ mod tests {
         let target = Target::parse("http://u:p@h/x").unwrap();
         let plain = Request::get(&target, "/metrics", [("accept", "*/*")]).unwrap();
         assert_eq!(plain.headers()["authorization"], "Basic dTpw");
+        assert_eq!(plain.headers()["host"], "h");
         let other = Request::get(&target, "/metrics", [("Authorization", "Bearer k")]).unwrap();
         assert_eq!(other.headers()["authorization"], "Bearer k");
         assert!(Request::get(&target, "/", [("a b", "c")]).is_none());

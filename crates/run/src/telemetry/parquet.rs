@@ -4,7 +4,7 @@
 //! sample before the phase. Rows come in the order of time and are written some thousands at a time, so memory
 //! holds one reading a series.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,12 +59,18 @@ impl ScrapedServers {
         metadata: Vec<(String, String)>,
     ) -> Result<(), SamplesError> {
         let labels = self.label_columns();
-        let schema = schema(&labels);
+        let metadata: Vec<(String, String)> = metadata
+            .into_iter()
+            .chain(self.own_metadata(&labels))
+            .map(|(key, value)| (format!("aiperf.{key}"), value))
+            .collect();
+        // Readers find it in the schema as Arrow sees it, or in the file's own list.
+        let schema = schema(&labels, metadata.iter().cloned().collect());
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let file = PartialFile::create(path).map_err(|error| Box::new(RunError::from(error)))?;
         let mut writer = ArrowWriter::try_new(BufWriter::new(file), schema.clone(), Some(properties))?;
-        for (key, value) in metadata.into_iter().chain(self.own_metadata(&labels)) {
-            writer.append_key_value_metadata(KeyValue::new(format!("aiperf.{key}"), value));
+        for (key, value) in metadata {
+            writer.append_key_value_metadata(KeyValue::new(key, value));
         }
         let mut rows = Rows::new(labels);
         let mut references: Vec<Option<Reading>> = vec![None; self.played().series.len()];
@@ -129,7 +135,7 @@ impl ScrapedServers {
     }
 }
 
-fn schema(labels: &[String]) -> SchemaRef {
+fn schema(labels: &[String], metadata: HashMap<String, String>) -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let number = |name: &str| Field::new(name, DataType::Float64, true);
     let mut fields: Vec<Field> = BEFORE[..5].iter().map(|name| text(name)).collect();
@@ -138,7 +144,7 @@ fn schema(labels: &[String]) -> SchemaRef {
     fields.extend(BEHIND[..3].iter().map(|name| number(name)));
     fields.push(text(BEHIND[3]));
     fields.push(number(BEHIND[4]));
-    Arc::new(Schema::new(fields))
+    Arc::new(Schema::new_with_metadata(fields, metadata))
 }
 
 /// Rows that are not yet encoded, column by column.
