@@ -61,6 +61,7 @@ pub(crate) fn raw(number: i64) -> RawRecord {
         },
         degraded: false,
         cancelled_at: None,
+        images: 0,
         trail: None,
         exchange: None,
     }
@@ -135,5 +136,6 @@ pub(crate) fn counted(number: i64) -> RequestRecord {
         good: None,
         degraded: false,
         cancelled_at: None,
+        images: 0,
     }
 }

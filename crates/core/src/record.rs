@@ -15,6 +15,7 @@ use crate::outcome::{ErrorDetail, Outcome};
 use crate::phase::{Phase, PhaseIndex};
 use crate::rope::Rope;
 use crate::time::Nanos;
+use crate::turn::Role;
 use crate::usage::Usage;
 
 /// Classes of a request, for SLOs and breakdowns.
@@ -242,6 +243,8 @@ pub enum InputTokens {
     CountJson(Bytes),
     /// The body has no text.
     Unknown,
+    /// To be counted in the model's chat template: who speaks, and what is said.
+    Chat(Vec<(Role, Rope)>),
 }
 
 /// One request as a worker saw it: instants and raw text, nothing computed.
@@ -276,6 +279,8 @@ pub struct RawRecord {
     pub degraded: bool,
     /// When a planned cancellation struck.
     pub cancelled_at: Option<Nanos>,
+    /// Images that the request carried, those of its history included.
+    pub images: u32,
     /// Where the bytes were in their connection's stream, while arrivals may still be made more exact.
     /// Not kept: the arrivals are.
     #[serde(skip)]
@@ -368,6 +373,8 @@ pub struct RequestRecord {
     pub degraded: bool,
     /// When a planned cancellation struck.
     pub cancelled_at: Option<Nanos>,
+    /// Images that the request carried, those of its history included.
+    pub images: u32,
 }
 
 impl RequestRecord {

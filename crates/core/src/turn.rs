@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::record::{InputTokens, Labels};
 use crate::rope::Rope;
@@ -60,6 +61,15 @@ pub enum Prompt {
     Payload(Bytes),
 }
 
+impl Prompt {
+    /// How many images it holds, history included. What lies within ready JSON is not looked for.
+    pub fn images(&self) -> u32 {
+        let Self::Messages(messages) = self else { return 0 };
+        let parts = messages.iter().flat_map(|message| &message.parts);
+        parts.filter(|part| matches!(part, Part::Image(_))).count() as u32
+    }
+}
+
 /// One message: text, and whatever comes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -106,7 +116,7 @@ pub enum Media {
 }
 
 /// Who speaks in a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// Instructions.
     System,

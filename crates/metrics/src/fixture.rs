@@ -72,6 +72,7 @@ pub(crate) fn ok(chunks_ms: &[i64]) -> RequestRecord {
         good: None,
         degraded: false,
         cancelled_at: None,
+        images: 0,
     }
 }
 

@@ -88,6 +88,12 @@ pub enum Unit {
     Kilobytes,
     /// Tokens.
     Tokens,
+    /// Images.
+    Images,
+    /// Images a second.
+    ImagesPerSecond,
+    /// Milliseconds for each image.
+    MillisecondsPerImage,
     /// Requests.
     Requests,
     /// A plain count.
@@ -132,6 +138,9 @@ impl Unit {
             Self::Seconds | Self::PlainSeconds => "sec",
             Self::Kilobytes => "KB",
             Self::Tokens => "tokens",
+            Self::Images => "images",
+            Self::ImagesPerSecond => "images/sec",
+            Self::MillisecondsPerImage => "ms/image",
             Self::Requests => "requests",
             Self::Count => "count",
             Self::Ratio => "ratio",

@@ -6,7 +6,7 @@
 
 use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Power, Usage};
 use crate::metric::Unit::{
-    Count, GoodputPerWatt, JouleSeconds, Joules, JoulesPerRequest, JoulesPerUser, Kilobytes,
+    Count, GoodputPerWatt, Images, ImagesPerSecond, MillisecondsPerImage, JouleSeconds, Joules, JoulesPerRequest, JoulesPerUser, Kilobytes,
     MillijoulesPerToken, Milliseconds, Percent, PlainSeconds, Ratio, Requests, RequestsPerSecond,
     RequestsPerSecondPerWatt, Seconds, Tokens, TokensPerJoule, TokensPerSecond, TokensPerSecondPerUser,
     TokensPerSecondPerWatt, Watts,
@@ -125,6 +125,10 @@ const TABLE: &[Metric] = &[
     Metric::record("usage_completion_tokens_diff_pct", "Usage Completion Diff %", Percent).output_tokens().against_usage(),
     Metric::record("usage_reasoning_tokens_diff_pct", "Usage Reasoning Diff %", Percent).output_tokens().against_usage(),
     Metric::aggregate("usage_discrepancy_count", "Usage Discrepancy Count", Requests).not_in_jsonl().against_usage(),
+    // requests that carry images
+    Metric::record("num_images", "Number of Images", Images),
+    Metric::record("image_throughput", "Image Throughput", ImagesPerSecond).shown(Main, 860),
+    Metric::record("image_latency", "Image Latency", MillisecondsPerImage).shown(Main, 861),
     // HTTP timings
     Metric::record("http_req_blocked", "HTTP Blocked", Milliseconds).shown(HttpTrace, 2000),
     Metric::record("http_req_dns_lookup", "HTTP DNS Lookup", Milliseconds).shown(HttpTrace, 2010),

@@ -256,6 +256,7 @@ impl Golden {
             good: None,
             degraded: false,
             cancelled_at: None,
+            images: 0,
         }
     }
 

@@ -141,6 +141,7 @@ fn request(
         chunks: lists,
         degraded: false,
         cancelled_at: None,
+        images: 0,
         trail: None,
         exchange: None,
     };

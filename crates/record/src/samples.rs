@@ -69,6 +69,7 @@ pub(crate) fn raw_record(number: u32, chunks: usize) -> RawRecord {
         },
         degraded: false,
         cancelled_at: None,
+        images: 0,
         trail: None,
         exchange: None,
     }
@@ -275,6 +276,7 @@ prop_compose! {
             chunks,
             degraded: false,
             cancelled_at,
+            images: 0,
             trail: None,
             exchange,
         }
@@ -326,6 +328,7 @@ prop_compose! {
             chunks: chunks.unwrap_or_default(),
             good,
             cancelled_at: None,
+            images: 0,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use loadgen_core::{
-    ChunkKind, Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Rope, TokenCounts,
+    ChunkKind, Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Role, Rope, TokenCounts,
     Usage,
 };
 use serde_json::Value;
@@ -53,6 +53,7 @@ impl<'a> Counter<'a> {
             good: None,
             degraded: raw.degraded,
             cancelled_at: raw.cancelled_at,
+            images: raw.images,
         }
     }
 }
@@ -115,8 +116,12 @@ fn input_tokens(input: &InputTokens, counter: &dyn CountTokens) -> Option<i64> {
             let texts: Vec<String> = ropes.iter().map(rope_text).collect();
             Some(counter.count(&texts.join(" ")) as i64)
         }
+        InputTokens::Chat(messages) => Some(chat_tokens(messages, counter)),
         InputTokens::CountJson(json) => {
             let body = serde_json::from_slice(json).ok()?;
+            if let Some(tokens) = messages_of(&body).and_then(|messages| counter.count_chat(&messages)) {
+                return Some(tokens as i64);
+            }
             let texts = body_texts(&body);
             let given = given_tokens(&body);
             let counted = if texts.is_empty() { 0 } else { counter.count(&texts.join(" ")) };
@@ -124,6 +129,30 @@ fn input_tokens(input: &InputTokens, counter: &dyn CountTokens) -> Option<i64> {
         }
         InputTokens::Unknown => None,
     }
+}
+
+/// Tokens of messages in the chat template; of their texts alone, where the template takes none such.
+fn chat_tokens(messages: &[(Role, Rope)], counter: &dyn CountTokens) -> i64 {
+    let mut json = b"[".to_vec();
+    for (index, (role, text)) in messages.iter().enumerate() {
+        let separator = if index > 0 { "," } else { "" };
+        let role = role.name();
+        json.extend_from_slice(format!("{separator}{{\"role\":\"{role}\",\"content\":\"").as_bytes());
+        text.pieces().iter().for_each(|piece| json.extend_from_slice(piece));
+        json.extend_from_slice(b"\"}");
+    }
+    json.push(b']');
+    let tokens = counter.count_chat(&json).unwrap_or_else(|| {
+        let texts: Vec<String> = messages.iter().map(|(_, text)| rope_text(text)).collect();
+        counter.count(&texts.join(" "))
+    });
+    tokens as i64
+}
+
+/// The messages of a request body, or an array of messages itself, as JSON.
+fn messages_of(value: &Value) -> Option<Vec<u8>> {
+    let messages = if value.is_array() { value } else { value.get("messages")? };
+    serde_json::to_vec(messages).ok()
 }
 
 fn rope_text(rope: &Rope) -> String {

@@ -412,6 +412,7 @@ impl PhaseRun {
             chunks: observation.chunks,
             degraded: false,
             cancelled_at,
+            images: turn.prompt.images(),
             trail: observation.trail,
             exchange: observation.exchange,
         });

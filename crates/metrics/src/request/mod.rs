@@ -73,6 +73,7 @@ pub fn request_metrics(record: &RequestRecord, config: &MetricConfig) -> Request
     let arrival = Arrivals::of(record);
     latencies(&mut values, record, &arrival);
     lengths(&mut values, record);
+    images(&mut values, record, &arrival);
     usage::push(&mut values, record);
     http::push(&mut values, record);
     origins::push(&mut values, record, &arrival);
@@ -107,6 +108,15 @@ fn latencies(values: &mut Values<'_>, record: &RequestRecord, arrival: &Arrivals
     }
     values.float(E2E, per_second(output, arrival.last));
     values.float(PREFILL, per_second(input, arrival.first));
+}
+
+/// Only of requests that carry images.
+fn images(values: &mut Values<'_>, record: &RequestRecord, arrival: &Arrivals) {
+    let Some(latency_ns) = arrival.last.filter(|_| record.images > 0) else { return };
+    let (count, latency_ns) = (f64::from(record.images), latency_ns as f64);
+    values.int(id!("num_images"), i64::from(record.images));
+    values.float(id!("image_throughput"), count / (latency_ns / 1e9));
+    values.float(id!("image_latency"), latency_ns * 1e-6 / count);
 }
 
 /// How many tokens the first chunk brought: one, unless the server says it chunk by chunk

@@ -256,3 +256,16 @@ fn a_first_chunk_of_several_tokens_leaves_fewer_to_share_the_time() {
         close(Some(itl(first)), 20.0 / gaps);
     }
 }
+
+#[test]
+fn images_share_the_latency() {
+    let mut record = fixture::ok(&[40, 50]);
+    record.images = 4;
+    let metrics = request_metrics(&record, &config());
+    assert_eq!(metrics.get("num_images"), Some(4.0));
+    close(metrics.get("image_throughput"), 80.0);
+    close(metrics.get("image_latency"), 12.5);
+    record.images = 0;
+    let metrics = request_metrics(&record, &config());
+    assert!(metrics.iter().all(|(metric, _)| !metric.tag.contains("image")));
+}

@@ -282,5 +282,6 @@ fn blank() -> RequestRecord {
         good: None,
         degraded: false,
         cancelled_at: None,
+        images: 0,
     }
 }

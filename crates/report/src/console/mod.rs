@@ -21,6 +21,7 @@ use crate::info::Report;
 
 pub(crate) use figures::{console_rows, figure, figures, grouped};
 pub(crate) use panels::excerpt;
+pub use panels::{CACHE_HINT, hides_its_cache};
 pub(crate) use verdict::{goodput_statement, outcome_statement};
 
 /// Columns of `profile_export_console.txt`.

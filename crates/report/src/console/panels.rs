@@ -1,6 +1,6 @@
 //! The blocks around the tables: what is incomplete, what failed, and what looks wrong.
 
-use loadgen_metrics::Thresholds;
+use loadgen_metrics::{Summary, Thresholds};
 
 use super::MISSING;
 use super::paint::{Paint, Style};
@@ -8,7 +8,7 @@ use super::table::{Align, Table, panel, wrap};
 use crate::info::Report;
 
 /// Said where a server reports its usage without what it read from its cache.
-pub(crate) const CACHE_HINT: &str = "Token usage is reported but no prompt-cache read tokens were seen \
+pub const CACHE_HINT: &str = "Token usage is reported but no prompt-cache read tokens were seen \
     (usage.prompt_tokens_details.cached_tokens absent). If your server uses prefix/KV caching, let it say so: \
     vLLM --enable-prompt-tokens-details, SGLang --enable-cache-report (TRT-LLM reports it by default).";
 
@@ -67,12 +67,13 @@ pub(super) fn warnings(report: &Report<'_>, width: usize, paint: Paint) -> Vec<S
 }
 
 fn cache_hint(report: &Report<'_>, width: usize) -> Option<String> {
-    let summary = report.summary;
-    summary.get("total_usage_prompt_tokens")?;
-    if summary.get("total_usage_prompt_cache_read_tokens").is_some() {
-        return None;
-    }
-    Some(wrap(CACHE_HINT, width).join("\n") + "\n")
+    hides_its_cache(report.summary).then(|| wrap(CACHE_HINT, width).join("\n") + "\n")
+}
+
+/// Whether the server reports its usage without what it read from its cache: then [`CACHE_HINT`] applies.
+pub fn hides_its_cache(summary: &Summary) -> bool {
+    summary.get("total_usage_prompt_tokens").is_some()
+        && summary.get("total_usage_prompt_cache_read_tokens").is_none()
 }
 
 fn discrepancy(report: &Report<'_>, width: usize, paint: Paint) -> Option<String> {

@@ -85,6 +85,7 @@ fn sample() -> RequestRecord {
         good: None,
         degraded: false,
         cancelled_at: None,
+        images: 0,
     }
 }
 

@@ -88,6 +88,12 @@ pub(super) fn of(metric: &Metric) -> Option<Words> {
             "requests whose output misses what was asked for by more than min(5 %, 50 tokens)",
             "AIPERF_METRICS_OSL_MISMATCH_PCT_THRESHOLD, AIPERF_METRICS_OSL_MISMATCH_MAX_TOKEN_THRESHOLD",
         ),
+        "num_images" => words(
+            "images of the request, those of its history included",
+            "absent without any; what lies within a ready JSON body is not looked for",
+        ),
+        "image_throughput" => words("num_images / request_latency", "requests with images only"),
+        "image_latency" => words("request_latency / num_images", "requests with images only"),
         "total_isl" | "total_osl" | "total_output_tokens" | "total_reasoning_tokens" => words(SUM, ""),
         "error_isl" => words("input tokens of a failed request", "failed requests only"),
         "total_error_isl" => words("sum over failed requests", ""),

@@ -95,5 +95,6 @@ pub(crate) fn record(line: &Value) -> RequestRecord {
         good: None,
         degraded: false,
         cancelled_at: None,
+        images: 0,
     }
 }

@@ -43,6 +43,11 @@ impl Failures {
         }
     }
 
+    /// Whether this file could not be written.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.0.iter().any(|failure| failure.path == path)
+    }
+
     /// Whether every file was written.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -13,6 +13,7 @@ mod parallel;
 mod pass;
 mod phases;
 mod slices;
+mod warnings;
 mod sorted;
 mod telemetry;
 
@@ -61,7 +62,7 @@ pub fn finish(dir: &Path, progress: &dyn Progress) -> Result<RunResult, RunError
     }
     let mut reader = JournalReader::open(&journal)?;
     let told = Told::of(&reader, dir)?;
-    let tokenizer = told.tokenizer(|plan| Ok(Tokenizer::load(&plan.tokenizer())?))?;
+    let tokenizer = told.tokenizer(|plan| Ok(plan.load_tokenizer()?))?;
     let mut pass = told.begin(tokenizer)?;
     pass.drain(&mut reader, Batch::default(), &|done| progress.finishing(done, None));
     told.end(pass, &reader, progress)
@@ -154,7 +155,11 @@ impl RunResult {
 
     /// The same result of a run whose journal could not take all records.
     pub(crate) fn with_lost_records(mut self, source: RecordError) -> Self {
-        self.unwritten = Some(RunError::RecordsLost { dir: self.artifacts.dir.clone(), source });
+        let beside = match self.unwritten.take() {
+            Some(RunError::Unwritten { names, .. }) => format!("; not written at all: {names}"),
+            _ => String::new(),
+        };
+        self.unwritten = Some(RunError::RecordsLost { dir: self.artifacts.dir.clone(), beside, source });
         self
     }
 

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use loadgen_metrics::{Quality, QualityInput, RunFacts, ScheduleFacts, Summary};
@@ -13,11 +13,12 @@ use loadgen_record::{PartialFile, keys};
 use loadgen_report::console::{self, Options};
 use loadgen_report::{RunInfo, html, outputs_json, summary_csv, summary_json};
 
+use super::files::put;
 use super::pass::Done;
-use super::{genai_perf, phases};
 use super::sorted::Sorter;
 use super::telemetry::Scraped;
 use super::{Collected, RunResult, report};
+use super::{genai_perf, phases, warnings};
 use crate::artifacts::Artifacts;
 use crate::error::RunError;
 use crate::notes::Notes;
@@ -51,6 +52,7 @@ pub(super) fn write(
         parquet.add_metadata(keys::MEASUREMENT_QUALITY, compact(&quality));
         Ok(parquet.finish()?)
     });
+    warnings::say(&summary, info.product != "loadgen", progress);
     failures.put(&artifacts.measurement_quality(), &(pretty(&quality) + "\n"));
     failures.put(&artifacts.provenance(), &provenance.render());
 
@@ -90,6 +92,7 @@ pub(super) fn write(
         let is_partial = is_killed || !failures.is_empty();
         failures.note(&marker, ready(&marker, info.was_cancelled, is_partial));
     }
+    files.retain(|(_, path)| !failures.has(path));
     let unwritten = failures.into_error(&artifacts.dir);
     RunResult { summary, quality, artifacts, fell_behind, unwritten, plan, info, slos, timeline, files }
 }
@@ -228,10 +231,10 @@ fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data serialises")
 }
 
-/// Says that nothing more will come, and whether something is missing. Readable by its owner alone, as AIPerf's.
+/// Says that nothing more will come, and whether something is missing. Readable by its owner alone, as
+/// AIPerf's.
 fn ready(path: &Path, was_cancelled: bool, partial: bool) -> Result<(), RunError> {
     let text = format!(r#"{{"ready":true,"was_cancelled":{was_cancelled},"partial":{partial}}}"#);
-    let mut options = fs::OpenOptions::new();
-    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(RunError::write(path))
+    put(path, &text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(RunError::write(path))
 }

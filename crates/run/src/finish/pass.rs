@@ -181,8 +181,18 @@ impl Pass {
         let lost = self.derive.records(reader.unfinished().into_iter().map(lost));
         self.push(lost);
         self.parquet.write(|parquet| Ok(parquet.end_rows()?));
-        let Collectors { mut aggregator, quality, timeline, jsonl, raw, answers, export, spans, mut damage, .. } =
-            self.collectors;
+        let Collectors {
+            mut aggregator,
+            quality,
+            timeline,
+            jsonl,
+            raw,
+            answers,
+            export,
+            spans,
+            mut damage,
+            ..
+        } = self.collectors;
         let mut failures = Failures::default();
         failures.end(jsonl, complete);
         failures.end(raw, complete);
@@ -294,6 +304,7 @@ fn lost(started: Started) -> RequestRecord {
         good: None,
         degraded: false,
         cancelled_at: None,
+        images: 0,
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn record(start: i64, chunks: usize) -> RawRecord {
         },
         degraded: false,
         cancelled_at: None,
+        images: 0,
         trail: None,
         exchange: None,
     }

@@ -166,6 +166,7 @@ fn record(late: &Late, first: u64, anchor: Option<(u64, i64)>) -> RawRecord {
         },
         degraded: false,
         cancelled_at: None,
+        images: 0,
         trail: Some(Box::new(StreamTrail {
             local: late.local,
             remote: late.remote,
@@ -403,6 +404,7 @@ fn record_of(seen: Observation) -> RawRecord {
         chunks: seen.chunks,
         degraded: false,
         cancelled_at: None,
+        images: 0,
         trail: seen.trail,
         exchange: seen.exchange,
     }
