@@ -1,11 +1,10 @@
 //! Options about the server, and the tokenizer that stands for its model.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::values;
+use super::values::{self, Patience};
 
 /// The server under test.
 #[derive(Debug, Clone, Args)]
@@ -70,9 +69,9 @@ pub(crate) struct EndpointArgs {
     #[arg(long, value_name = "FIELDS", num_args = 1..)]
     pub(crate) extra_inputs: Vec<String>,
 
-    /// Give up on a request after this many seconds; 0 never does
-    #[arg(long, value_name = "SECONDS", default_value = "21600", value_parser = values::seconds)]
-    pub(crate) request_timeout_seconds: Duration,
+    /// Give up on a request after this many seconds; 0 and `inf` never do
+    #[arg(long, value_name = "SECONDS", default_value = "21600", value_parser = values::seconds_or_forever)]
+    pub(crate) request_timeout_seconds: Patience,
 
     /// Send `max_tokens` in place of `max_completion_tokens`
     #[arg(long)]
@@ -123,6 +122,10 @@ pub(crate) struct TokenizerArgs {
     /// cache; the model's name when absent
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) tokenizer: Option<String>,
+
+    /// Count prompts in the model's chat template, which lies beside its tokenizer, as its server does
+    #[arg(long)]
+    pub(crate) apply_chat_template: bool,
 
     /// Branch, tag or commit of a hub tokenizer
     #[arg(long, value_name = "REVISION", default_value = "main")]

@@ -95,7 +95,7 @@ const TOKENIZER: &[Flag] = &[
     works("--tokenizer", One),
     works("--tokenizer-revision", One),
     no_effect("--tokenizer-trust-remote-code", Switch, NO_CODE),
-    not_yet("--apply-chat-template", Switch, "prompts are counted as their text"),
+    works("--apply-chat-template", Switch),
 ];
 
 const INPUT: &[Flag] = &[

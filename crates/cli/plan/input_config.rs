@@ -37,7 +37,11 @@ pub(super) fn input_config(
     if let Some(slos) = slos(args) {
         config.insert("slos".into(), slos);
     }
-    config.insert("tokenizer".into(), json!({ "name": tokenizer }));
+    let mut tokenizer = json!({ "name": tokenizer });
+    if args.tokenizer.apply_chat_template {
+        tokenizer["apply_chat_template"] = json!(true);
+    }
+    config.insert("tokenizer".into(), tokenizer);
     config.extend(telemetry::echo(&args.telemetry).map(|(key, value)| (key.to_owned(), value)));
     config.insert("runtime".into(), json!({ "ui": args.service.ui.as_deref().unwrap_or("simple") }));
     Value::Object(config)

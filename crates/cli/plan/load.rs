@@ -152,7 +152,9 @@ fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
         }
         return false;
     };
-    let timed = args.input.custom_dataset_type.is_some() && super::workload::first_row_has_timestamp(path);
+    // Only what was named a trace is one: other files may have times, and are asked for by --fixed-schedule.
+    let is_trace = args.input.custom_dataset_type.as_deref().map(word).as_deref() == Some("mooncake_trace");
+    let timed = is_trace && super::workload::first_row_has_timestamp(path);
     if timed && rate {
         faults.add(
             "--request-rate",

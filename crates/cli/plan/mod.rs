@@ -27,7 +27,9 @@ use serde_json::Value;
 
 use crate::args::ProfileArgs;
 use crate::args::output::OutputArgs;
+use crate::args::values::Patience;
 use crate::ceiling;
+use crate::ui::Ui;
 pub(crate) use environment::{Environment, VARIABLES};
 pub(crate) use faults::Faults;
 
@@ -81,20 +83,19 @@ pub(crate) fn resolve(
 
     let seed = args.input.random_seed.map_or_else(fresh_seed, Seed);
     notices.extend(environment.without_effect.clone().map(Notice::Warning));
-    let endpoint = endpoint::endpoint(args, environment, &mut faults);
+    let endpoint = endpoint::endpoint(args, environment, &mut faults, &mut notices);
     let targets = endpoint::targets(servers, &mut faults);
     let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
     let sources = connector.as_ref().map_or(&[][..], |connector| &connector.source_addresses);
     endpoint::check_source_addresses(&targets, sources, &mut faults);
     let load = load::load(args, &mut faults, &mut notices);
     let policy = policy::policy(args, environment, &load, &mut faults);
-    let workload = endpoint
-        .as_ref()
-        .and_then(|endpoint| workload::workload(args, &load, endpoint.kind, &mut faults));
-    let beside =
-        telemetry::beside(args, environment, servers, &targets, &load, &mut faults, &mut notices);
+    let workload =
+        endpoint.as_ref().and_then(|endpoint| workload::workload(args, &load, endpoint.kind, &mut faults));
+    let beside = telemetry::beside(args, environment, servers, &targets, &load, &mut faults, &mut notices);
     let hub = Hub::new(connector.clone().unwrap_or_default());
     let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
+    faults.take("--ui", Ui::named(args.service.ui.as_deref()));
     if args.output.failed_request_threshold.is_some_and(|share| share > 1.0) {
         faults.add("--failed-request-threshold", "expected a share from 0 to 1");
     }
@@ -173,6 +174,7 @@ pub(crate) fn resolve(
             TokenizerSource::File(path) => Some(path),
         },
         tokenizer_name,
+        apply_chat_template: args.tokenizer.apply_chat_template,
         failed_request_threshold: args.output.failed_request_threshold,
         slice_duration_ns: args
             .output
@@ -213,7 +215,10 @@ pub(crate) fn resolve(
         policy,
         workers: (args.service.workers_max.into_iter().chain(environment.workers_cap).min())
             .map(|workers| workers as usize),
-        request_timeout_ns: nanoseconds(args.endpoint.request_timeout_seconds).filter(|timeout| *timeout > 0),
+        request_timeout_ns: match args.endpoint.request_timeout_seconds {
+            Patience::Until(timeout) => nanoseconds(timeout).filter(|timeout| *timeout > 0),
+            Patience::Forever => None,
+        },
         drain_on_interrupt_ns: args.service.drain_on_interrupt.and_then(nanoseconds).unwrap_or(0),
         declarations: args.output.provenance.clone(),
         attachments: args.output.attach.clone(),

@@ -40,6 +40,7 @@ fn common(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults) -> Co
         model_selection: model_selection(args, faults),
         system_prompt: system_prompt(args, endpoint, faults),
         ranks: ranks(endpoint),
+        in_chat_template: args.tokenizer.apply_chat_template,
     }
 }
 

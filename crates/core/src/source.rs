@@ -65,6 +65,13 @@ pub trait CountTokens: Send + Sync {
     /// tokens. The last one is `text.len()`.
     fn token_ends(&self, text: &str) -> Vec<usize>;
 
+    /// How many tokens `messages`, a JSON array as chat endpoints take it, have in the model's own chat
+    /// template, with the beginning of an answer; `None` where there is no template for it.
+    fn count_chat(&self, messages: &[u8]) -> Option<usize> {
+        let _ = messages;
+        None
+    }
+
     /// Appends what [`token_ends`](Self::token_ends) gives to `ends`, whose memory is used again. What
     /// was in it stays as it is.
     fn token_ends_into(&self, text: &str, ends: &mut Vec<usize>) {
@@ -79,6 +86,10 @@ impl<T: CountTokens + ?Sized> CountTokens for Arc<T> {
 
     fn token_ends(&self, text: &str) -> Vec<usize> {
         (**self).token_ends(text)
+    }
+
+    fn count_chat(&self, messages: &[u8]) -> Option<usize> {
+        (**self).count_chat(messages)
     }
 
     fn token_ends_into(&self, text: &str, ends: &mut Vec<usize>) {

@@ -51,7 +51,11 @@ fn carry_out(
     stop: &StopSignal,
 ) -> Result<RunResult, RunError> {
     let clock = SystemClock::start();
-    let tokenizer = Tokenizer::load(&plan.report.tokenizer())?;
+    let tokenizer = plan.report.load_tokenizer()?;
+    if plan.report.apply_chat_template && !tokenizer.has_template() {
+        let note = "--apply-chat-template: no chat template lies beside the tokenizer: prompts are counted as their text";
+        progress.note(Level::Warning, note);
+    }
     let dataset = load_dataset(plan, &tokenizer, progress)?;
     let endpoint = Arc::new(Endpoint::new(plan.endpoint.clone())?);
     let phases = Phases::of(plan, &dataset)?;

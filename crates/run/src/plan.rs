@@ -7,7 +7,7 @@ use loadgen_engine::{Cancellation, Policy};
 use loadgen_metrics::{CeilingCited, MetricConfig, SloSet, Thresholds};
 use loadgen_report::ExperimentRun;
 use loadgen_schedule::{ArrivalProcess, StopCondition};
-use loadgen_tokens::TokenizerSource;
+use loadgen_tokens::{Tokenizer, TokenizerError, TokenizerSource};
 use loadgen_wire::{ConnectorConfig, EndpointConfig, EndpointKind, Target};
 use loadgen_workload::WorkloadConfig;
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,9 @@ pub struct ReportPlan {
     pub tokenizer_file: Option<PathBuf>,
     /// The tokenizer's name.
     pub tokenizer_name: String,
+    /// Whether prompts are counted in the model's chat template.
+    #[serde(default)]
+    pub apply_chat_template: bool,
     /// The share of failed requests above which the run is a failure.
     pub failed_request_threshold: Option<f64>,
     /// Which files are wanted.
@@ -199,6 +202,12 @@ impl ReportPlan {
     /// The root of everything random.
     pub fn root(&self) -> Seed {
         Seed(self.seed)
+    }
+
+    /// Loads the tokenizer, with its chat template where prompts are counted in it.
+    pub fn load_tokenizer(&self) -> Result<Tokenizer, TokenizerError> {
+        let source = self.tokenizer();
+        if self.apply_chat_template { Tokenizer::load_with_template(&source) } else { Tokenizer::load(&source) }
     }
 
     /// Where the tokenizer comes from.

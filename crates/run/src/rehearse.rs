@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use loadgen_core::SystemClock;
-use loadgen_tokens::Tokenizer;
 use loadgen_wire::{Connector, Endpoint};
 use loadgen_workload::{Dataset, Origin};
 
@@ -25,7 +24,7 @@ pub struct Rehearsal {
 
 /// Prepares `plan` as a run would: its tokenizer, its dataset, the first request's body, its phases.
 pub fn rehearse(plan: &RunPlan) -> Result<Rehearsal, RunError> {
-    let tokenizer = Tokenizer::load(&plan.report.tokenizer())?;
+    let tokenizer = plan.report.load_tokenizer()?;
     let origin = Origin { seed: plan.report.root(), is_given: plan.report.random_seed.is_some() };
     let models: Vec<Arc<str>> = plan.report.models.iter().map(|model| Arc::from(model.as_str())).collect();
     let dataset = Dataset::load(&plan.workload, &tokenizer, origin, &models)?;

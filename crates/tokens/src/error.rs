@@ -39,6 +39,14 @@ pub enum TokenizerError {
         #[source]
         source: std::io::Error,
     },
+    /// A chat template that cannot be read.
+    #[error("the chat template in {} cannot be read: {reason}; leave out --apply-chat-template", path.display())]
+    Template {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file that is not a tokenizer.
     #[error("{} is not a tokenizer: {reason}", path.display())]
     Invalid {

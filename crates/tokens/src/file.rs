@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::chat::ChatTemplate;
 use crate::error::TokenizerError;
 
 /// Files beside `tokenizer.json` that may declare the special tokens, the first one wins.
@@ -18,6 +19,7 @@ pub(crate) struct FileTokenizer {
     fingerprint: String,
     separator: Option<Arc<str>>,
     special_tokens_added: u32,
+    template: Option<ChatTemplate>,
 }
 
 impl FileTokenizer {
@@ -42,7 +44,24 @@ impl FileTokenizer {
             fingerprint: format!("{:x}", Sha256::digest(&bytes)),
             separator,
             special_tokens_added: u32::try_from(special_tokens_added).unwrap_or(u32::MAX),
+            template: None,
         })
+    }
+
+    /// The same with its chat template, if one lies beside it.
+    pub(crate) fn with_template(self, path: &Path) -> Result<Self, TokenizerError> {
+        Ok(Self { template: ChatTemplate::beside(path)?, ..self })
+    }
+
+    /// Tokens of messages in the chat template; `None` without one, and where it refuses them.
+    pub(crate) fn count_chat(&self, messages: &[u8]) -> Option<usize> {
+        let text = self.template.as_ref()?.render(messages).ok()?;
+        Some(self.count(&text))
+    }
+
+    /// Whether it has its chat template.
+    pub(crate) fn has_template(&self) -> bool {
+        self.template.is_some()
     }
 
     pub(crate) fn name(&self) -> &str {

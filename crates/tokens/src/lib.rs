@@ -12,6 +12,7 @@
 //! of a tokenizer goes through the [`Download`] hook that the caller brings.
 
 mod builtin;
+mod chat;
 mod error;
 mod file;
 mod hub;

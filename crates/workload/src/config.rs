@@ -204,6 +204,8 @@ pub struct CommonConfig {
     pub system_prompt: Option<String>,
     /// Whether the endpoint ranks passages: texts named `query` and `passages` are then what is ranked.
     pub ranks: bool,
+    /// Whether prompts are counted in the model's chat template (`--apply-chat-template`).
+    pub in_chat_template: bool,
 }
 
 /// The format of an input file (`--custom-dataset-type`).

@@ -133,7 +133,7 @@ impl Dataset {
             let opening = self.0.opening(number);
             let turns = (0..self.0.turns(number))
                 .map(|turn| {
-                    let prompt = Conversation::assemble(&opening, self.0.asked(number, turn));
+                    let prompt = Conversation::assemble(&opening, self.0.asked(number, turn), false);
                     self.0.turn(number, turn, &session_id, prompt, None)
                 })
                 .collect();

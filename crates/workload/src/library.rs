@@ -15,7 +15,7 @@ use crate::dataset::Origin;
 use crate::draw::{Purpose, PythonRandom, Streams, corpus_seed};
 use crate::error::WorkloadError;
 use crate::sampler::Sampler;
-use crate::synthetic::Synthetic;
+use crate::synthetic::{Added, Synthetic};
 use crate::system_prompt::before_messages;
 use crate::trace::{Input, Row, SessionName, Trace, block_sizes, nanoseconds};
 
@@ -94,6 +94,8 @@ impl Library {
                 config.osl.map_or(Ok(()), |osl| osl.check("--osl"))?;
                 let added = tokenizer.special_tokens_added();
                 let corpus = corpus()?;
+                let (once, around) = tokenizer.chat_overhead();
+                let added = Added { by_server: added, once, around };
                 let synthetic = Synthetic::new(config, corpus.clone(), added, seed)?;
                 (Content::Synthetic(synthetic), Some(corpus), &config.common)
             }
@@ -159,6 +161,11 @@ impl Library {
             Content::Synthetic(synthetic) => u64::from(synthetic.all_turns()),
             Content::Trace(trace) => trace.rows.len() as u64,
         }
+    }
+
+    /// Whether prompts are counted in the chat template.
+    pub(crate) fn counts_in_chat_template(&self) -> bool {
+        self.common.in_chat_template
     }
 
     /// Whether a turn is sent with what was said before it.

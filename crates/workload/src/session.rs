@@ -31,7 +31,7 @@ impl Conversation {
 
     /// The prompt of a part after what was said, and its tokens: exact where all text was made to measure,
     /// else left to be counted.
-    pub(crate) fn assemble(said: &Opening, asked: Asked) -> (Prompt, InputTokens) {
+    pub(crate) fn assemble(said: &Opening, asked: Asked, in_chat_template: bool) -> (Prompt, InputTokens) {
         match asked {
             Asked::Messages { messages, tools } => {
                 let tokens = InputTokens::CountJson(messages.clone());
@@ -50,6 +50,7 @@ impl Conversation {
                 let exact = said.tokens.zip(tokens).map(|(said, asked)| said.saturating_add(asked));
                 let messages: Vec<Message> = said.messages.iter().cloned().chain([message]).collect();
                 let tokens = match exact {
+                    _ if in_chat_template => InputTokens::Chat(spoken(&messages)),
                     // A body without text has no tokens, rather than none at all.
                     Some(0) => InputTokens::Unknown,
                     Some(tokens) => InputTokens::Exact(tokens),
@@ -59,6 +60,22 @@ impl Conversation {
             }
         }
     }
+}
+
+/// Who says what, to be counted in a chat template. Several texts of a message follow one another.
+fn spoken(messages: &[Message]) -> Vec<(Role, Rope)> {
+    messages
+        .iter()
+        .map(|message| {
+            let mut text = message.text.clone();
+            for part in &message.parts {
+                if let Part::Text(further) = part {
+                    text.extend(further);
+                }
+            }
+            (message.role, text)
+        })
+        .collect()
 }
 
 /// The texts of all messages, to be counted.
@@ -97,7 +114,7 @@ impl Session for Conversation {
             }
             _ => None,
         };
-        let prompt = Self::assemble(&self.said, asked);
+        let prompt = Self::assemble(&self.said, asked, self.library.counts_in_chat_template());
         if let Some((message, tokens)) = own {
             self.said.push(message, tokens);
         }

@@ -54,13 +54,30 @@ struct Rankings {
     tokens: Box<[u32]>,
 }
 
+/// Tokens that a server puts around a prompt of its own accord.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// By its tokenizer, around every text.
+    pub(crate) by_server: u32,
+    /// By the chat template, once a request; where prompts are counted in it.
+    pub(crate) once: u32,
+    /// By the chat template, around each message.
+    pub(crate) around: u32,
+}
+
+impl Added {
+    /// By the chat template, to a turn's own length.
+    fn to_turn(self, is_first: bool) -> u32 {
+        if is_first { self.once + self.around } else { self.around }
+    }
+}
+
 impl Synthetic {
-    /// `added` is how many tokens a server puts around a prompt of its own accord; they are taken off
-    /// the mean, so that the server sees the wanted length.
+    /// What is `added` is taken off the lengths, so that the server sees the wanted ones.
     pub(crate) fn new(
         config: &SyntheticConfig,
         corpus: Arc<Corpus>,
-        added: u32,
+        added: Added,
         seed: Seed,
     ) -> Result<Self, WorkloadError> {
         check(config)?;

@@ -8,6 +8,7 @@ use loadgen_core::Seed;
 use crate::config::{LengthDistribution, PairedLengths, SyntheticConfig};
 use crate::draw::{Purpose, PythonRandom, Streams, length};
 use crate::error::WorkloadError;
+use crate::synthetic::Added;
 
 /// One figure for each turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,20 +86,17 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Draws them. `added` is how many tokens a server adds to a prompt on its own.
-    pub(super) fn draw(config: &SyntheticConfig, added: u32, seed: Seed) -> Result<Self, WorkloadError> {
+    /// Draws them. `added` is what a server adds to a prompt on its own.
+    pub(super) fn draw(config: &SyntheticConfig, added: Added, seed: Seed) -> Result<Self, WorkloadError> {
         let (starts, turns) = starts(config, seed)?;
-        let texts = turns as usize * config.batch.max(1) as usize;
         let (isl, osl) = match &config.pairs {
             Some(pairs) => {
-                let (isl, osl) = paired(pairs, config, turns, added, seed);
+                let (isl, osl) = paired(pairs, config, &starts, added, seed);
                 (isl, Some(osl))
             }
             None => {
-                let isl = whole(config.isl);
-                let isl = LengthDistribution { mean: (isl.mean - f64::from(added)).max(0.0), ..isl };
                 (
-                    Column::drawn(isl, texts, seed, Purpose::PromptLength),
+                    prompt_lengths(config, &starts, added, seed),
                     // A mean below one token asks for nothing.
                     config
                         .osl
@@ -141,14 +139,37 @@ fn starts(config: &SyntheticConfig, seed: Seed) -> Result<(Starts, u32), Workloa
     Ok((Starts::Each(starts.into()), all))
 }
 
+/// Tokens of each text.
+fn prompt_lengths(config: &SyntheticConfig, starts: &Starts, added: Added, seed: Seed) -> Column {
+    let isl = whole(config.isl);
+    let isl = LengthDistribution { mean: (isl.mean - f64::from(added.by_server)).max(0.0), ..isl };
+    let of_turn = |is_first: bool| match f64::from(added.to_turn(is_first)) {
+        0.0 => isl,
+        added => LengthDistribution { mean: (isl.mean - added).max(1.0), ..isl },
+    };
+    let mut random = PythonRandom::derive(seed, Purpose::PromptLength.name());
+    let is_single = matches!(starts, Starts::Even(1));
+    if isl.stddev <= 0.0 && (is_single || of_turn(true) == of_turn(false)) {
+        return Column::Same(length(of_turn(true), &mut random));
+    }
+    let mut all = Vec::new();
+    for conversation in 0..config.entries {
+        for turn in 0..starts.turns(conversation) {
+            all.extend((0..config.batch.max(1)).map(|_| length(of_turn(turn == 0), &mut random)));
+        }
+    }
+    Column::Each(all.into())
+}
+
 fn paired(
     pairs: &PairedLengths,
     config: &SyntheticConfig,
-    turns: u32,
-    added: u32,
+    starts: &Starts,
+    added: Added,
     seed: Seed,
 ) -> (Column, Column) {
-    let drawn: Vec<(u32, u32)> = match pairs {
+    let turns = (0..config.entries).map(|conversation| starts.turns(conversation)).sum::<u32>();
+    let mut drawn: Vec<(u32, u32)> = match pairs {
         PairedLengths::Mix(mix) => {
             let mut random = PythonRandom::derive(seed, Purpose::SequenceLength.name());
             (0..turns).map(|_| mix.draw(&mut random)).collect()
@@ -157,9 +178,17 @@ fn paired(
             let streams = Streams::new(seed, Purpose::RangeLength);
             let isl = config.isl.mean as u32;
             let osl = config.osl.map_or(1, |osl| osl.mean as u32);
-            (0..u64::from(turns)).map(|turn| range.draw(isl, osl, added, &mut streams.at(turn))).collect()
+            (0..u64::from(turns))
+                .map(|turn| range.draw(isl, osl, added.by_server, &mut streams.at(turn)))
+                .collect()
         }
     };
+    for conversation in 0..config.entries {
+        for turn in 0..starts.turns(conversation) {
+            let (isl, _) = &mut drawn[(starts.first(conversation) + turn) as usize];
+            *isl = isl.saturating_sub(added.to_turn(turn == 0)).max(1);
+        }
+    }
     // All texts of a turn have its length.
     let batch = config.batch.max(1) as usize;
     let isl = drawn.iter().flat_map(|(isl, _)| std::iter::repeat_n(*isl, batch)).collect();
@@ -204,7 +233,7 @@ mod tests {
     /// is what its request has more than the one before it, less the eight tokens of the reply.
     #[test]
     fn lengths_are_those_of_aiperf_for_one_seed() {
-        let tables = Tables::draw(&config(4.0, 0.0, 0.0), 0, Seed(1)).unwrap();
+        let tables = Tables::draw(&config(4.0, 0.0, 0.0), Added::default(), Seed(1)).unwrap();
         assert_eq!(tables.turns, 12);
         let first_turns: Vec<u32> =
             (0..4).map(|conversation| tables.isl.at(tables.starts.first(conversation) as usize)).collect();
@@ -214,17 +243,19 @@ mod tests {
 
     #[test]
     fn what_does_not_vary_takes_no_room() {
-        let tables = Tables::draw(&config(0.9, 0.0, 0.0), 1, Seed(1)).unwrap();
+        let tables =
+            Tables::draw(&config(0.9, 0.0, 0.0), Added { by_server: 1, ..Added::default() }, Seed(1))
+                .unwrap();
         assert_eq!((tables.isl, tables.osl), (Column::Same(31), Some(Column::Same(8))));
         let none = SyntheticConfig { osl: None, ..SyntheticConfig::default() };
-        let tables = Tables::draw(&none, 0, Seed(1)).unwrap();
+        let tables = Tables::draw(&none, Added::default(), Seed(1)).unwrap();
         assert_eq!((tables.osl, tables.delay_ms), (None, None));
     }
 
     #[test]
     fn turns_vary_and_first_turns_do_not_wait() {
         let config = SyntheticConfig { entries: 500, ..config(0.0, 2.0, 10.0) };
-        let tables = Tables::draw(&config, 0, Seed(3)).unwrap();
+        let tables = Tables::draw(&config, Added::default(), Seed(3)).unwrap();
         let turns: Vec<u32> = (0..500).map(|conversation| tables.starts.turns(conversation)).collect();
         assert_eq!(turns.iter().sum::<u32>(), tables.turns);
         assert!(turns.iter().all(|turns| *turns >= 1) && turns.iter().any(|turns| *turns > 4));
@@ -237,9 +268,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_template_adds_is_taken_off() {
+        let added = Added { by_server: 1, once: 3, around: 4 };
+        let plain = SyntheticConfig { turns: LengthDistribution::constant(1.0), ..config(0.0, 0.0, 0.0) };
+        assert_eq!(Tables::draw(&plain, added, Seed(1)).unwrap().isl, Column::Same(24));
+        let tables = Tables::draw(&config(0.0, 0.0, 0.0), added, Seed(1)).unwrap();
+        assert_eq!((0..6).map(|turn| tables.isl.at(turn)).collect::<Vec<_>>(), [24, 27, 27, 24, 27, 27]);
+        let mix = PairedLengths::Mix("10,2:100".parse().unwrap());
+        let paired = SyntheticConfig { pairs: Some(mix), ..config(0.0, 0.0, 0.0) };
+        let tables = Tables::draw(&paired, added, Seed(1)).unwrap();
+        assert_eq!((0..3).map(|turn| tables.isl.at(turn)).collect::<Vec<_>>(), [3, 6, 6]);
+    }
+
+    #[test]
     fn more_turns_than_can_be_numbered_are_refused() {
         let many = SyntheticConfig { entries: u32::MAX, ..config(0.0, 0.0, 0.0) };
-        let error = Tables::draw(&many, 0, Seed(1)).unwrap_err().to_string();
+        let error = Tables::draw(&many, Added::default(), Seed(1)).unwrap_err().to_string();
         assert!(error.contains("--conversation-turn-mean 3"), "{error}");
     }
 }
