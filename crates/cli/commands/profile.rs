@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     };
     check_mock_profiles(args)?;
     if let Some(experiment) = study::Experiment::of(args, argv)? {
-        let plans = study::rehearse(&experiment, argv, &environment, &stand_in, args.service.dry_run)?;
+        let plans = study::rehearse(&experiment, args, argv, &environment, &stand_in)?;
         if args.service.dry_run {
             super::print(&plans)?;
             return Ok(ExitStatus::Success);
@@ -74,6 +74,10 @@ pub(super) fn show(result: &RunResult) -> Result<()> {
 
 /// Says what was wrong with a run as a whole, and gives its exit code.
 pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> ExitStatus {
+    if let Some(failure) = result.failure() {
+        crate::ui::error(failure);
+        return ExitStatus::Failure;
+    }
     if result.nothing_succeeded() {
         let counts = &result.summary.counts;
         say!(
@@ -90,10 +94,7 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
     if result.too_many_failed() {
         say!("error: more requests failed than --failed-request-threshold allows");
     }
-    if let Some(failure) = result.failure() {
-        crate::ui::error(failure);
-    }
-    if result.nothing_succeeded() || result.too_many_failed() || result.failure().is_some() {
+    if result.nothing_succeeded() || result.too_many_failed() {
         return ExitStatus::Failure;
     }
     if let Some(fell_behind) = &result.fell_behind {
@@ -113,17 +114,10 @@ fn gist(error: &ErrorDetail) -> &str {
     error.cause.as_deref().filter(|_| is_exception).unwrap_or(&error.message)
 }
 
-fn ui(args: &ProfileArgs) -> Result<Ui> {
+fn ui(args: &ProfileArgs) -> Result<Ui, Faults> {
     let mut faults = Faults::default();
-    let ui = match args.service.ui.as_deref().map(word).as_deref() {
-        None | Some("simple" | "dashboard") => Ui::Auto,
-        Some("none") => Ui::None,
-        Some(other) => {
-            faults.add("--ui", format!("{other:?} is not known: expected dashboard, simple or none"));
-            Ui::None
-        }
-    };
-    Ok(faults.into_result(ui)?)
+    let ui = faults.take("--ui", Ui::named(args.service.ui.as_deref()));
+    faults.into_result(ui.unwrap_or(Ui::None))
 }
 
 /// How much is said, and how often.
@@ -222,6 +216,8 @@ pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progre
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
+            // A file that outgrows `ulimit -f` is to be a write that fails, not the end of the process.
+            let _ = signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32));
             let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
                 signal(SignalKind::interrupt()),
                 signal(SignalKind::terminate()),

@@ -47,7 +47,18 @@ fn without_secrets(option: &str, text: &str) -> String {
                 _ => redact(text).into_owned(),
             }
         }
+        "--variant" | "--sweep-variant" => {
+            text.split(',').map(without_secret_setting).collect::<Vec<_>>().join(",")
+        }
         _ => text.to_owned(),
+    }
+}
+
+/// A setting of a point of a sweep, `api-key=…`, its value hidden when the option is a secret.
+fn without_secret_setting(setting: &str) -> String {
+    match setting.split_once('=') {
+        Some((option, _)) if option.replace('_', "-").ends_with("api-key") => format!("{option}={REDACTED}"),
+        _ => redact(setting).into_owned(),
     }
 }
 

@@ -19,8 +19,10 @@ use super::design::Experiment;
 use super::record::{Record, RunRecord};
 use super::results::read_samples;
 use super::{echo, files};
+use crate::args::ProfileArgs;
 use crate::commands::profile::{conclude, show};
 use crate::exit::ExitStatus;
+use crate::mock_child::SCHEME;
 use crate::plan::{self, Environment, Faults, Notice, Planned, Servers};
 
 /// How often a rest looks for an interrupt.
@@ -29,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What the runs are made of, and what is known of them so far.
 pub(super) struct Lab<'a> {
     pub(super) experiment: &'a Experiment,
+    /// The options of the command itself.
+    pub(super) base: &'a ProfileArgs,
     pub(super) argv: &'a [OsString],
     pub(super) environment: &'a Environment,
     pub(super) servers: &'a Servers,
@@ -64,7 +68,8 @@ impl Lab<'_> {
     /// The plan of one run, in its own folder, under its own seed.
     fn plan(&mut self, cell: Cell) -> Result<RunPlan> {
         let args = &self.experiment.args[cell.variation];
-        let Planned { run, notices, .. } = plan::resolve(args, self.argv, self.environment, self.servers)?;
+        let servers = servers_of(args, self.base, self.servers)?;
+        let Planned { run, notices, .. } = plan::resolve(args, self.argv, self.environment, &servers)?;
         self.note(&notices);
         Ok(placed(run, self.design(), cell, &self.dir, &self.record.sweep_id))
     }
@@ -100,6 +105,22 @@ impl Lab<'_> {
             self.progress.note(Level::Warning, &format!("{error:#}"));
         }
     }
+}
+
+/// The servers of a variation: the command's own, unless the variation has others.
+pub(super) fn servers_of(
+    args: &ProfileArgs,
+    base: &ProfileArgs,
+    servers: &Servers,
+) -> Result<Servers, Faults> {
+    let mut faults = Faults::default();
+    if args.endpoint.urls == base.endpoint.urls {
+        return Ok(Servers { urls: servers.urls.clone(), mock: servers.mock });
+    }
+    if args.endpoint.urls.iter().any(|url| url.starts_with(SCHEME)) {
+        faults.add("--url", "built-in mock servers cannot be swept: start them with `loadgen mock-server`");
+    }
+    faults.into_result(Servers { urls: args.endpoint.urls.clone(), mock: false })
 }
 
 /// What a run came to, from its summary.

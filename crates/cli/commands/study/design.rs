@@ -49,6 +49,14 @@ impl Experiment {
         let criterion = criterion(args, argv, &mut faults);
         let is_sweep = sweep.len() > 1;
         check(study, is_sweep, order, criterion.as_ref(), &mut faults);
+        for path in sweep.iter().flat_map(|(variation, _)| variation.values.keys()) {
+            if is_secret(path) {
+                faults.add(
+                    path,
+                    "a secret cannot be swept, for what is swept shows in the results: set it once",
+                );
+            }
+        }
         let sweep = faults.into_result(sweep)?;
         let (variations, args_of_each): (Vec<_>, Vec<_>) = sweep.into_iter().unzip();
 
@@ -140,6 +148,14 @@ fn sweep(
             Ok((variation, point))
         })
         .collect()
+}
+
+/// Whether what is swept is a secret: the key of the server, or a header, which may be one.
+pub(super) fn is_secret(path: &str) -> bool {
+    path.split('.').any(|part| {
+        let part: String = part.chars().filter(char::is_ascii_alphanumeric).collect();
+        matches!(part.to_ascii_lowercase().as_str(), "apikey" | "header" | "headers")
+    })
 }
 
 fn order(study: &StudyArgs, faults: &mut Faults) -> Order {
@@ -286,4 +302,27 @@ fn notices(study: &StudyArgs, design: &Design, criterion: Option<&Criterion>) ->
         }
     }
     notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_headers_are_secrets_and_tokens_to_generate_are_not() {
+        for secret in ["api-key", "endpoint.api_key", "endpoint.apiKey", "endpoint.headers.X-Auth"] {
+            assert!(is_secret(secret), "{secret}");
+        }
+        for open in ["output-tokens-mean", "datasets.main.prompts.isl.mean", "phases.profiling.rate"] {
+            assert!(!is_secret(open), "{open}");
+        }
+    }
+
+    #[test]
+    fn the_level_of_export_is_named_in_either_spelling() {
+        let named =
+            |words: &[&str]| names_export_level(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(named(&["--export-level", "raw"]) && named(&["--profile-export-level=records"]));
+        assert!(!named(&["--export-http-trace"]));
+    }
 }

@@ -23,7 +23,7 @@ use loadgen_study::{Made, conduct};
 
 pub(crate) use design::Experiment;
 
-use self::bench::Lab;
+use self::bench::{Lab, servers_of};
 use self::record::Record;
 use self::results::Results;
 use crate::args::ProfileArgs;
@@ -34,17 +34,18 @@ use crate::ui::say;
 
 /// Plans every variation against these servers, so that whatever is wrong shows before anything runs.
 /// Says the plans, for `--dry-run`.
-pub(super) fn rehearse(
+pub(crate) fn rehearse(
     experiment: &Experiment,
+    base: &ProfileArgs,
     argv: &[OsString],
     environment: &Environment,
     servers: &Servers,
-    dry_run: bool,
 ) -> Result<String> {
     let design = &experiment.design;
     let mut text = format!("{}\n", in_words(experiment));
     for (variation, args) in design.variations.iter().zip(&experiment.args) {
-        let planned = plan::resolve(args, argv, environment, servers)?;
+        let servers = servers_of(args, base, servers)?;
+        let planned = plan::resolve(args, argv, environment, &servers)?;
         if planned.run.report.fixed_schedule
             && let Some(flag) = experiment.lists.first()
         {
@@ -56,7 +57,7 @@ pub(super) fn rehearse(
             );
             faults.into_result(())?;
         }
-        if dry_run {
+        if base.service.dry_run {
             let rehearsal = loadgen_run::rehearse(&planned.run)?;
             if design.is_sweep() {
                 text.push_str(&format!("\n{}\n", variation.label));
@@ -78,7 +79,8 @@ pub(super) fn run(
 ) -> Result<ExitStatus> {
     let design = &experiment.design;
     // The folder is named by the first variation, as in AIPerf.
-    let first = plan::resolve(&experiment.args[0], argv, environment, servers)?;
+    let first = &experiment.args[0];
+    let first = plan::resolve(first, argv, environment, &servers_of(first, args, servers)?)?;
     let dir = first.run.report.artifacts.dir.clone();
     let constraints = experiment.constraints.iter().map(ToString::to_string).collect();
     let sweep_id = uuid::Uuid::new_v4().to_string();
@@ -93,6 +95,7 @@ pub(super) fn run(
     record.write(&dir)?;
     let mut lab = Lab {
         experiment,
+        base: args,
         argv,
         environment,
         servers,

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use loadgen_study::Variation;
 use serde_json::{Map, Value};
 
+use super::design::is_secret;
 use crate::args::ProfileArgs;
 use crate::plan::Faults;
 
@@ -30,19 +31,33 @@ pub(super) fn variants(
     let mut names = HashSet::new();
     let mut points = Vec::new();
     for (index, text) in texts.iter().enumerate() {
-        let Some(variant) = faults.take("--variant", parse(text)) else { continue };
+        // A point may hold what nobody is to see: faults say which point it is, not what it says.
+        let fault = |what: &str| format!("point {}: {what}", index + 1);
+        let variant = match parse(text) {
+            Ok(variant) => variant,
+            Err(what) => {
+                faults.add(
+                    "--variant",
+                    fault(&format!("{what}: expected \"[NAME:] OPTION=VALUE, OPTION=VALUE\"")),
+                );
+                continue;
+            }
+        };
         let name = variant.name.unwrap_or_else(|| format!("v{index}"));
         if !names.insert(name.clone()) {
-            faults.add("--variant", format!("{name:?} is the name of two points: each needs its own"));
+            faults
+                .add("--variant", fault(&format!("{name:?} is the name of two points: each needs its own")));
         }
-        let list = variant.settings.iter().map(|(option, _)| option).find(|option| takes_a_list(option));
-        if let Some(list) = list {
-            faults.add(
-                "--variant",
-                format!(
-                    "{text:?}: --{list} takes a list, and is the same for all points: set it beside them"
-                ),
-            );
+        let mut options = variant.settings.iter().map(|(option, _)| option);
+        if let Some(list) = options.clone().find(|option| takes_a_list(option)) {
+            let what = format!("--{list} takes a list, and is the same for all points: set it beside them");
+            faults.add("--variant", fault(&what));
+            continue;
+        }
+        if let Some(secret) = options.find(|option| is_secret(option)) {
+            let what =
+                format!("--{secret} is a secret, and would show in the results: set it beside the points");
+            faults.add("--variant", fault(&what));
             continue;
         }
         let words = variant
@@ -58,11 +73,9 @@ pub(super) fn variants(
             // clap's own text is a page; its first line says what is wrong.
             Err(error) => {
                 let said = error.to_string();
-                let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                faults.add(
-                    "--variant",
-                    format!("{text:?}: {first}; any option of profile may be set, without its --"),
-                );
+                let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                let what = format!("{first}; any option of profile may be set, without its --");
+                faults.add("--variant", fault(&what));
             }
         }
     }
@@ -83,12 +96,11 @@ fn takes_a_list(option: &str) -> bool {
 }
 
 fn parse(text: &str) -> Result<Variant, String> {
-    let wrong = |what: &str| format!("{text:?}: {what}: expected \"[NAME:] OPTION=VALUE, OPTION=VALUE\"");
     let (name, body) = match text.split_once(':') {
         Some((head, tail)) if !head.contains('=') => {
             let name = head.trim();
             if name.is_empty() {
-                return Err(wrong("no name before the colon"));
+                return Err("no name before the colon".to_owned());
             }
             (Some(name.to_owned()), tail)
         }
@@ -96,18 +108,18 @@ fn parse(text: &str) -> Result<Variant, String> {
     };
     let mut settings: Vec<(String, String)> = Vec::new();
     for item in body.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-        let (option, value) = item.split_once('=').ok_or_else(|| wrong(&format!("{item:?} has no =")))?;
+        let (option, value) = item.split_once('=').ok_or("a setting without =")?;
         let option = option.trim().trim_start_matches("--").replace('_', "-");
         if option.is_empty() {
-            return Err(wrong("no option before the ="));
+            return Err("no option before the =".to_owned());
         }
         if settings.iter().any(|(known, _)| *known == option) {
-            return Err(wrong(&format!("{option} is set twice")));
+            return Err(format!("{option} is set twice"));
         }
         settings.push((option, unquoted(value.trim()).to_owned()));
     }
     if settings.is_empty() {
-        return Err(wrong("no settings"));
+        return Err("no settings".to_owned());
     }
     Ok(Variant { name, settings })
 }
