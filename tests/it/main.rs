@@ -15,6 +15,7 @@
 //! * `experiments`: repeats and sweeps, their folders and what they come to together;
 //! * `golden`: AIPerf's own commands, and what AIPerf left behind;
 //! * `input_errors`: bad input stops before anything is sent;
+//! * `names`: the program under its other names, and configuration files;
 //! * `outputs`: what went over the wire, answers, the log, and files that cannot be written;
 //! * `secrets`: keys never reach a file or a log;
 //! * `streams`: where output goes, and runs that nobody listens to any more.
@@ -32,6 +33,7 @@ mod faults;
 mod golden;
 mod input_errors;
 mod layering;
+mod names;
 mod outputs;
 mod packets;
 mod profile;

@@ -11,6 +11,7 @@ fn secrets_reach_the_server_but_no_file_and_no_log() {
     let output = workspace
         .profiling(&url)
         .args(words("--streaming --concurrency 1 --request-count 4 --isl 10 --osl 3 -v"))
+        .args(words("--export-level raw --export-http-trace --export-outputs-json"))
         .args(["--api-key", "secret-key", "-H", "X-Auth-Token: secret-in-header", "--attach", "deploy.yaml"])
         .output()
         .unwrap();

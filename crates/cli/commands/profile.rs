@@ -205,6 +205,9 @@ enum Press {
     Second,
 }
 
+/// Its number on every Unix that loadgen runs on.
+const SIGXFSZ: i32 = 25;
+
 /// The first Ctrl-C ends the run in order; the second leaves at once.
 pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Result<()> {
     let stop = stop.clone();
@@ -217,7 +220,7 @@ pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progre
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
             // A file that outgrows `ulimit -f` is to be a write that fails, not the end of the process.
-            let _ = signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32));
+            let _ = signal(SignalKind::from_raw(SIGXFSZ));
             let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
                 signal(SignalKind::interrupt()),
                 signal(SignalKind::terminate()),

@@ -85,10 +85,16 @@ pub enum RunError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The journal could not take all records, so the results lack some.
-    #[error("the journal could not take all records: the results in {dir} are of those before")]
+    #[error(
+        "the journal could not take all records: the run stopped there, and the results in {} are of those \
+         before{beside}",
+        dir.display()
+    )]
     RecordsLost {
         /// The run's folder.
         dir: PathBuf,
+        /// What could not be written beside.
+        beside: String,
         /// Why.
         source: RecordError,
     },
