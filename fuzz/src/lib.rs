@@ -5,7 +5,7 @@
 //! `fuzz_targets/` hand these functions to libFuzzer; `tests/smoke.rs` runs them briefly on a plain stable
 //! toolchain.
 
-use loadgen_metrics::{MetricConfig, SloSet};
+use loadgen_metrics::{MetricConfig, Reading, SloSet};
 use loadgen_schedule::{Rate, Sinusoid, Smoothness};
 use loadgen_wire::{
     Appetite, Arrival, EndpointKind, Head, Observation, Part, ResponseDecoder, ResponseFault, ResponseField,
@@ -242,5 +242,28 @@ pub fn target(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(target) = Target::parse(text) {
         assert!(!target.origin().contains('@'), "credentials in the origin {}", target.origin());
+    }
+}
+
+/// What a server says at `/metrics`; the first byte says in which dialect. Whatever it is, every reading is
+/// finite, a histogram has a count for each bound, and the bounds ascend.
+pub fn exposition(data: &[u8]) {
+    use loadgen_telemetry::exposition::{Dialect, parse, readings};
+    let Some((which, text)) = data.split_first() else { return };
+    let dialect = if which & 1 == 0 { Dialect::Plain } else { Dialect::OpenMetrics };
+    let Ok(families) = parse(&String::from_utf8_lossy(text), dialect) else { return };
+    for (name, reading) in readings(families).series {
+        match reading {
+            Reading::Scalar(value) => assert!(value.is_finite()),
+            Reading::Histogram { buckets, sum, count } => {
+                assert_eq!(buckets.len(), name.bounds.len());
+                assert!(
+                    sum.is_finite() && count.is_finite() && buckets.iter().all(|bucket| bucket.is_finite())
+                );
+                let bound = |text: &String| text.parse().unwrap_or(f64::INFINITY);
+                let bounds: Vec<f64> = name.bounds.iter().map(bound).collect();
+                assert!(bounds.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_le()), "{bounds:?}");
+            }
+        }
     }
 }

@@ -55,6 +55,19 @@ fn sse() {
 }
 
 #[test]
+fn exposition() {
+    smoke(
+        loadgen_fuzz::exposition,
+        &[
+            b"\x00# HELP a_total Things.\n# TYPE a_total counter\na_total{x=\"1\",y=\"a\\\"b\"} 3 1700000000000\n\
+              # TYPE h histogram\nh_bucket{le=\"0.5\"} 1\nh_bucket{le=\"+Inf\"} 2\nh_sum 3.5\nh_count 2\nloose NaN\n",
+            b"\x01# TYPE b counter\n# UNIT b seconds\nb_total 5 # {trace_id=\"x\"} 1.0 1700000000\n\
+              {\"my.name\",l=\"v\"} 1e3\n# EOF\n",
+        ],
+    );
+}
+
+#[test]
 fn http_response() {
     smoke(
         loadgen_fuzz::http_response,

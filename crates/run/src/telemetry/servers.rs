@@ -247,3 +247,148 @@ pub(crate) fn resets(metrics: &ServerMetrics) -> Vec<(&str, u64)> {
     }
     resets.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use loadgen_metrics::{Reading, SeriesName, SeriesStats};
+    use loadgen_telemetry::{ScrapeTimes, Tape, TapeEndpoint, TapePhase};
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn name(name: &str, kind: SeriesKind) -> SeriesName {
+        let labels = vec![("model".to_owned(), "m".to_owned())];
+        SeriesName {
+            endpoint: 0,
+            name: name.to_owned(),
+            kind,
+            help: String::new(),
+            labels,
+            bounds: Vec::new(),
+        }
+    }
+
+    /// A counter that has counted since the boot, and a gauge, once a second: two readings before the run, one
+    /// in its warm-up and the rest in its measured phase.
+    pub(super) fn tape(folder: &tempfile::TempDir, readings: usize) -> PathBuf {
+        let path = folder.path().join("tape.jsonl");
+        let mut tape = Tape::create(&path).unwrap();
+        tape.endpoint(TapeEndpoint { url: "http://g/metrics".to_owned(), is_reachable: false }).unwrap();
+        tape.endpoint(TapeEndpoint { url: "http://h/metrics".to_owned(), is_reachable: true }).unwrap();
+        for k in 0..readings {
+            if k == 2 {
+                let phase = TapePhase { name: "warmup".to_owned(), index: 0, profiling_index: None };
+                tape.phase(phase).unwrap();
+            }
+            if k == 3 {
+                let phase = TapePhase { name: "profiling".to_owned(), index: 1, profiling_index: Some(0) };
+                tape.phase(phase).unwrap();
+            }
+            let at = Nanos(k as i64 * SECOND);
+            let phase = [None, None, Some(0)].get(k).copied().unwrap_or(Some(1));
+            let times = ScrapeTimes { at, sent_at: at, latency_ns: 1_000_000, phase };
+            if k == 5 {
+                tape.repeat(1, times).unwrap();
+                continue;
+            }
+            let series = vec![
+                (name("n", SeriesKind::Counter), Reading::Scalar(1e6 + 10.0 * k as f64)),
+                (name("g", SeriesKind::Gauge), Reading::Scalar(k as f64)),
+            ];
+            tape.readings(1, times, series).unwrap();
+        }
+        path
+    }
+
+    #[test]
+    fn each_phase_has_its_readings_and_what_grows_counts_from_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let servers = ScrapedServers::survey(tape(&folder, 8)).unwrap();
+        let (start, end) = (Nanos(3 * SECOND), Nanos(6 * SECOND));
+        let metrics = servers.metrics((start, end), Some((Nanos(2 * SECOND), start)), None).unwrap();
+        assert_eq!(
+            (metrics.configured.len(), metrics.successful.as_slice()),
+            (2, &["http://h/metrics".to_owned()][..])
+        );
+        let endpoint = &metrics.endpoints[0];
+        assert_eq!((endpoint.fetches, endpoint.updates, endpoint.avg_latency_ms), (8, 7, 1.0));
+        assert_eq!(endpoint.median_interval_ms, Some(1000.0));
+        let SeriesStats::Counter(counter) = &metrics.metrics[0].stats else { panic!("a counter") };
+        assert_eq!((counter.total, counter.rate), (50.0, Some(10.0)), "from the warm-up's last reading");
+        let SeriesStats::Gauge(gauge) = &metrics.metrics[1].stats else { panic!("a gauge") };
+        // 3, 4, 4 again, 6 and 7.
+        assert_eq!((gauge.count, gauge.sum), (5, 24.0));
+        let SeriesStats::Counter(warmup) = &metrics.warmup_metrics[0].stats else { panic!("a counter") };
+        assert_eq!(warmup.total, 10.0);
+        assert_eq!(servers.endpoints_during(Phase::Warmup)[0].fetches, 1);
+        assert_eq!(metrics.warmup, Some((Nanos(2 * SECOND), Nanos(2 * SECOND))), "to its last reading");
+    }
+
+    #[test]
+    fn slices_last_from_the_first_reading_to_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let servers = ScrapedServers::survey(tape(&folder, 8)).unwrap();
+        let window = (Nanos(3 * SECOND), Nanos(6 * SECOND));
+        let metrics = servers.metrics(window, None, Some(3 * SECOND)).unwrap();
+        let slices = &metrics.metrics[1].slices;
+        let ends: Vec<_> = slices.iter().map(|slice| (slice.end.0 / SECOND, slice.is_complete)).collect();
+        assert_eq!(ends, [(6, true), (7, false)]);
+    }
+
+    #[test]
+    fn lines_are_what_changed_and_parts_give_what_the_whole_gives() {
+        let folder = tempfile::tempdir().unwrap();
+        let servers = ScrapedServers::survey(tape(&folder, 8)).unwrap();
+        let mut out = Vec::new();
+        servers.write_lines(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 7, "one is the one before");
+        assert!(
+            text.lines()
+                .next()
+                .unwrap()
+                .contains("\"n\":[{\"labels\":{\"model\":\"m\"},\"value\":1000000.0}]")
+        );
+        let surveys = &servers.phases["profiling"];
+        let mut parts: Vec<_> = (0..2)
+            .flat_map(|part| servers.part(Phase::Profiling, surveys, None, |id| id % 2 == part).unwrap())
+            .collect();
+        parts.sort_by(|a, b| b.name.name.cmp(&a.name.name));
+        assert_eq!(parts, servers.series(Phase::Profiling, None).unwrap());
+    }
+
+    #[test]
+    fn a_tape_without_readings_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(ScrapedServers::survey(tape(&folder, 0)).is_none());
+        assert!(ScrapedServers::survey(folder.path().join("no such tape")).is_none());
+    }
+
+    #[test]
+    fn every_sample_of_the_measured_phase_is_a_row() {
+        use arrow_array::cast::AsArray;
+        use arrow_array::types::Float64Type;
+        use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+        let folder = tempfile::tempdir().unwrap();
+        let servers = ScrapedServers::survey(tape(&folder, 8)).unwrap();
+        let path = folder.path().join("samples.parquet");
+        servers.write_samples(&path, vec![("version".to_owned(), "0.13.0".to_owned())]).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
+        let schema = reader.schema().clone();
+        assert_eq!(schema.metadata()["aiperf.version"], "0.13.0");
+        assert_eq!(schema.metadata()["aiperf.label_columns"], "[\"model\"]");
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names[5..8], ["timestamp_ns", "model", "value"]);
+        let batch = reader.build().unwrap().next().unwrap().unwrap();
+        assert_eq!(batch.num_rows(), 10, "five readings of two series");
+        let values = batch.column(7).as_primitive::<Float64Type>();
+        assert_eq!(
+            (values.value(0), values.value(1)),
+            (10.0, 3.0),
+            "what the counter grew by, the gauge itself"
+        );
+    }
+}
