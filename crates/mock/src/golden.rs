@@ -38,6 +38,7 @@ pub(crate) fn plan(number: u64, model: &str, asked: Option<u32>, stream: bool) -
         output_tokens,
         reported_tokens,
         reasoning_tokens: if is("reason") { asked / 2 } else { 0 },
+        tool: None,
         details: if is("cache") || is("reason") { Details::HalfCached } else { Details::None },
         role: !is("norole"),
         hole: (stream && is("hole") && output_tokens > 2).then_some(2),

@@ -17,8 +17,8 @@ Profiles: NAME[?key=value&key=value...], for --profile and after --url mock://
                 norole emptystream reason cache nousage nodone
   each takes  tokenizer=estimate or builtin (counts prompts exactly, at a cost in CPU),
               output=128 tokens where none are asked for (golden: 8), natural=MEAN length of answers
-              that end by themselves, context=LIMIT of prompt and answer, burst=N events a
-              write (1), and faults
+              that end by themselves, reasoning=N first tokens, context=LIMIT of prompt and
+              answer, burst=N events a write (1), and faults
 
 Faults: fault=NAME, then its keys; the first one that applies to a request wins
   when        every=N (the 2nd, then each N-th; offset=K moves that) or chance=5%; otherwise always

@@ -24,7 +24,7 @@
 //! | `fixed` | `ttft=50ms`, `itl=20ms`, `role=0ms`, `jitter=0` |
 //! | `splitwise` | `model=llama2-70b`, `hardware=h100-80gb`, `tp=8`, and `budget`, `sequences`, `cache` as above |
 //! | `golden` | none: model names that contain `allfail`, `somefail`, `fail429`, `badjson`, `ctxover`, `miderr`, `midjson`, `cut`, `slow`, `one`, `hole`, `norole`, `emptystream`, `reason`, `cache`, `nousage`, `nodone` |
-//! | each | `tokenizer=estimate` or `builtin`, `output=128` tokens where none were asked for, `natural=` mean length, `context=` limit, `burst=1` events a write |
+//! | each | `tokenizer=estimate` or `builtin`, `output=128` tokens where none were asked for, `natural=` mean length, `reasoning=` first tokens, `context=` limit, `burst=1` events a write |
 //!
 //! A fault is `fault=NAME` with `every=N` (from the second; `offset=` moves that) or `chance=5%`, and
 //! `after=` tokens for `cut`, `reset`, `garbage`, `error`, `event-error` and `stall`; a status such as

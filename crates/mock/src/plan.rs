@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) reported_tokens: u32,
     /// How many of the first tokens of a chat answer are reasoning.
     pub(crate) reasoning_tokens: u32,
+    /// The function that a chat answer calls, in place of saying something: its tokens are the arguments.
+    pub(crate) tool: Option<String>,
     /// What usage says beyond the totals.
     pub(crate) details: Details,
     /// Whether a chat stream begins with a chunk that names the role.
@@ -82,7 +84,8 @@ impl Plan {
             first_word: number,
             output_tokens,
             reported_tokens: output_tokens,
-            reasoning_tokens: 0,
+            reasoning_tokens: profile.reasoning_tokens.unwrap_or(0).min(output_tokens),
+            tool: None,
             details: if profile.has_prefix_cache() { Details::Cached } else { Details::None },
             role: true,
             hole: None,

@@ -26,6 +26,8 @@ pub struct Profile {
     /// Mean length at which answers end by themselves (geometric, seeded; `min_tokens` is a floor and
     /// `ignore_eos` turns it off); `None`: they end at the number asked for.
     pub natural_tokens: Option<u32>,
+    /// How many of an answer's first tokens are reasoning, on endpoints that have it.
+    pub reasoning_tokens: Option<u32>,
     /// Longest prompt plus answer accepted; longer ones get a 400; `None`: no limit.
     pub context_tokens: Option<u32>,
     /// Events that leave a stream together, in one write: the tokens wait for each other. At least 1.
@@ -41,6 +43,7 @@ impl Default for Profile {
             counting: PromptCounting::default(),
             output_tokens: None,
             natural_tokens: None,
+            reasoning_tokens: None,
             context_tokens: None,
             burst: 1,
             faults: Vec::new(),
@@ -122,7 +125,7 @@ pub enum ProfileError {
 const MAX_BURST: u32 = 1024;
 
 /// The keys of every profile.
-pub(crate) const COMMON_KEYS: &[&str] = &["tokenizer", "output", "natural", "context", "burst"];
+pub(crate) const COMMON_KEYS: &[&str] = &["tokenizer", "output", "natural", "reasoning", "context", "burst"];
 
 impl Profile {
     /// The profile's name.
@@ -177,6 +180,7 @@ impl Profile {
             }
             "output" => self.output_tokens = positive()?,
             "natural" => self.natural_tokens = positive()?,
+            "reasoning" => self.reasoning_tokens = positive()?,
             "context" => self.context_tokens = positive()?,
             "burst" => {
                 let number = value.parse::<u32>().ok().filter(|number| (1..=MAX_BURST).contains(number));
@@ -247,6 +251,7 @@ impl fmt::Display for Profile {
         let tokens = [
             ("output", self.output_tokens),
             ("natural", self.natural_tokens),
+            ("reasoning", self.reasoning_tokens),
             ("context", self.context_tokens),
             ("burst", Some(self.burst).filter(|burst| *burst > 1)),
         ];

@@ -14,7 +14,7 @@ use crate::connection::{Broken, Connection, Witness};
 use crate::decode::{Appetite, Arrival, Place, ResponseDecoder};
 use crate::endpoint::EndpointKind;
 use crate::error::{detail, hide, hide_in_exchange};
-use crate::http1::{Head, Part};
+use crate::http1::{Head, Part, is_short_for_words};
 use crate::link::Writes;
 use crate::observation::Observation;
 use crate::python::Exception;
@@ -325,7 +325,7 @@ fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 /// A header's name with capital initials, and what is short for something all in capitals.
 fn spelled(name: &str) -> String {
     let words = name.split('-').map(|word| match word {
-        "id" | "smg" | "url" => word.to_ascii_uppercase(),
+        short if is_short_for_words(short) => short.to_ascii_uppercase(),
         _ => {
             let (initial, rest) = word.split_at(word.len().min(1));
             initial.to_ascii_uppercase() + rest

@@ -106,6 +106,9 @@ async fn answer(
         Err(error) => return bad(&format!("the prompt is not one: {error}")),
     };
     let mut plan = plan(shard, number, &request);
+    if let Some(tool) = request.tool.clone() {
+        (plan.tool, plan.reasoning_tokens, plan.finish_reason) = (Some(tool), 0, "tool_calls");
+    }
     if !endpoint.generates() {
         (plan.output_tokens, plan.reported_tokens, plan.hole) = (0, 0, None);
     }

@@ -34,6 +34,10 @@ struct Fields<'a> {
     texts: Option<&'a RawValue>,
     #[serde(borrow, default)]
     inference_model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tool_choice: Option<&'a RawValue>,
     #[serde(default)]
     parameters: Option<Parameters>,
     #[serde(default)]
@@ -75,6 +79,8 @@ pub(super) struct GenerationRequest<'a> {
     pub(super) include_usage: bool,
     /// Whether each chunk is to have the usage so far.
     pub(super) chunk_usage: bool,
+    /// The function that must be called.
+    pub(super) tool: Option<String>,
     /// Texts to embed, or passages to rank.
     pub(super) items: u32,
     /// `max_completion_tokens`, else `max_tokens`, or what the endpoint calls it.
@@ -137,12 +143,27 @@ impl<'a> GenerationRequest<'a> {
             },
             include_usage,
             chunk_usage: include_usage && options.continuous_usage_stats == Some(true),
+            tool: fields
+                .tools
+                .filter(|_| endpoint == Endpoint::Chat && fields.tool_choice.is_some_and(is_forced))
+                .and_then(first_tool),
             items: items(prompt),
             max_tokens,
             min_tokens: fields.min_tokens.unwrap_or(0),
             ignore_eos: fields.ignore_eos.unwrap_or(false),
         })
     }
+}
+
+/// Whether a tool must be called: `required`, or one that is named.
+fn is_forced(choice: &RawValue) -> bool {
+    choice.get() == "\"required\"" || choice.get().starts_with('{')
+}
+
+/// The name of the first tool.
+fn first_tool(tools: &RawValue) -> Option<String> {
+    let tools: serde_json::Value = serde_json::from_str(tools.get()).ok()?;
+    tools.get(0)?.get("function")?.get("name")?.as_str().map(str::to_owned)
 }
 
 /// How many texts a list has; anything else is one.

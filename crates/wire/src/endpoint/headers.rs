@@ -3,7 +3,7 @@
 //!
 //! Order: Host, User-Agent, X-Request-ID, X-Correlation-ID, the user's, Authorization, Accept,
 //! Content-Type, routing headers; Content-Length is added on writing. Names go out with capital
-//! initials (`X-Request-Id`): HTTP names have no case. No
+//! initials and abbreviations (`X-Request-ID`), whatever the user wrote: HTTP names have no case. No
 //! Accept-Encoding is sent.
 //!
 //! Anthropic's messages take the key as `x-api-key`, and want an `anthropic-version`.

@@ -90,6 +90,11 @@ impl Outgoing {
     }
 }
 
+/// Whether a part of a header's name is an abbreviation, which is written in capitals.
+pub(crate) fn is_short_for_words(word: &str) -> bool {
+    matches!(word, "id" | "smg" | "url")
+}
+
 fn asks_to_close(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::CONNECTION).iter();
     let mut words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -97,10 +102,14 @@ fn asks_to_close(headers: &HeaderMap) -> bool {
 }
 
 fn push_line(head: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    let mut is_initial = true;
-    for byte in name.as_str().bytes() {
-        head.push(if is_initial { byte.to_ascii_uppercase() } else { byte });
-        is_initial = byte == b'-';
+    for (position, word) in name.as_str().split('-').enumerate() {
+        if position > 0 {
+            head.push(b'-');
+        }
+        let begins = head.len();
+        head.extend_from_slice(word.as_bytes());
+        let capitals = if is_short_for_words(word) { word.len() } else { word.len().min(1) };
+        head[begins..begins + capitals].make_ascii_uppercase();
     }
     head.extend_from_slice(b": ");
     head.extend_from_slice(value.as_bytes());
@@ -144,7 +153,7 @@ mod tests {
     fn names_have_capital_initials_and_the_length_is_the_bodys() {
         let full = request("/a?b#c", &[("x-request-id", "1"), ("content-length", "7")], &["ab", "", "c"]);
         let text = written(Outgoing::new(&full, None).unwrap(), 1000);
-        assert_eq!(text, "POST /a?b HTTP/1.1\r\nX-Request-Id: 1\r\nContent-Length: 3\r\n\r\nabc");
+        assert_eq!(text, "POST /a?b HTTP/1.1\r\nX-Request-ID: 1\r\nContent-Length: 3\r\n\r\nabc");
         let empty = request("/", &[("connection", "Close")], &[]);
         let outgoing = Outgoing::new(&empty, None).unwrap();
         assert!(!outgoing.keeps_alive());

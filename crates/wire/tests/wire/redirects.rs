@@ -35,7 +35,10 @@ fn temporary_ones_send_the_request_again_over_the_same_connection() {
     assert_eq!(seen.status, Some(200));
     // The first send is where the time begins; all else is of the last answer.
     let instants = seen.instants;
-    assert!(instants.send_start < instants.send_end && instants.send_end <= instants.first_byte, "{instants:?}");
+    assert!(
+        instants.send_start < instants.send_end && instants.send_end <= instants.first_byte,
+        "{instants:?}"
+    );
 }
 
 #[test]

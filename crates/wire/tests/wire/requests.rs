@@ -26,8 +26,8 @@ fn the_request_is_written_exactly() {
         "POST /base/v1/chat/completions?k=v HTTP/1.1",
         &format!("Host: {}", server.addr),
         "User-Agent: aiperf/0.13.0",
-        "X-Request-Id: 00000000-0000-0000-0000-000000000001",
-        "X-Correlation-Id: corr",
+        "X-Request-ID: 00000000-0000-0000-0000-000000000001",
+        "X-Correlation-ID: corr",
         "X-Mine: 1",
         "Accept: text/event-stream",
         "Authorization: Bearer sk-1",
@@ -57,7 +57,7 @@ fn routing_headers_and_the_session_header_are_the_users_choice() {
     run(async { Client::with(&server.url(), config, ConnectorConfig::default()).send().await });
     let written = String::from_utf8(server.requests.recv().unwrap()).unwrap();
     for header in
-        ["X-Conversation: corr", "X-Session-Id: corr", "X-Smg-Routing-Key: corr", "X-Dynamo-Session-Id: corr"]
+        ["X-Conversation: corr", "X-Session-ID: corr", "X-SMG-Routing-Key: corr", "X-Dynamo-Session-ID: corr"]
     {
         assert!(written.contains(&format!("{header}\r\n")), "{header} in {written}");
     }

@@ -209,13 +209,11 @@ impl Reply {
             "completion_tokens": completion,
             "total_tokens": u64::from(prompt) + u64::from(completion),
         });
-        match self.plan.details {
-            Details::None => {}
-            Details::Cached => usage["prompt_tokens_details"] = json!({"cached_tokens": cached_tokens}),
-            Details::HalfCached => {
-                usage["prompt_tokens_details"] = json!({"cached_tokens": prompt / 2});
-                usage["completion_tokens_details"] = json!({"reasoning_tokens": self.plan.reasoning_tokens});
-            }
+        if let Some(cached) = self.cached(cached_tokens) {
+            usage["prompt_tokens_details"] = json!({"cached_tokens": cached});
+        }
+        if self.plan.details == Details::HalfCached || self.reasoning_tokens() > 0 {
+            usage["completion_tokens_details"] = json!({"reasoning_tokens": self.plan.reasoning_tokens});
         }
         usage
     }
@@ -361,6 +359,26 @@ mod tests {
             .collect();
         assert_eq!(said, [" the", " quick", "", " brown", " fox"]);
         assert!(!reply.is_token(2));
+    }
+
+    #[test]
+    fn a_forced_call_has_its_arguments_in_pieces() {
+        let mut called = reply(Endpoint::Chat, "fixed", "");
+        called.plan.tool = Some("look_up".to_owned());
+        let said = stream(&called);
+        let function = |event: &Value| event["choices"][0]["delta"]["tool_calls"][0]["function"].clone();
+        assert_eq!(function(&said[1])["name"], "look_up");
+        let arguments: String = said
+            .iter()
+            .filter_map(|event| function(event)["arguments"].as_str().map(str::to_owned))
+            .collect();
+        assert_eq!(arguments, r#"{"text":" the quick brown fox"}"#);
+        let whole: Value = serde_json::from_slice(&called.whole(0)).unwrap();
+        let message = &whole["choices"][0]["message"];
+        assert_eq!(
+            (&message["content"], &message["tool_calls"][0]["function"]["arguments"]),
+            (&Value::Null, &arguments.into())
+        );
     }
 
     /// What a client reads of a stream, step by step.

@@ -28,6 +28,10 @@ pub(super) fn role_event(reply: &Reply) -> Bytes {
 
 pub(super) fn write_step(reply: &Reply, step: u32, events: &mut Vec<u8>) {
     let (token, text) = reply.text_of(step);
+    if let Some(tool) = &reply.plan.tool {
+        write_call(reply, tool, step, events);
+        return;
+    }
     // The words need no escaping.
     let (open, close) = match reply.asked.endpoint {
         Endpoint::Chat if reply.is_reasoning(token) => {
@@ -39,6 +43,24 @@ pub(super) fn write_step(reply: &Reply, step: u32, events: &mut Vec<u8>) {
     for part in [reply.event_head.as_str(), open, text, close] {
         events.extend_from_slice(part.as_bytes());
     }
+    end_chunk(reply, token + u32::from(reply.is_token(step)), events);
+}
+
+/// A piece of a call's arguments: the first one brings the function's name too.
+fn write_call(reply: &Reply, tool: &str, step: u32, events: &mut Vec<u8>) {
+    let (token, text) = reply.text_of(step);
+    let is_last = step + 1 == reply.steps();
+    let piece =
+        [if step == 0 { "{\"text\":\"" } else { "" }, text, if is_last { "\"}" } else { "" }].concat();
+    let call = if step == 0 {
+        let function = json!({"name": tool, "arguments": piece});
+        json!({"index": 0, "id": format!("call_{}", reply.asked.number), "type": "function", "function": function})
+    } else {
+        json!({"index": 0, "function": {"arguments": piece}})
+    };
+    let choice = json!({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": null});
+    events.extend_from_slice(reply.event_head.as_bytes());
+    events.extend_from_slice(choice.to_string().as_bytes());
     end_chunk(reply, token + u32::from(reply.is_token(step)), events);
 }
 
@@ -82,6 +104,13 @@ pub(super) fn whole(reply: &Reply, cached_tokens: u32) -> Value {
         let mut message = json!({"role": "assistant", "content": said});
         if !reasoning.is_empty() {
             message["reasoning_content"] = reasoning.into();
+        }
+        if let Some(tool) = &reply.plan.tool {
+            let function = json!({"name": tool, "arguments": format!("{{\"text\":\"{}\"}}", message["content"].as_str().unwrap_or_default())});
+            message["content"] = Value::Null;
+            message["tool_calls"] = json!([{
+                "id": format!("call_{}", reply.asked.number), "type": "function", "function": function,
+            }]);
         }
         ("chat.completion", json!({"index": 0, "message": message, "finish_reason": reason}))
     } else {
