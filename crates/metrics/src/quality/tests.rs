@@ -279,6 +279,16 @@ fn what_was_due_and_what_was_sent_are_counted_over_one_span() {
 }
 
 #[test]
+fn a_tick_or_two_of_stolen_time_in_a_short_run_limit_nothing() {
+    let judged = |wall_seconds, share| {
+        let host = HostFacts { wall_seconds, steal_share: Some(share), ..calm() };
+        codes(&judge(&run(), host, ScheduleFacts::default())).len()
+    };
+    // Of two cores, 40 ms and 60 ms.
+    assert_eq!((judged(0.2, 0.1), judged(0.2, 0.15), judged(10.0, 0.011)), (0, 1, 1));
+}
+
+#[test]
 fn a_closed_load_is_told_to_lower_its_concurrency() {
     let mut records = run();
     for record in &mut records {

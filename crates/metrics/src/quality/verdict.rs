@@ -16,8 +16,8 @@
 //!   the next turn of a conversation or the next request of a closed load leaves that much later.
 //! * **Records degraded**: their chunk lists are missing from the figures.
 //! * **Workers busy** above 90 % of a core: what comes next waits for the client.
-//! * **Steal** above 1 %: the machine stood still for that share of the time, the kernel's stamps of both
-//!   kinds included, so that no source of time can excuse it.
+//! * **Steal** above 1 %, and 50 ms in all: the machine stood still for that share of the time, the kernel's
+//!   stamps of both kinds included, so that no source of time can excuse it.
 
 use super::input::Tails;
 use super::lag::Tail;
@@ -39,6 +39,9 @@ const READ_LAG_OF_ITL: f64 = 0.10;
 const WORKER_BUSY: f64 = 0.90;
 /// Greatest share of CPU time that others may have taken.
 const STEAL: f64 = 0.01;
+/// Less than this in all tells nothing: the kernel counts in ticks of 10 ms, of which one is several
+/// percent of a short run.
+const LEAST_STOLEN_SECONDS: f64 = 0.05;
 
 /// A reason, and how telling it is: 1 at its threshold, 100 at the worst that can be.
 struct Found {
@@ -110,7 +113,11 @@ fn workers_busy(quality: &Quality) -> Option<Found> {
 }
 
 fn steal(quality: &Quality) -> Option<Found> {
-    let share = quality.host.steal_share?;
+    let host = &quality.host;
+    let share = host.steal_share?;
+    if share * host.wall_seconds * f64::from(host.cores) < LEAST_STOLEN_SECONDS {
+        return None;
+    }
     above("steal", share, STEAL, || {
         (
             format!(
