@@ -7,7 +7,7 @@ pub(crate) mod mock_server;
 pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod schemas;
-mod study;
+pub(crate) mod study;
 pub(crate) mod synthesize;
 
 use std::io::{ErrorKind, Write};

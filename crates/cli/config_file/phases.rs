@@ -3,7 +3,7 @@
 use super::faults::Faults;
 use super::schema::{GAMMA_KEYS, PHASE, RATE_KEYS, SCHEDULE_KEYS, USER_KEYS};
 use super::settings::Settings;
-use super::shape::{Does, Key, as_bool, as_int, as_number, below, check, seconds, unknown};
+use super::shape::{Does, Key, as_bool, as_int, as_number, below, check, time_text, unknown};
 use super::yaml::{Entry, Node, Yaml};
 
 /// Types of phases, with the keys that each has beside the common ones.
@@ -396,12 +396,4 @@ fn is_name(name: &str) -> bool {
 
 fn whole_text(node: &Node) -> String {
     as_int(node).map_or_else(|| node.to_string(), |value| value.to_string())
-}
-
-fn time_text(node: &Node) -> String {
-    match seconds(node) {
-        Some(value) if value.is_infinite() => "inf".to_owned(),
-        Some(value) => value.to_string(),
-        None => node.to_string(),
-    }
 }

@@ -121,7 +121,7 @@ const ARTIFACTS: &[Key] = &[
     read("records", Shape::FalseOr(&Shape::List(&Shape::Exact(&["jsonl"])))),
     read("raw", Shape::Bool),
     switch("trace", "--export-http-trace"),
-    option("slice_duration", Shape::Positive, "--slice-duration"),
+    option("slice_duration", Shape::Time, "--slice-duration"),
     switch("show_trace_timing", "--show-trace-timing"),
     unbuilt("user_files", Shape::List(&Shape::Any), "use --attach and --provenance"),
     switch("auto_plot", "--auto-plot"),

@@ -11,7 +11,7 @@ use super::schema::{
     BENCHMARK, ENVELOPE, FILE, HOW_LENGTHS_ARE_DRAWN, PUBLIC, RESET_KV_CACHE, SERVER_PROFILER, SWEEP,
     SYNTHETIC,
 };
-use super::shape::{Does, Key, Shape, as_bool, as_int, as_number, below, check};
+use super::shape::{Does, Key, Shape, as_bool, as_int, as_number, below, check, time_text};
 use super::yaml::{Mark, Node, Yaml};
 
 /// An option with its values, from one place of the file.
@@ -93,8 +93,9 @@ fn section(node: &Node, keys: &'static [Key], path: &str, settings: &mut Setting
         }
         match key.does {
             Does::Option(flag) => {
-                let values = match &value.value {
-                    Yaml::List(items) => items.iter().map(Node::to_string).collect(),
+                let values = match (&value.value, key.shape) {
+                    (Yaml::List(items), _) => items.iter().map(Node::to_string).collect(),
+                    (_, Shape::Time) => vec![time_text(value)],
                     _ => vec![value.to_string()],
                 };
                 settings.list.push(Setting { flag, values, path, at: entry.at });

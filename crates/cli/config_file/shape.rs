@@ -186,7 +186,7 @@ pub(super) fn unknown(at: Mark, key: &str, keys: &[Key], path: &str, faults: &mu
         .iter()
         .map(|known| (distance(key, known.name), known.name))
         .min()
-        .filter(|(distance, _)| *distance <= key.len().max(4) / 3);
+        .filter(|(distance, _)| *distance <= key.len().max(6) / 3);
     let hint = match closest {
         Some((_, name)) => format!("did you mean {name:?}?"),
         None => {
@@ -299,6 +299,15 @@ pub(super) fn seconds(node: &Node) -> Option<f64> {
         .find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)))?;
     let value: f64 = number.trim().parse().ok()?;
     (value >= 0.0 && value.is_finite()).then_some(value * scale)
+}
+
+/// A time in seconds, as flags take it.
+pub(super) fn time_text(node: &Node) -> String {
+    match seconds(node) {
+        Some(value) if value.is_infinite() => "inf".to_owned(),
+        Some(value) => value.to_string(),
+        None => node.to_string(),
+    }
 }
 
 const RAMP: &[Key] =

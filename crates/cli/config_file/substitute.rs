@@ -12,7 +12,8 @@ use super::shape::below;
 use super::yaml::{Node, Yaml, plain};
 
 /// Below these keys text is a template for requests, not for this file.
-const VERBATIM: [&str; 5] = ["template", "body", "payload_template", "payloadTemplate", "userFiles"];
+const VERBATIM: [&str; 6] =
+    ["template", "body", "payload_template", "payloadTemplate", "user_files", "userFiles"];
 
 /// Replaces every reference to the environment, which `variable` looks up.
 pub(super) fn environment(

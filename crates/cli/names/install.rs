@@ -26,7 +26,7 @@ pub(crate) fn install_aliases(folder: &Path) -> Result<String> {
         })
         .collect();
     for link in &links {
-        check_link(link)?;
+        check_link(link, &program)?;
     }
     for (file, _) in &files {
         check_file(file)?;
@@ -53,11 +53,12 @@ fn told(folder: &Path, program: &Path) -> String {
     )
 }
 
-/// Whether a link may stand there: nothing does, or one of ours, whichever file it leads to.
-fn check_link(link: &Path) -> Result<()> {
+/// Whether a link may stand there: nothing does, or one of ours: to this program, or to any loadgen.
+fn check_link(link: &Path, program: &Path) -> Result<()> {
     let Ok(found) = fs::symlink_metadata(link) else { return Ok(()) };
-    let is_ours = found.is_symlink()
-        && fs::read_link(link).is_ok_and(|target| target.file_name().is_some_and(|name| name == "loadgen"));
+    let is_loadgen =
+        |target: PathBuf| target == program || target.file_name().is_some_and(|name| name == "loadgen");
+    let is_ours = found.is_symlink() && fs::read_link(link).is_ok_and(is_loadgen);
     if !is_ours {
         bail!(
             "--install-aliases: {} exists and is no link to loadgen: move it away, or give another folder",
@@ -99,19 +100,22 @@ mod tests {
     #[test]
     fn links_of_ours_are_replaced_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
+        let here = Path::new("/opt/bench-1.2");
         let link = dir.path().join("aiperf");
-        check_link(&link).unwrap();
+        check_link(&link, here).unwrap();
         put_link(Path::new("/old/loadgen"), &link).unwrap();
-        check_link(&link).unwrap();
+        check_link(&link, here).unwrap();
         put_link(Path::new("/new/loadgen"), &link).unwrap();
         assert_eq!(fs::read_link(&link).unwrap(), Path::new("/new/loadgen"));
+        put_link(here, &link).unwrap();
+        check_link(&link, here).unwrap();
 
         let foreign = dir.path().join("genai-perf");
         symlink("/opt/venv/bin/genai-perf", &foreign).unwrap();
-        assert!(check_link(&foreign).unwrap_err().to_string().contains("no link to loadgen"));
+        assert!(check_link(&foreign, here).unwrap_err().to_string().contains("no link to loadgen"));
         fs::remove_file(&foreign).unwrap();
         fs::write(&foreign, "#!/usr/bin/python").unwrap();
-        assert!(check_link(&foreign).is_err());
+        assert!(check_link(&foreign, here).is_err());
         let package = dir.path().join("__init__.py");
         fs::write(&package, "__version__ = '0.13.0'").unwrap();
         assert!(check_file(&package).unwrap_err().to_string().contains("not written by loadgen"));

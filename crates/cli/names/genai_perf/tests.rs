@@ -153,8 +153,9 @@ fn other_kinds_of_servers_are_refused_by_name() {
     for (line, said) in [
         (
             "profile -m ensemble --service-kind triton --backend tensorrtllm --concurrency 1",
-            "--backend tensorrtllm",
+            "--service-kind triton",
         ),
+        ("profile -m x --endpoint-type chat --backend vllm", "--backend vllm: loadgen speaks HTTP"),
         ("profile -m x --service-kind triton --endpoint-type chat", "--service-kind triton"),
         (
             "profile -m l1 l2 l3 --tokenizer t --model-selection-strategy round_robin",
