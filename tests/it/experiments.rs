@@ -17,7 +17,7 @@ fn profile(workspace: &Workspace, mock: &Mock, arguments: &str) -> Finished {
     workspace.profile(mock, &[words(COMMON), words(arguments)].concat())
 }
 
-/// The folders below `folder` that hold the summary of a run, and those that hold aggregates.
+/// The folders that hold a run, and those that hold aggregates.
 fn folders(results: &Results) -> (BTreeSet<String>, BTreeSet<String>) {
     let names: Vec<String> = results.files().into_iter().map(|(name, _)| name).collect();
     let holding = |suffixes: &[&str]| {
@@ -25,7 +25,7 @@ fn folders(results: &Results) -> (BTreeSet<String>, BTreeSet<String>) {
         found.map(|name| Path::new(name).parent().unwrap().display().to_string()).collect()
     };
     (
-        holding(&["profile_export_aiperf.json"]),
+        holding(&["run_config.json"]),
         holding(&["profile_export_aiperf_aggregate.json", "profile_export_aiperf_sweep.json"]),
     )
 }
@@ -322,4 +322,15 @@ fn a_dry_run_of_a_sweep_shows_every_point_and_sends_nothing() {
     }
     assert!(!workspace.path("out").exists());
     assert_eq!(mock.truth().len(), 0);
+}
+
+#[test]
+fn a_run_of_its_own_replaces_an_experiment_in_its_folder() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    profile(&workspace, &mock, "--concurrency 1 --request-count 1 --num-profile-runs 2").expect_code(0);
+    profile(&workspace, &mock, "--concurrency 1 --request-count 3").expect_code(0);
+    let told = workspace.run(&["report", "out"]).expect_code(0).stdout();
+    assert!(!told.contains("AGGREGATE STATISTICS SUMMARY"), "{told}");
+    assert_eq!(workspace.results("out").summary()["request_count"]["avg"], 3.0);
 }

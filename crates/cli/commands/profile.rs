@@ -24,6 +24,8 @@ const FILE_WIDTH: usize = 140;
 pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     let ui = ui(args)?;
     let environment = Environment::read()?;
+    let named = named(args, argv, &environment)?;
+    let (args, argv) = named.as_ref().map_or((args, argv), |(args, argv)| (args, argv.as_slice()));
     // A wrong command must not start a server: resolve once against a stand-in before the real one.
     let stand_in = Servers {
         urls: args.endpoint.urls.iter().map(|url| stand_in(url)).collect(),
@@ -58,9 +60,39 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     }
     let stop = StopSignal::new();
     listen_for_interrupts(&stop, &progress)?;
+    study::forget(&planned.run.report.artifacts.dir)?;
     let result = loadgen_run::run(&planned.run, progress.as_ref(), &stop)?;
     show(&result)?;
     Ok(conclude(&result, args.output.fail_if_client_limited))
+}
+
+/// What the model of the built-in mock server is called.
+const MOCK_MODEL: &str = "mock-model";
+
+/// The command line with the model that the server lists, where the user names none.
+fn named(
+    args: &ProfileArgs,
+    argv: &[OsString],
+    environment: &Environment,
+) -> Result<Option<(ProfileArgs, Vec<OsString>)>> {
+    if !args.endpoint.models.is_empty() {
+        return Ok(None);
+    }
+    let model = if asks_for_mock(args) {
+        MOCK_MODEL.to_owned()
+    } else {
+        let (model, count) = plan::first_served(args, environment)?;
+        let others = if count > 1 { format!(", the first of {count}") } else { String::new() };
+        say!(
+            "note: no --model is given: asking {model}{others} that {} lists",
+            loadgen_wire::redact_url(&args.endpoint.urls[0])
+        );
+        model
+    };
+    let argv = argv.iter().cloned().chain(["--model".into(), model.clone().into()]).collect();
+    let mut args = args.clone();
+    args.endpoint.models = vec![model];
+    Ok(Some((args, argv)))
 }
 
 /// Prints the tables and where the files are. A closed pipe is no failure of the run.

@@ -114,6 +114,12 @@ pub(super) fn run(
     Ok(status.min(lab.worst))
 }
 
+/// Takes away what an earlier experiment kept in the folder of a run of its own, which `loadgen report`
+/// would otherwise make again.
+pub(super) fn forget(dir: &Path) -> Result<()> {
+    Record::remove(dir)
+}
+
 /// Makes every output of the experiment in `dir` again; `None` where it holds none.
 pub(super) fn report(dir: &Path, progress: &dyn Progress) -> Result<Option<ExitStatus>> {
     if !Record::is_in(dir) {

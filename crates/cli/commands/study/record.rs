@@ -125,6 +125,11 @@ impl Record {
         dir.join(NAME).is_file()
     }
 
+    /// Takes away that of an experiment in `dir`, if there was one.
+    pub(super) fn remove(dir: &Path) -> Result<()> {
+        super::files::remove(&dir.join(NAME))
+    }
+
     /// Reads that of the experiment in `dir`.
     pub(super) fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(NAME);
