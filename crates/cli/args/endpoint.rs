@@ -10,13 +10,12 @@ use super::values::{self, Patience};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Endpoint")]
 pub(crate) struct EndpointArgs {
-    /// Model(s) to ask; several (comma or repeated) take turns
+    /// Model(s) to ask; several (comma or repeated) take turns [default: the first that the server lists]
     #[arg(
         short = 'm',
         long = "model",
         visible_alias = "model-names",
         value_name = "NAME",
-        required = true,
         value_delimiter = ','
     )]
     pub(crate) models: Vec<String>,

@@ -12,6 +12,7 @@ mod faults;
 mod in_words;
 mod input_config;
 mod load;
+mod models;
 mod policy;
 mod telemetry;
 mod workload;
@@ -32,6 +33,7 @@ use crate::ceiling;
 use crate::ui::Ui;
 pub(crate) use environment::{Environment, VARIABLES};
 pub(crate) use faults::Faults;
+pub(crate) use models::first_served;
 
 /// The shortest slices of time that are summed up on their own.
 const SHORTEST_SLICE: Duration = Duration::from_millis(1);
@@ -253,7 +255,7 @@ impl ExportLevel {
 }
 
 /// A duration as signed nanoseconds; `None` when it is longer than 292 years.
-fn nanoseconds(duration: std::time::Duration) -> Option<i64> {
+fn nanoseconds(duration: Duration) -> Option<i64> {
     i64::try_from(duration.as_nanos()).ok()
 }
 
