@@ -49,7 +49,10 @@ fn file(args: &ProfileArgs, config: &TraceConfig, dataset: &mut Map<String, Valu
     dataset.insert("type".into(), json!("file"));
     dataset.insert("path".into(), json!(config.path));
     dataset.insert("format".into(), json!(config.format.name()));
-    add(dataset, "entries", args.input.num_dataset_entries.map(Value::from));
+    let asked_for = args.input.num_dataset_entries.is_some()
+        || args.input.num_conversations.is_some()
+        || args.load.request_count.is_some();
+    add(dataset, "entries", asked_for.then(|| Value::from(config.entries)));
     both_kinds(args, dataset);
     add(dataset, "osl", osl(args));
     add(

@@ -83,6 +83,7 @@ impl ChatTemplate {
 const DATE: &str = "26 Jul 2024";
 
 /// `tojson` as the hub's library has it: Python's separators, nothing escaped for HTML.
+#[expect(clippy::needless_pass_by_value, reason = "a filter takes its arguments so")]
 fn to_json(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let fault = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
     let indent: Option<usize> = kwargs.get("indent")?;

@@ -36,7 +36,7 @@ pub(crate) struct Library {
 }
 
 enum Content {
-    Synthetic(Synthetic),
+    Synthetic(Box<Synthetic>),
     Trace(Trace),
 }
 
@@ -97,7 +97,7 @@ impl Library {
                 let (once, around) = tokenizer.chat_overhead();
                 let added = Added { by_server: added, once, around };
                 let synthetic = Synthetic::new(config, corpus.clone(), added, seed)?;
-                (Content::Synthetic(synthetic), Some(corpus), &config.common)
+                (Content::Synthetic(Box::new(synthetic)), Some(corpus), &config.common)
             }
             WorkloadConfig::Trace(config) => {
                 config.osl.map_or(Ok(()), |osl| osl.check("--osl"))?;

@@ -221,14 +221,11 @@ fn batched(
     }
     let mut contents = Vec::with_capacity(config.entries as usize);
     for _ in 0..config.entries {
-        let mut content = Content::default();
-        content.images = (0..image).map(|_| images[random.choice(images.len())].clone()).collect();
+        let images = (0..image).map(|_| images[random.choice(images.len())].clone()).collect();
         let drawn: Vec<String> = (0..text).map(|_| texts[random.choice(texts.len())].clone()).collect();
-        if !drawn.is_empty() {
-            content.texts.push((String::new(), drawn));
-        }
-        content.audios = (0..audio).map(|_| audios[random.choice(audios.len())].clone()).collect();
-        contents.push((0, 1, content));
+        let texts = if drawn.is_empty() { Vec::new() } else { vec![(String::new(), drawn)] };
+        let audios = (0..audio).map(|_| audios[random.choice(audios.len())].clone()).collect();
+        contents.push((0, 1, Content { texts, images, audios, ..Content::default() }));
     }
     Ok(contents)
 }
@@ -329,7 +326,9 @@ fn together(path: &Path, mut facts: Vec<FileFacts>) -> FileFacts {
         return facts.remove(0);
     }
     let mut hash = Sha256::new();
-    facts.iter().for_each(|facts| hash.update(&facts.sha256));
+    for file in &facts {
+        hash.update(&file.sha256);
+    }
     FileFacts {
         path: path.to_owned(),
         sha256: format!("{:x}", hash.finalize()),

@@ -47,7 +47,9 @@ pub(crate) fn read(
     each_line(path, |number, bytes| {
         let line = parse_line(bytes, block_size)?;
         let is_line = line.is_some();
-        line.into_iter().for_each(|line| take(number, line));
+        if let Some(line) = line {
+            take(number, line);
+        }
         Ok(is_line)
     })
 }

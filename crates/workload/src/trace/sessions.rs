@@ -123,7 +123,9 @@ impl Trace {
         let (rows, mut sessions) = group(rows).map_err(|fault| fault.in_file(&config.path))?;
         // Rows of one session that stand each for itself are sent in turn, and know nothing of one another.
         let remembers = config.format == TraceFormat::MultiTurn;
-        sessions.iter_mut().for_each(|session| session.remembers = remembers);
+        for session in &mut sessions {
+            session.remembers = remembers;
+        }
         if !systems.is_empty() {
             let mut distinct = Vec::with_capacity(sessions.len());
             let mut seen = HashSet::new();

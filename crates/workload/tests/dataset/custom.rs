@@ -5,6 +5,7 @@ use std::path::Path;
 use loadgen_core::{InputTokens, Media, Part, Prompt, Role, Turn, TurnTiming};
 use loadgen_tokens::Tokenizer;
 use loadgen_workload::{Batches, CommonConfig, Dataset, TraceConfig, TraceFormat, WorkloadConfig};
+use proptest::prelude::*;
 
 use crate::support::{GIVEN, first_turn, messages, reply};
 
@@ -72,10 +73,8 @@ fn media_are_urls_data_or_files() {
     let dataset = dataset(&path, TraceFormat::SingleTurn);
     let turn = first_turn(&*dataset.source(), 0);
     let Prompt::Messages(list) = &turn.prompt else { panic!("{turn:?}") };
-    let encoded = |format: &str, base64: &'static str| Media::Encoded {
-        format: format.into(),
-        base64: base64.into(),
-    };
+    let encoded =
+        |format: &str, base64: &'static str| Media::Encoded { format: format.into(), base64: base64.into() };
     assert_eq!(
         list[0].parts,
         [
@@ -164,10 +163,8 @@ fn a_folder_of_pools_gives_one_of_each_and_names_what_is_ranked() {
     let (folder, _) = write("queries.jsonl", "{\"text\":\"q1\"}\n{\"text\":\"q2\"}\n");
     std::fs::write(folder.path().join("passages.jsonl"), "{\"texts\":[\"p1\",\"p2\"]}\n").unwrap();
     let config = TraceConfig { entries: 4, ..TraceConfig::new(folder.path(), TraceFormat::RandomPool) };
-    let ranking = TraceConfig {
-        common: CommonConfig { ranks: true, ..CommonConfig::default() },
-        ..config.clone()
-    };
+    let ranking =
+        TraceConfig { common: CommonConfig { ranks: true, ..CommonConfig::default() }, ..config.clone() };
     for entry in load(ranking).unwrap().entries() {
         let Prompt::Ranking { query, passages } = &entry.turns[0].prompt else { panic!("{entry:?}") };
         assert!(["q1", "q2"].contains(&crate::support::unescape(query).as_str()));
@@ -213,7 +210,11 @@ fn ready_bodies_are_sent_as_they_stand() {
 #[test]
 fn faults_name_their_file_and_line() {
     let cases = [
-        (TraceFormat::SingleTurn, "{\"text\":\"a\"}\n{\"text\":\"a\",\"texts\":[\"b\"]}", ":2: text and texts"),
+        (
+            TraceFormat::SingleTurn,
+            "{\"text\":\"a\"}\n{\"text\":\"a\",\"texts\":[\"b\"]}",
+            ":2: text and texts",
+        ),
         (TraceFormat::SingleTurn, "{\"role\":\"user\"}", ":1: nothing to send"),
         (TraceFormat::SingleTurn, "{\"text\":7}", ":1: text: expected a string"),
         (TraceFormat::SingleTurn, "{\"text\":\"a\",\"timestamp\":1,\"delay\":2}", "timestamp and delay"),
@@ -229,7 +230,11 @@ fn faults_name_their_file_and_line() {
         (TraceFormat::RawPayload, "{\"prompt\":\"a\"}", ":1: messages: missing"),
         (TraceFormat::RawPayload, "{\"messages\":{}}", "messages: expected a list"),
         (TraceFormat::InputsJson, "{\"data\":[{\"payloads\":[]}]}", "data[0] has no session_id"),
-        (TraceFormat::InputsJson, "{\"data\":[{\"session_id\":\"a\",\"payloads\":[1]}]}", "data[0].payloads[0]"),
+        (
+            TraceFormat::InputsJson,
+            "{\"data\":[{\"session_id\":\"a\",\"payloads\":[1]}]}",
+            "data[0].payloads[0]",
+        ),
         (
             TraceFormat::InputsJson,
             "{\"data\":[{\"session_id\":\"a\",\"payloads\":[]},{\"session_id\":\"a\",\"payloads\":[]}]}",
@@ -242,5 +247,25 @@ fn faults_name_their_file_and_line() {
         let (_folder, path) = write("file.jsonl", text);
         let error = load(TraceConfig::new(&path, format)).unwrap_err();
         assert!(error.contains(what) && error.contains("file.jsonl"), "{text}: {error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_file_makes_reading_panic(
+        text in prop_oneof![
+            "(\\{(\"(text|texts|image|turns|messages|data|session_id|payloads|delay|role|type)\":(null|7|\"x\"|\\[\\]|\\[\"a\"\\]|\\[\\{\\}\\]|\\[\\{\"text\":\"a\"\\}\\]|\\{\\}),?){0,3}\\}?\n){1,3}",
+            ".{0,60}",
+        ],
+    ) {
+        let (_folder, path) = write("file.jsonl", &text);
+        let _ = TraceFormat::detect(&path);
+        for format in TraceFormat::ALL {
+            if let Ok(dataset) = load(TraceConfig::new(&path, format)) {
+                prop_assert!(dataset.entries().all(|entry| !entry.turns.is_empty()));
+            }
+        }
     }
 }
