@@ -155,7 +155,7 @@ const CONFIG: &str = r#"schemaVersion: "2.0"
 randomSeed: 1
 benchmark:
   model: demo
-  endpoint: {url: ${SERVER:mock://fixed}, streaming: true}
+  endpoint: {url: "${SERVER:mock://fixed}", streaming: true}
   tokenizer: {name: builtin}
   dataset: {type: synthetic, entries: 4, prompts: {isl: 16, osl: 4}}
   phases: {type: concurrency, concurrency: 2, requests: 6}

@@ -232,8 +232,11 @@ impl Line<'_> {
             None => {}
             Some(file) if file.starts_with("synthetic:") => {}
             Some(file) => {
+                // Batches are drawn from the file's texts, as from a pool.
+                let batches = self.one("--batch-size-text").is_some_and(|size| size != "1");
                 let (path, format) = match file.strip_prefix("payload:") {
                     Some(path) => (path, "mooncake_trace"),
+                    None if batches => (file, "random_pool"),
                     None => (file, "single_turn"),
                 };
                 add("--input-file", path);

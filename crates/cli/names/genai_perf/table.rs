@@ -87,7 +87,7 @@ pub(super) const FLAGS: &[Flag] = &[
     read(
         &["--input-file"],
         One,
-        "--input-file; `payload:FILE` is a mooncake_trace, another FILE single_turn, `synthetic:` makes prompts up",
+        "--input-file; `payload:FILE` is a mooncake_trace, another FILE single_turn (in batches random_pool), `synthetic:` makes prompts up",
     ),
     same(&["--num-dataset-entries", "--num-prompts"], One, "--num-dataset-entries"),
     same(&["--num-prefix-prompts"], One, "--num-prefix-prompts"),

@@ -115,7 +115,7 @@ const LINES: &[(&str, &[(&str, &str)])] = &[
         "profile -m e5 --endpoint-type embeddings --batch-size-text 2 --input-file embeddings.jsonl",
         &[
             ("--batch-size-text", "2"),
-            ("--custom-dataset-type", "single_turn"),
+            ("--custom-dataset-type", "random_pool"),
             ("--input-file", "embeddings.jsonl"),
         ],
     ),

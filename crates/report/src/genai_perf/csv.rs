@@ -1,15 +1,17 @@
 //! `<stem>_genai_perf.csv`: two tables parted by a blank line, percentiles from high to low, two decimals and
-//! thousands parted by commas, lines ended by CRLF.
+//! thousands parted by commas, lines ended by CRLF; a third table of GPUs where they were asked.
 
 use loadgen_metrics::{Stats, Summary};
 
-use super::{GenaiPerfView, REQUEST_ROWS, Row, SYSTEM_ROWS};
+use super::{GenaiPerfView, REQUEST_ROWS, Row, SYSTEM_ROWS, telemetry};
 
 const STATISTICS: [&str; 13] =
     ["Metric", "avg", "min", "max", "p99", "p95", "p90", "p75", "p50", "p25", "p10", "p5", "p1"];
 
+const READINGS: [&str; 11] = ["Metric", "GPU", "avg", "min", "max", "p99", "p95", "p90", "p75", "p50", "p25"];
+
 /// The file's text.
-pub fn genai_perf_csv(summary: &Summary, view: GenaiPerfView) -> String {
+pub fn genai_perf_csv(summary: &Summary, view: GenaiPerfView<'_>) -> String {
     let requests = REQUEST_ROWS.iter().filter_map(|row| {
         let Stats { avg, percentiles, min, max, .. } = row.stats(summary, view)?;
         let figures = [avg, min, max].into_iter().chain(percentiles.into_iter().rev()).map(cell);
@@ -19,7 +21,12 @@ pub fn genai_perf_csv(summary: &Summary, view: GenaiPerfView) -> String {
         SYSTEM_ROWS.iter().filter_map(|row| Some(vec![label(row), cell(row.stats(summary, view)?.avg)]));
     let requests = table(&STATISTICS, requests);
     let system = table(&["Metric", "Value"], system);
-    format!("{requests}\r\n{system}")
+    let gpus = view.gpu.map(telemetry::rows).unwrap_or_default();
+    if gpus.is_empty() {
+        return format!("{requests}\r\n{system}");
+    }
+    let gpus = table(&READINGS, gpus.into_iter());
+    format!("{requests}\r\n{system}\r\n{gpus}")
 }
 
 /// `Time To First Token (ms)`.

@@ -6,22 +6,27 @@
 mod csv;
 mod export;
 mod json;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
 use loadgen_metrics::{Stats, Summary};
+
+use crate::gpu::GpuTelemetry;
 
 pub use csv::genai_perf_csv;
 pub use export::ProfileExport;
 pub use json::genai_perf_json;
 
 /// What the files have to know of a run beside its figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GenaiPerfView {
+#[derive(Debug, Clone, Copy)]
+pub struct GenaiPerfView<'a> {
     /// Whether responses came as streams: without, there are no times of tokens.
     pub streaming: bool,
     /// Whether the endpoint answers with tokens: without, there are requests alone.
     pub produces_tokens: bool,
+    /// What GPUs said, where they were asked.
+    pub gpu: Option<&'a GpuTelemetry>,
 }
 
 /// A metric under GenAI-Perf's name.
@@ -81,7 +86,7 @@ const fn row(name: &'static str, unit: &'static str, needs_streams: bool, needs_
 
 impl Row {
     /// Its figures, if the run has them and GenAI-Perf shows them of such a run.
-    fn stats(&self, summary: &Summary, view: GenaiPerfView) -> Option<Stats> {
+    fn stats(&self, summary: &Summary, view: GenaiPerfView<'_>) -> Option<Stats> {
         let is_shown =
             (view.streaming || !self.needs_streams) && (view.produces_tokens || !self.needs_tokens);
         let metric = summary.metrics.iter().find(|metric| metric.metric.tag == self.tag)?;

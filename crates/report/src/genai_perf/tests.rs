@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::csv::thousands;
 use super::*;
+use crate::gpu::{Gpu, GpuFigures, GpuMetric};
 
 /// Three values one apart: the figures that numpy gives of 7, 8, 9 for a middle of 8.
 fn around(middle: f64) -> Stats {
@@ -89,7 +90,7 @@ fn sample() -> RequestRecord {
     }
 }
 
-const STREAMING: GenaiPerfView = GenaiPerfView { streaming: true, produces_tokens: true };
+const STREAMING: GenaiPerfView<'_> = GenaiPerfView { streaming: true, produces_tokens: true, gpu: None };
 
 #[test]
 fn the_csv_file_of_streams_looks_as_genai_perf_writes_it() {
@@ -119,11 +120,11 @@ fn the_csv_file_of_streams_looks_as_genai_perf_writes_it() {
 
 #[test]
 fn what_a_run_has_not_is_in_no_file() {
-    let whole = GenaiPerfView { streaming: false, produces_tokens: true };
+    let whole = GenaiPerfView { streaming: false, ..STREAMING };
     let text = genai_perf_csv(&summary(), whole);
     assert!(!text.contains("Time To") && !text.contains("Inter Token") && !text.contains("Per User"));
     assert!(text.contains("Output Sequence Length (tokens)"));
-    let embeddings = GenaiPerfView { streaming: false, produces_tokens: false };
+    let embeddings = GenaiPerfView { streaming: false, produces_tokens: false, gpu: None };
     let text = genai_perf_csv(&summary(), embeddings);
     assert_eq!(text.matches('\n').count(), 7, "{text}");
     assert!(!text.contains("okens"));
@@ -182,4 +183,42 @@ fn the_export_holds_the_instants_of_measured_successes() {
     assert_eq!(requests[0]["timestamp"], 100);
     assert_eq!(requests[0]["response_timestamps"], json!([110, 125]));
     assert_eq!(requests[1]["response_timestamps"], json!([190]));
+}
+
+#[test]
+fn gpus_have_a_table_and_a_section_of_their_own() {
+    let mut power = loadgen_metrics::GaugeValues::default();
+    for watts in [45.2, 46.5] {
+        power.push(watts);
+    }
+    let reading = |field: &str, figures| GpuMetric {
+        field: field.to_owned(),
+        header: String::new(),
+        unit: String::new(),
+        figures,
+    };
+    let gpu = Gpu {
+        url: "http://h:1/metrics".to_owned(),
+        index: 0,
+        name: None,
+        uuid: None,
+        platform: "nvidia".to_owned(),
+        hostname: None,
+        namespace: None,
+        pod_name: None,
+        metrics: vec![
+            reading("nvidia_power_usage", GpuFigures::Gauge(power.stats().unwrap())),
+            reading("nvidia_energy_consumption", GpuFigures::Counter(1.0)),
+        ],
+    };
+    let telemetry = GpuTelemetry { gpus: vec![gpu], ..GpuTelemetry::default() };
+    let view = GenaiPerfView { gpu: Some(&telemetry), ..STREAMING };
+    let csv = genai_perf_csv(&summary(), view);
+    let table = "\r\n\r\nMetric,GPU,avg,min,max,p99,p95,p90,p75,p50,p25\r\nGPU Power Usage (W),gpu0,45.85,45.20,46.50,46.49,46.44,46.37,46.17,45.85,45.53\r\n";
+    assert!(csv.ends_with(table), "{csv}");
+    let file: Value = serde_json::from_str(&genai_perf_json(&summary(), view, &json!({}))).unwrap();
+    let stats = &file["telemetry_stats"];
+    assert_eq!(stats["gpu_power_usage"]["unit"], "W");
+    assert_eq!(stats["gpu_power_usage"]["gpu0"]["avg"], 45.85);
+    assert_eq!(stats.as_object().unwrap().len(), 1);
 }

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use loadgen_core::RequestRecord;
 use loadgen_metrics::Summary;
 use loadgen_record::PartialFile;
+use loadgen_report::RunInfo;
 use loadgen_report::genai_perf::{GenaiPerfView, ProfileExport, genai_perf_csv, genai_perf_json};
 use serde_json::Value;
 
@@ -56,11 +57,12 @@ pub(super) fn write(
     plan: &ReportPlan,
     config: &Value,
     summary: &Summary,
+    info: &RunInfo,
     artifacts: &Artifacts,
     failures: &mut Failures,
 ) {
     let produces_tokens = plan.endpoint.facts().produces_tokens;
-    let view = GenaiPerfView { streaming: plan.streaming, produces_tokens };
+    let view = GenaiPerfView { streaming: plan.streaming, produces_tokens, gpu: info.gpu.as_ref() };
     failures.put(&artifacts.genai_perf_json(), &genai_perf_json(summary, view, config));
     failures.put(&artifacts.genai_perf_csv(), &genai_perf_csv(summary, view));
 }

@@ -68,7 +68,7 @@ pub(super) fn write(
     // As AIPerf: without a single success there is nothing to sum up.
     if succeeded {
         match &plan.genai_perf {
-            Some(config) => genai_perf::write(&plan, config, &summary, &artifacts, &mut failures),
+            Some(config) => genai_perf::write(&plan, config, &summary, &info, &artifacts, &mut failures),
             None => {
                 failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
                 failures.put(&artifacts.summary_csv(), &summary_csv(&summary, info.gpu.as_ref()));
