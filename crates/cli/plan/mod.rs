@@ -173,7 +173,8 @@ pub(crate) fn resolve(
         ceiling: ceiling.map(|(path, calibration)| calibration.cited(path.display().to_string())),
         tokenizer_file: match tokenizer {
             TokenizerSource::Builtin => None,
-            TokenizerSource::File(path) => Some(path),
+            // Reports are made from other folders, too.
+            TokenizerSource::File(path) => Some(std::path::absolute(&path).unwrap_or(path)),
         },
         tokenizer_name,
         apply_chat_template: args.tokenizer.apply_chat_template,
