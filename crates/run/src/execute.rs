@@ -15,7 +15,7 @@ use loadgen_record::{Journal, JournalHeader, PartialFile};
 use loadgen_report::InputsJson;
 use loadgen_tokens::Tokenizer;
 use loadgen_wire::{Connector, Endpoint, PacketStats, PacketTap, TapConfig, Timestamps};
-use loadgen_workload::{Dataset, Origin, WorkloadConfig};
+use loadgen_workload::{Dataset, Origin, TraceFormat, WorkloadConfig};
 
 use crate::error::RunError;
 use crate::finish::{Live, RunResult};
@@ -206,7 +206,7 @@ fn prepare(
 ) -> Result<Provenance, RunError> {
     thread::scope(|scope| {
         let asked = scope.spawn(|| observe::ask_servers(plan, connector, clock));
-        if matches!(plan.workload, WorkloadConfig::Synthetic(_)) {
+        if has_inputs_file(&plan.workload) {
             write_inputs(plan, dataset, endpoint)?;
         }
         let mut provenance = observe::before(plan, dataset, clock)?;
@@ -237,7 +237,19 @@ fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
     }
 }
 
-/// The request bodies of a made-up dataset, as they would be sent, without history.
+/// Whether the dataset's bodies are written down, as AIPerf does: not those of a trace, nor what is sent
+/// as its file has it.
+fn has_inputs_file(workload: &WorkloadConfig) -> bool {
+    match workload {
+        WorkloadConfig::Synthetic(_) => true,
+        WorkloadConfig::Trace(file) => match file.format {
+            TraceFormat::SingleTurn | TraceFormat::MultiTurn | TraceFormat::RandomPool => true,
+            TraceFormat::Mooncake | TraceFormat::RawPayload | TraceFormat::InputsJson => false,
+        },
+    }
+}
+
+/// The request bodies of a dataset, as they would be sent, without history.
 fn write_inputs(plan: &RunPlan, dataset: &Dataset, endpoint: &Endpoint) -> Result<(), RunError> {
     let path = plan.report.artifacts.inputs_json();
     let file = BufWriter::new(PartialFile::create(&path)?);
