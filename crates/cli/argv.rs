@@ -65,8 +65,7 @@ mod tests {
     fn several_values_may_follow_the_equals_sign() {
         let argv = ["x", "profile", "--url=a", "b", "-u=c", "-H=--d", "--osl=5", "-vv"];
         let normal = normalise(argv.map(OsString::from));
-        let expected =
-            ["loadgen", "profile", "--url", "a", "b", "-u", "c", "-H=--d", "--osl=5", "--extra-verbose"];
+        let expected = ["x", "profile", "--url", "a", "b", "-u", "c", "-H=--d", "--osl=5", "--extra-verbose"];
         assert_eq!(normal, expected);
     }
 }

@@ -18,7 +18,8 @@
 //! * `names`: the program under its other names, and configuration files;
 //! * `outputs`: what went over the wire, answers, the log, and files that cannot be written;
 //! * `secrets`: keys never reach a file or a log;
-//! * `streams`: where output goes, and runs that nobody listens to any more.
+//! * `streams`: where output goes, and runs that nobody listens to any more;
+//! * `workloads`: conversations, files, chat templates.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod arrivals;
@@ -41,3 +42,4 @@ mod secrets;
 mod sockets;
 mod streams;
 mod support;
+mod workloads;

@@ -43,8 +43,10 @@ pub(crate) fn strict_integer(text: &str) -> Result<u64, String> {
     let digits = digits.strip_prefix('+').unwrap_or(digits);
     let parts = digits.split('_');
     let is_number = parts.clone().all(|part| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit()));
-    let parsed = if is_number { digits.replace('_', "").parse() } else { "".parse() };
-    parsed.map_err(|_| "expected a whole number, such as 128".to_owned())
+    if !is_number {
+        return Err("expected a whole number, such as 128".to_owned());
+    }
+    digits.replace('_', "").parse().map_err(|_| format!("expected a whole number of at most {}", u64::MAX))
 }
 
 /// One or more integers.

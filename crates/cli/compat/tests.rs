@@ -118,7 +118,8 @@ fn options_are_consumed_and_judged_all_together() {
         judge(matches.subcommand_matches("profile").unwrap()).map_err(|faults| faults.to_string())
     };
     assert_eq!(judge(&[]), Ok(None));
-    assert_eq!(judge(&["--auto-plot=false", "--cache-bust", "NONE", "--no-auto-plot"]), Ok(None));
+    assert_eq!(judge(&["--auto-plot=false", "--cache-bust", "NONE"]), Ok(None));
+    assert_eq!(judge(&["--no-auto-plot"]), Ok(None));
     assert_eq!(judge(&["--force-min-tokens", "--no-open-loop-replay=false"]), Ok(None));
     assert!(judge(&["--no-open-loop-replay"]).is_err());
     let note = judge(&["--zmq-host", "h", "--zmq-dual-bind"]).unwrap().unwrap();

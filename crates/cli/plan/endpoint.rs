@@ -21,9 +21,13 @@ pub(super) fn endpoint(
     args: &ProfileArgs,
     environment: &Environment,
     faults: &mut Faults,
+    notices: &mut Vec<Notice>,
 ) -> Option<EndpointConfig> {
     let given = &args.endpoint;
     check_transport(given, faults);
+    if given.path.as_deref().is_some_and(|path| path.contains("://")) {
+        faults.add("--endpoint", "expected a path such as /v1/chat/completions: the server belongs to --url");
+    }
     let kind = EndpointKind::named(&given.endpoint_type).ok();
     if kind.is_none() {
         faults.add("--endpoint-type", compat::refuse_choice("--endpoint-type", &given.endpoint_type));
@@ -36,7 +40,14 @@ pub(super) fn endpoint(
     for text in &given.headers {
         headers.extend(faults.take("--header", values::headers(text)).unwrap_or_default());
     }
-    let api_key = faults.take("--api-key", ApiKey::find(given.api_key.as_deref())).flatten();
+    let api_key = match given.api_key.as_deref() {
+        // A script's variable that is not set.
+        Some("") => {
+            notices.push(Notice::Warning("--api-key is empty: no key is sent".to_owned()));
+            None
+        }
+        key => faults.take("--api-key", ApiKey::find(key)).flatten(),
+    };
     if kind == Some(EndpointKind::Template) {
         read_template(&mut extra_inputs, faults);
     }

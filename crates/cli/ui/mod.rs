@@ -18,6 +18,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::args::values::word;
 use loadgen_run::{Level, Live, LogLines, LogShape, Progress, Severity};
 
 /// How progress is shown.
@@ -60,6 +61,15 @@ impl Floor {
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Ui {
+    /// The one of this name; without a name, and for AIPerf's dashboard, what fits where it is shown.
+    pub(crate) fn named(name: Option<&str>) -> Result<Self, String> {
+        match name.map(word).as_deref() {
+            None | Some("simple" | "dashboard") => Ok(Self::Auto),
+            Some("none") => Ok(Self::None),
+            Some(other) => Err(format!("{other:?} is not known: expected dashboard, simple or none")),
+        }
+    }
+
     /// The watcher for this choice, here.
     pub(crate) fn progress(self, talk: Talk) -> Arc<dyn Progress> {
         let floor = talk.floor.unwrap_or(match self {
