@@ -129,8 +129,11 @@ pub fn prepare(config: &EngineConfig, phases: &[PhasePlan]) -> Result<Vec<Warnin
 /// Whether a connection could not be opened for want of something on this host, not on the server: a file
 /// descriptor, of the process or of the machine, or a port.
 pub(crate) fn is_starved(error: &ErrorDetail) -> bool {
-    let wants: [String; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EADDRNOTAVAIL]
-        .map(|errno| io::Error::from_raw_os_error(errno as i32).to_string());
+    let wants: [String; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EADDRNOTAVAIL].map(|errno| {
+        let text = io::Error::from_raw_os_error(errno as i32).to_string();
+        // The system's own words, without Rust's number behind them.
+        text.split(" (os error").next().unwrap_or_default().to_owned()
+    });
     let says = |text: &String| wants.iter().any(|want| text.contains(want));
     says(&error.message) || error.cause.iter().any(says) || error.cause_chain.iter().any(says)
 }
