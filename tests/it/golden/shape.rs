@@ -58,8 +58,9 @@ pub(crate) enum Node {
     Object(BTreeMap<String, Node>),
 }
 
-/// Takes the shape of a folder. Logs and what is not text are left out.
-pub(crate) fn of(folder: &Path) -> Folder {
+/// Takes the shape of a folder. Logs and what is not text are left out. `plain` is given the text of each file
+/// first, and may take from it what differs from host to host.
+pub(crate) fn of(folder: &Path, plain: impl Fn(&str) -> String) -> Folder {
     let mut found = Folder::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(at) = folders.pop() {
@@ -73,7 +74,7 @@ pub(crate) fn of(folder: &Path) -> Folder {
                 continue;
             }
             let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
-            found.insert(name, file(&path));
+            found.insert(name, file(&path, &plain));
         }
     }
     found
@@ -83,10 +84,10 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn file(path: &PathBuf) -> File {
+fn file(path: &PathBuf, plain: &dyn Fn(&str) -> String) -> File {
     let name = name_of(path);
     let bytes = std::fs::read(path).unwrap();
-    let text = String::from_utf8_lossy(&bytes);
+    let text = plain(&String::from_utf8_lossy(&bytes));
     if name.ends_with(".jsonl") {
         return lines(&text);
     }
@@ -163,13 +164,17 @@ fn lines(text: &str) -> File {
 fn sections(text: &str) -> Vec<Section> {
     let mut sections = Vec::new();
     let mut block: Vec<Vec<String>> = Vec::new();
-    for row in text.lines().map(cells).chain([Vec::new()]) {
+    // Comments at the head say which run it was.
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    for row in lines.map(cells).chain([Vec::new()]) {
         if row.iter().any(|cell| !cell.is_empty()) {
             block.push(row);
             continue;
         }
         if let Some((columns, rows)) = std::mem::take(&mut block).split_first() {
-            let mut rows: Vec<String> = rows.iter().map(|row| row[0].clone()).collect();
+            // A row that begins with a number is named by what was measured.
+            let rows = rows.iter().map(|row| &row[0]).filter(|name| name.parse::<f64>().is_err());
+            let mut rows: Vec<String> = rows.cloned().collect();
             rows.dedup();
             sections.push(Section { columns: columns.clone(), rows });
         }
