@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn buckets_hold_all_that_is_below_them() {
         let mut tallies = Tallies::default();
-        [(3, 1), (100, 30_000)].into_iter().for_each(|(prompt, generation)| tallies.note(prompt, generation));
+        tallies.note(3, 1);
+        tallies.note(100, 30_000);
         tallies.note_cached(64);
         let page = tallies.page("m\"x", EngineLoad { running: 2, waiting: 0 }, &ServeReport::default());
         let has = |line: &str| assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");

@@ -108,10 +108,10 @@ impl Observation {
 
     /// Takes the usage that the server sent last. That of the first content is kept with it, where
     /// this one `may_be_first`.
-    pub(crate) fn take_usage(&mut self, usage: Usage, may_be_first: bool) {
+    pub(crate) fn take_usage(&mut self, mut usage: Usage, may_be_first: bool) {
         let first = self.usage.as_ref().and_then(|known| known.first_chunk_tokens);
-        let here = usage.completion_tokens.filter(|_| may_be_first);
-        self.usage = Some(Usage { first_chunk_tokens: first.or(here), ..usage });
+        usage.first_chunk_tokens = first.or(usage.completion_tokens.filter(|_| may_be_first));
+        self.usage = Some(usage);
     }
 
     /// Notes an event without content, or the beginning of one. If it shares the read of the latest chunk, then

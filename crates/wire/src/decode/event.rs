@@ -22,6 +22,8 @@ pub(super) struct Frame<'a> {
     pub(super) usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) metrics: Option<&'a RawValue>,
 }
 
 /// The first entry of `choices`; the others are skipped.

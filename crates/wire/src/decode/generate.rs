@@ -15,8 +15,8 @@ use super::template::{Plain, Slot};
 struct Generated<'a> {
     #[serde(borrow, default)]
     token: Option<Token<'a>>,
-    #[serde(borrow, default)]
-    generated_text: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "generated_text")]
+    whole: Option<&'a RawValue>,
     #[serde(borrow, default)]
     details: Option<Details<'a>>,
     #[serde(borrow, default)]
@@ -57,7 +57,7 @@ pub(super) fn tgi<'a>(json: &'a str, shape: Shape, said: &mut Said<'_>) -> Optio
     }
     let text = match shape {
         Shape::Event => generated.token.and_then(|token| token.text),
-        Shape::Whole => generated.generated_text,
+        Shape::Whole => generated.whole,
     };
     output(text.and_then(text_of)?, said)
 }

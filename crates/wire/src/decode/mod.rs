@@ -27,6 +27,7 @@ mod openai;
 mod reader;
 mod responses;
 mod said;
+mod speculative;
 mod template;
 mod usage;
 mod vectors;

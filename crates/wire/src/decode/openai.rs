@@ -6,16 +6,21 @@
 //! that has both is no output**, though the delta is content for every time. AIPerf counts so, and figures
 //! that are held against each other must be counted alike; servers count both.
 
+use loadgen_core::Usage;
+
 use super::event::{Frame, for_each_tool_text, plain_text_of, text_of};
 use super::said::Said;
 use super::template::{Plain, Slot};
-use super::usage;
+use super::{speculative, usage};
 use crate::endpoint::EndpointKind;
 
 pub(super) fn take<'a>(kind: EndpointKind, json: &'a str, said: &mut Said<'_>) -> Option<Plain<'a>> {
     let frame = Frame::decode(json)?;
     said.error(frame.error());
-    said.usage(frame.usage.and_then(usage::decode));
+    let speculative = || frame.metrics.and_then(speculative::decode);
+    said.usage(
+        frame.usage.and_then(usage::decode).map(|usage| Usage { speculative: speculative(), ..usage }),
+    );
     let choice = frame.choices.0.as_ref()?;
     let (mut reasoning, mut content) = (None, None);
     match (kind, frame.object()) {

@@ -88,6 +88,7 @@ pub(super) fn from_fields(fields: &Map<String, Value>) -> Option<Usage> {
         accepted_prediction_tokens: detail(COMPLETION_DETAILS, &["accepted_prediction_tokens"]),
         rejected_prediction_tokens: detail(COMPLETION_DETAILS, &["rejected_prediction_tokens"]),
         first_chunk_tokens: None,
+        speculative: None,
         tool_use_prompt_tokens: top(&["toolUsePromptTokenCount"]),
         prompt_audio_seconds: fields.get("prompt_audio_seconds").and_then(Value::as_f64),
     })

@@ -310,7 +310,7 @@ fn response_field(config: &EndpointConfig) -> Result<Option<ResponseField>, Endp
     };
     // AIPerf takes this name for "find it out".
     let is_named =
-        |field: &&str| !field.is_empty() && !(config.kind == EndpointKind::Template && *field == "text");
+        |field: &&str| !field.is_empty() && (config.kind != EndpointKind::Template || *field != "text");
     given
         .filter(is_named)
         .map(|field| ResponseField::new(field, config.kind == EndpointKind::Template))

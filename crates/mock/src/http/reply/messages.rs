@@ -3,7 +3,7 @@
 use super::{Bytes, Reply, Value, json, typed_event};
 
 pub(super) fn begin(reply: &Reply) -> Bytes {
-    let mut message = message(reply, Vec::new());
+    let mut message = message(reply, &[]);
     message["usage"] = usage(reply, 0, 1);
     let start = json!({"type": "message_start", "message": message});
     let is_thinking = reply.reasoning_tokens() > 0;
@@ -51,7 +51,7 @@ pub(super) fn whole(reply: &Reply, cached_tokens: u32) -> Value {
     if !thinking.is_empty() {
         blocks.insert(0, json!({"type": "thinking", "thinking": thinking, "signature": "mock"}));
     }
-    let mut whole = message(reply, blocks);
+    let mut whole = message(reply, &blocks);
     whole["stop_reason"] = stop_reason(reply).into();
     if reply.plan.usage {
         whole["usage"] = usage(reply, cached_tokens, reply.plan.reported_tokens);
@@ -59,7 +59,7 @@ pub(super) fn whole(reply: &Reply, cached_tokens: u32) -> Value {
     whole
 }
 
-fn message(reply: &Reply, content: Vec<Value>) -> Value {
+fn message(reply: &Reply, content: &[Value]) -> Value {
     json!({
         "id": format!("msg_{}", reply.asked.number), "type": "message", "role": "assistant",
         "model": reply.asked.model, "content": content, "stop_reason": null, "stop_sequence": null,

@@ -131,20 +131,18 @@ fn write_image(writer: &mut Writer, dialect: Dialect, media: &Media) {
             write_url(writer, "image", media);
             writer.put(b"\"}");
         }
-        Dialect::Messages { .. } => match encoded(media, "data:image/") {
-            Some((format, base64)) => {
+        Dialect::Messages { .. } => {
+            if let Some((format, base64)) = encoded(media, "data:image/") {
                 writer.put(br#"{"type":"image","source":{"type":"base64","media_type":"image/"#);
                 writer.put(format);
                 writer.put(br#"","data":""#);
                 writer.share(&base64);
-                writer.put(b"\"}}");
-            }
-            None => {
+            } else {
                 writer.put(br#"{"type":"image","source":{"type":"url","url":""#);
                 write_url(writer, "image", media);
-                writer.put(b"\"}}");
             }
-        },
+            writer.put(b"\"}}");
+        }
     }
 }
 
