@@ -291,6 +291,14 @@ fn warn_of_unpinned_lengths(
             !matches!(value, Value::Null | Value::Bool(false)) && *value != Value::from(0)
         })
     };
+    let facts = endpoint.map(|endpoint| endpoint.kind.facts());
+    if let Some(facts) = facts.filter(|facts| args.lengths.osl.is_some() && !facts.produces_tokens) {
+        notices.push(Notice::Warning(format!(
+            "--osl: --endpoint-type {} answers without tokens, so that none are asked for",
+            facts.name
+        )));
+        return;
+    }
     if args.lengths.osl.is_some() && !pins("ignore_eos") && !pins("min_tokens") {
         notices.push(Notice::Warning(
             "Using --osl without ignore_eos or min_tokens in --extra-inputs. Output sequence length cannot be \

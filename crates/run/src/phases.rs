@@ -30,7 +30,7 @@ impl Phases {
         });
         let mut plans = Vec::new();
         if let Some(warmup) = &plan.warmup {
-            let load = open_or_closed(warmup, plan);
+            let load = open_or_closed(warmup, plan, dataset);
             // A warm-up is there to make the server ready: none of it is given up.
             plans.push(PhasePlan {
                 phase: Phase::Warmup,
@@ -58,7 +58,7 @@ impl Phases {
                 // A warm-up takes at most a session a request; the timetable's begin behind them.
                 (Load::Open { schedule, cap }, Some(warmup_sessions), timetable.source)
             }
-            _ => (open_or_closed(&plan.profiling, plan), None, dataset.source()),
+            _ => (open_or_closed(&plan.profiling, plan, dataset), None, dataset.source()),
         };
         plans.push(PhasePlan {
             phase: Phase::Profiling,
@@ -72,21 +72,26 @@ impl Phases {
     }
 }
 
-/// The engine's load for a shape that does not need the dataset's times.
-fn open_or_closed(load: &PhaseLoad, plan: &RunPlan) -> Load {
+/// The engine's load for a shape that does not need the dataset's times. Where each session has one turn,
+/// sessions are counted as the requests that they are.
+fn open_or_closed(load: &PhaseLoad, plan: &RunPlan, dataset: &Dataset) -> Load {
+    let mut stop = load.stop;
+    if dataset.turns() == dataset.len() {
+        stop.requests = stop.requests.into_iter().chain(stop.sessions.take()).min();
+    }
     match &load.shape {
         LoadShape::Rate { process, cap } => Load::Open {
-            schedule: Schedule::new(process.clone(), load.stop, plan.report.root()),
+            schedule: Schedule::new(process.clone(), stop, plan.report.root()),
             cap: slots(*cap, OnFull::SkipTick),
         },
         LoadShape::Closed { concurrency } | LoadShape::FixedSchedule { cap: Some(concurrency) } => {
             Load::Closed {
                 concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN),
-                stop: load.stop,
+                stop,
             }
         }
         LoadShape::FixedSchedule { cap: None } => {
-            Load::Closed { concurrency: NonZeroU32::MIN, stop: load.stop }
+            Load::Closed { concurrency: NonZeroU32::MIN, stop }
         }
     }
 }

@@ -56,6 +56,25 @@ impl HubCache {
     pub fn find(&self, name: &str, revision: &str) -> Option<PathBuf> {
         let folder = self.folder.as_ref().filter(|_| is_revision(revision))?;
         snapshot(&folder.join(model_folder(name)?), revision)
+            .or_else(|| snapshot(&folder.join(self.only_one_called(name)?), revision))
+    }
+
+    /// The folder of the one model in the cache that has this name within its organisation: `gpt2` for
+    /// `openai-community/gpt2`. `None` where there are several.
+    fn only_one_called(&self, name: &str) -> Option<String> {
+        if name.contains('/') {
+            return None;
+        }
+        let ending = format!("--{}", name.to_lowercase());
+        let entries = std::fs::read_dir(self.folder.as_ref()?).ok()?;
+        let mut models = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(
+            |folder| {
+                let folder = folder.to_lowercase();
+                folder.starts_with("models--") && folder.matches("--").count() == 2 && folder.ends_with(&ending)
+            },
+        );
+        let first = models.next()?;
+        models.next().is_none().then_some(first)
     }
 
     /// Keeps downloaded files as the hub's library would, and says where the first one lies.
@@ -149,6 +168,19 @@ mod tests {
         assert_eq!(cache.find("org/name", "main"), Some(stored.clone()));
         assert_eq!(cache.find("org/name", "abc"), Some(stored));
         assert_eq!(cache.find("org/name", "v2"), None);
+    }
+
+    #[test]
+    fn a_short_name_finds_the_one_model_that_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = HubCache::at(folder.path());
+        let files = [("tokenizer.json", b"{}".to_vec())];
+        let stored = cache.store("openai-community/gpt2", "main", "abc", &files).unwrap();
+        assert_eq!(cache.find("gpt2", "main"), Some(stored.clone()));
+        assert_eq!(cache.find("GPT2", "main"), Some(stored));
+        assert_eq!(cache.find("other/gpt2", "main"), None);
+        cache.store("someone/gpt2", "main", "def", &files).unwrap();
+        assert_eq!(cache.find("gpt2", "main"), None, "which of the two?");
     }
 
     #[test]

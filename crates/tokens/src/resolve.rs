@@ -72,7 +72,7 @@ pub struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     /// The surroundings that the environment describes: the cache's place, `HF_HUB_OFFLINE`,
-    /// `TRANSFORMERS_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN`.
+    /// `TRANSFORMERS_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN` (or the token that `hf auth login` kept).
     pub fn from_env(download: Option<&'a dyn Download>) -> Self {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let endpoint = var("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned());
@@ -83,7 +83,7 @@ impl<'a> Resolver<'a> {
                 .iter()
                 .any(|name| var(name).is_some_and(|value| is_true(&value))),
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            token: var("HF_TOKEN"),
+            token: var("HF_TOKEN").or_else(kept_token),
             deadline: DOWNLOAD_DEADLINE,
         }
     }
@@ -174,6 +174,16 @@ impl<'a> Resolver<'a> {
             .store(name, revision, commit.as_deref().unwrap_or(revision), &files)
             .map_err(|error| format!("cannot write the hub cache: {error}"))
     }
+}
+
+/// The access token that the hub's own program keeps: `HF_TOKEN_PATH`, else `token` in the hub's folder.
+fn kept_token() -> Option<String> {
+    let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let path = var("HF_TOKEN_PATH")
+        .or_else(|| Some(var("HF_HOME")?.join("token")))
+        .or_else(|| Some(var("HOME")?.join(".cache/huggingface/token")))?;
+    let token = std::fs::read_to_string(path).ok()?.trim().to_owned();
+    Some(token).filter(|token| !token.is_empty())
 }
 
 fn builtin(notice: Option<String>) -> Resolved {
