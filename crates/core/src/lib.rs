@@ -35,4 +35,4 @@ pub use seed::Seed;
 pub use source::{CountTokens, RecordSink, Reply, RequestSource, Session, Started};
 pub use time::{Clock, ManualClock, Nanos, SystemClock};
 pub use turn::{Media, Message, Part, Prompt, Role, Turn, TurnTiming};
-pub use usage::Usage;
+pub use usage::{SpeculativeDecoding, Usage};

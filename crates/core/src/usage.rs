@@ -37,4 +37,25 @@ pub struct Usage {
     /// Length of the prompt's audio, s.
     #[serde(default)]
     pub prompt_audio_seconds: Option<f64>,
+    /// What became of its drafts, where it decodes speculatively and says so.
+    pub speculative: Option<Box<SpeculativeDecoding>>,
+}
+
+/// How a request's tokens were drafted and verified, as the server reported it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpeculativeDecoding {
+    /// Tokens for each step of verification, the one that is always accepted included.
+    pub mean_acceptance_length: f64,
+    /// Accepted drafts by drafts, 0 to 1.
+    pub draft_acceptance_rate: f64,
+    /// (drafts accepted, steps that accepted so many), ascending; numbers that did not occur are left out.
+    pub histogram: Vec<(u32, u32)>,
+    /// Drafts that were accepted.
+    pub accepted_draft_tokens: u32,
+    /// Drafts.
+    pub draft_tokens: u32,
+    /// Steps of verification.
+    pub steps: u32,
+    /// Most drafts a step.
+    pub most_drafts: Option<u32>,
 }

@@ -71,6 +71,8 @@ pub enum ConsoleGroup {
     Usage,
     /// HTTP timings, shown on request only.
     HttpTrace,
+    /// Drafts and their acceptance, where the server decodes speculatively.
+    SpecDecode,
     /// What the GPUs' power and energy came to.
     Power,
 }

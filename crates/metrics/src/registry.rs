@@ -4,7 +4,7 @@
 //! Names, units and flags are AIPerf 0.13's, but for the last rows, which are ours ([`Metric::own`]); the
 //! formulas live beside the code that computes them.
 
-use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Power, Usage};
+use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Power, SpecDecode, Usage};
 use crate::metric::Unit::{
     Count, GoodputPerWatt, Images, ImagesPerSecond, MillisecondsPerImage, JouleSeconds, Joules, JoulesPerRequest, JoulesPerUser, Kilobytes,
     MillijoulesPerToken, Milliseconds, Percent, PlainSeconds, Ratio, Requests, RequestsPerSecond,
@@ -129,6 +129,18 @@ const TABLE: &[Metric] = &[
     Metric::record("num_images", "Number of Images", Images),
     Metric::record("image_throughput", "Image Throughput", ImagesPerSecond).shown(Main, 860),
     Metric::record("image_latency", "Image Latency", MillisecondsPerImage).shown(Main, 861),
+    // drafts and their acceptance, as the server reported them
+    Metric::record("spec_decode_acceptance_length", "Acceptance Length", Ratio).shown(SpecDecode, 5000).larger_better(),
+    Metric::record("spec_decode_draft_acceptance_rate", "Draft Acceptance Rate", Percent).shown(SpecDecode, 5020).larger_better(),
+    Metric::record("spec_decode_accepted_per_verified", "Accepted per Verified", Ratio).shown(SpecDecode, 5030).larger_better(),
+    Metric::record("spec_decode_steps", "Spec Decode Steps", Count).shown(SpecDecode, 5040),
+    Metric::record("spec_decode_accepted_draft_tokens", "Accepted Draft Tokens", Tokens),
+    Metric::record("spec_decode_draft_tokens", "Draft Tokens", Tokens),
+    Metric::derived("spec_decode_token_weighted_acceptance_length", "Token-Weighted Acceptance Length", Ratio).shown(SpecDecode, 5010).larger_better(),
+    Metric::derived("spec_decode_overall_draft_acceptance_rate", "Overall Draft Acceptance Rate", Percent).shown(SpecDecode, 5025).larger_better(),
+    Metric::derived("total_spec_decode_steps", "Total Spec Decode Steps", Count),
+    Metric::derived("total_accepted_draft_tokens", "Total Accepted Draft Tokens", Tokens),
+    Metric::derived("total_draft_tokens", "Total Draft Tokens", Tokens),
     // HTTP timings
     Metric::record("http_req_blocked", "HTTP Blocked", Milliseconds).shown(HttpTrace, 2000),
     Metric::record("http_req_dns_lookup", "HTTP DNS Lookup", Milliseconds).shown(HttpTrace, 2010),

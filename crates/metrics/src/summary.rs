@@ -1,5 +1,7 @@
 //! What a run came to: the figures behind every report.
 
+use std::collections::BTreeMap;
+
 use loadgen_core::{ErrorDetail, FailureKind, Nanos, Outcome};
 
 use crate::metric::Metric;
@@ -22,6 +24,9 @@ pub struct Summary {
     pub in_band_errors: Vec<(ErrorDetail, u64)>,
     /// The warm-up's errors, grouped as the measured phase's.
     pub warmup_error_summary: Vec<(ErrorDetail, u64)>,
+    /// How many steps of speculative decoding accepted so many drafts, over all successes; empty where the
+    /// server said nothing of it.
+    pub acceptance_histogram: BTreeMap<u32, u64>,
     /// What became of the measured phase's requests.
     pub counts: OutcomeCounts,
     /// What became of the warm-up's requests.

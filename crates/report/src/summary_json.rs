@@ -89,6 +89,9 @@ pub(crate) struct SummaryFile<'a> {
     #[serde(skip_serializing_if = "Keyed::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, MetricFigures>")]
     warmup_metrics: Keyed<MetricFigures>,
+    /// How many steps of speculative decoding accepted so many drafts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pooled_spec_decode_acceptance_histogram: Option<&'a std::collections::BTreeMap<u32, u64>>,
     #[serde(flatten)]
     #[schemars(skip)]
     others: Keyed<MetricFigures>,
@@ -242,6 +245,8 @@ pub fn summary_json(summary: &Summary, info: &RunInfo) -> String {
             .map(|gpu| telemetry_data(gpu, (summary.window.start, summary.window.end), info)),
         in_band_error_summary: groups(&summary.in_band_errors),
         warmup_metrics: by_tag(&summary.warmup_metrics),
+        pooled_spec_decode_acceptance_histogram: Some(&summary.acceptance_histogram)
+            .filter(|histogram| !histogram.is_empty()),
         ..of_phase(measured, info)
     };
     text(&file)
@@ -274,6 +279,7 @@ fn of_phase<'a>(phase: &PhaseView<'a>, info: &'a RunInfo) -> SummaryFile<'a> {
         start_time: info.local_time(phase.window.start),
         end_time: info.local_time(phase.window.end),
         warmup_metrics: by_tag(&[]),
+        pooled_spec_decode_acceptance_histogram: None,
         declared,
         others,
     }

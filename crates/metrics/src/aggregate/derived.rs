@@ -13,12 +13,15 @@ use crate::summary::Window;
 const DEGRADED_LAG_NS: f64 = 500e6;
 
 /// Totals that are plain sums of a per-request metric.
-const SUMS: [(MetricId, MetricId); 18] = [
+const SUMS: [(MetricId, MetricId); 21] = [
     (id!("total_isl"), id!("input_sequence_length")),
     (id!("total_osl"), id!("output_sequence_length")),
     (id!("total_output_tokens"), id!("output_token_count")),
     (id!("total_reasoning_tokens"), id!("reasoning_token_count")),
     (id!("total_error_isl"), id!("error_isl")),
+    (id!("total_spec_decode_steps"), id!("spec_decode_steps")),
+    (id!("total_accepted_draft_tokens"), id!("spec_decode_accepted_draft_tokens")),
+    (id!("total_draft_tokens"), id!("spec_decode_draft_tokens")),
     (id!("total_usage_prompt_tokens"), id!("usage_prompt_tokens")),
     (id!("total_usage_prompt_cache_read_tokens"), id!("usage_prompt_cache_read_tokens")),
     (id!("total_usage_prompt_cache_write_tokens"), id!("usage_prompt_cache_write_tokens")),
@@ -39,6 +42,7 @@ pub(super) fn figures(samples: &Samples, config: &MetricConfig, window: Window) 
     let mut figures = Vec::new();
     counts(&mut figures, samples);
     sums(&mut figures, samples);
+    drafts(&mut figures, samples);
     rates(&mut figures, samples, window);
     if !config.slos.is_empty() {
         goodput(&mut figures, samples, window);
@@ -83,6 +87,18 @@ fn sums(figures: &mut Vec<(MetricId, f64)>, samples: &Samples) {
     let prompt = column_sum(samples, id!("usage_prompt_tokens")).filter(|&prompt| prompt > 0.0);
     if let (Some(read), Some(prompt)) = (read, prompt) {
         figures.push((id!("overall_usage_prompt_cache_read_pct"), 100.0 * read / prompt));
+    }
+}
+
+/// Over all drafts of the run, whatever request they were of.
+fn drafts(figures: &mut Vec<(MetricId, f64)>, samples: &Samples) {
+    let sum = |id| column_sum(samples, id).filter(|sum| *sum > 0.0);
+    let accepted = column_sum(samples, id!("spec_decode_accepted_draft_tokens"));
+    if let (Some(accepted), Some(steps)) = (accepted, sum(id!("spec_decode_steps"))) {
+        figures.push((id!("spec_decode_token_weighted_acceptance_length"), 1.0 + accepted / steps));
+    }
+    if let (Some(accepted), Some(drafts)) = (accepted, sum(id!("spec_decode_draft_tokens"))) {
+        figures.push((id!("spec_decode_overall_draft_acceptance_rate"), 100.0 * accepted / drafts));
     }
 }
 

@@ -119,6 +119,7 @@ impl Aggregator {
             ungrouped_errors: phase.errors.ungrouped,
             in_band_errors: phase.in_band_errors.groups,
             warmup_error_summary: warmup_errors,
+            acceptance_histogram: phase.acceptance,
             counts,
             warmup_counts,
             window: windows.profiling,

@@ -1,5 +1,6 @@
 //! What the records of one phase add up to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadgen_core::{Nanos, Outcome, RequestRecord};
@@ -30,6 +31,8 @@ pub(super) struct PhaseTotals {
     pub(super) samples: Samples,
     errors: ErrorGroups,
     in_band_errors: ErrorGroups,
+    /// Steps of speculative decoding by how many drafts they accepted.
+    acceptance: BTreeMap<u32, u64>,
     pub(super) lives: Lives,
     /// Start of work minus the intended instant, ns.
     schedule_offsets: Column,
@@ -44,6 +47,7 @@ pub(super) struct PhaseSummary {
     pub(super) goodput_curve: Option<GoodputCurve>,
     pub(super) errors: Grouped,
     pub(super) in_band_errors: Grouped,
+    pub(super) acceptance: BTreeMap<u32, u64>,
 }
 
 impl PhaseTotals {
@@ -52,6 +56,7 @@ impl PhaseTotals {
             samples: Samples::new(scratch),
             errors: ErrorGroups::default(),
             in_band_errors: ErrorGroups::default(),
+            acceptance: BTreeMap::new(),
             lives: Lives::new(scratch.cloned()),
             schedule_offsets: Column::new(scratch.cloned()),
             otherwise_good: Column::new(scratch.cloned()),
@@ -83,6 +88,12 @@ impl PhaseTotals {
             && config.slos.is_good_apart_from(TTFT, metrics)
         {
             self.otherwise_good.push(ttft);
+        }
+        let usage = record.tokens.usage.as_ref();
+        if let Some(told) = usage.and_then(|usage| usage.speculative.as_ref()) {
+            for (accepted, steps) in &told.histogram {
+                *self.acceptance.entry(*accepted).or_default() += u64::from(*steps);
+            }
         }
         let instants = &record.instants;
         if config.fixed_schedule
@@ -157,6 +168,7 @@ impl PhaseTotals {
             goodput_curve: spread::goodput_curve(&self.otherwise_good, &counts, &wanted.config.slos)?,
             errors: self.errors.finish(),
             in_band_errors: self.in_band_errors.finish(),
+            acceptance: self.acceptance,
         })
     }
 }

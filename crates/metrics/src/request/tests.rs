@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use loadgen_core::{ChunkKind, FailureKind, Usage};
+use loadgen_core::{ChunkKind, FailureKind, SpeculativeDecoding, Usage};
 
 use super::*;
 use crate::fixture;
@@ -268,4 +268,28 @@ fn images_share_the_latency() {
     record.images = 0;
     let metrics = request_metrics(&record, &config());
     assert!(metrics.iter().all(|(metric, _)| !metric.tag.contains("image")));
+}
+
+#[test]
+fn what_became_of_drafts_is_passed_on() {
+    let mut record = fixture::ok(&[40, 50]);
+    let told = SpeculativeDecoding {
+        mean_acceptance_length: 2.5,
+        draft_acceptance_rate: 0.75,
+        histogram: vec![(0, 1), (2, 3)],
+        accepted_draft_tokens: 6,
+        draft_tokens: 8,
+        steps: 4,
+        most_drafts: Some(2),
+    };
+    record.tokens.usage = Some(Usage { speculative: Some(Box::new(told.clone())), ..Usage::default() });
+    let metrics = request_metrics(&record, &config());
+    assert_eq!(metrics.get("spec_decode_acceptance_length"), Some(2.5));
+    assert_eq!(metrics.get("spec_decode_draft_acceptance_rate"), Some(75.0));
+    close(metrics.get("spec_decode_accepted_per_verified"), 10.0 / 12.0);
+    assert_eq!(metrics.get("spec_decode_steps"), Some(4.0));
+    let none = SpeculativeDecoding { steps: 0, draft_tokens: 0, accepted_draft_tokens: 0, ..told };
+    record.tokens.usage = Some(Usage { speculative: Some(Box::new(none)), ..Usage::default() });
+    let metrics = request_metrics(&record, &config());
+    assert_eq!(metrics.get("spec_decode_accepted_per_verified"), None);
 }

@@ -1,6 +1,6 @@
 //! Token counts as the server reported them, and how far they are from ours.
 
-use loadgen_core::RequestRecord;
+use loadgen_core::{RequestRecord, SpeculativeDecoding};
 
 use super::Values;
 use crate::metric::MetricId;
@@ -33,6 +33,10 @@ pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
 
     values.float(id!("usage_prompt_audio_seconds"), usage.prompt_audio_seconds);
 
+    if let Some(told) = &usage.speculative {
+        speculative(values, told);
+    }
+
     let prompt = difference(usage.prompt_tokens, tokens.input);
     let completion = difference(usage.completion_tokens, tokens.output_sequence());
     let reasoning = difference(usage.reasoning_tokens, tokens.reasoning);
@@ -43,6 +47,18 @@ pub(super) fn push(values: &mut Values<'_>, record: &RequestRecord) {
         let worst = prompt.max(completion).max(reasoning.unwrap_or(0.0));
         values.int(DISCREPANCY, i64::from(worst > values.config.thresholds.usage_diff_pct));
     }
+}
+
+fn speculative(values: &mut Values<'_>, told: &SpeculativeDecoding) {
+    let [steps, drafts, accepted] =
+        [told.steps, told.draft_tokens, told.accepted_draft_tokens].map(f64::from);
+    values.float(id!("spec_decode_acceptance_length"), told.mean_acceptance_length);
+    values.float(id!("spec_decode_draft_acceptance_rate"), 100.0 * told.draft_acceptance_rate);
+    // Each step yields one token beside the drafts: not finite without any step, and then absent.
+    values.float(id!("spec_decode_accepted_per_verified"), (accepted + steps) / (drafts + steps));
+    values.int(id!("spec_decode_steps"), i64::from(told.steps));
+    values.int(id!("spec_decode_accepted_draft_tokens"), i64::from(told.accepted_draft_tokens));
+    values.int(id!("spec_decode_draft_tokens"), i64::from(told.draft_tokens));
 }
 
 /// By how many percent of our count the server's differs; `None` without both, or when ours is zero.

@@ -93,6 +93,7 @@ mod tests {
             error_summary: Vec::new(),
             ungrouped_errors: 0,
             in_band_errors: Vec::new(),
+            acceptance_histogram: Default::default(),
             warmup_error_summary: Vec::new(),
             warmup_window: None,
             counts: OutcomeCounts::default(),

@@ -236,7 +236,9 @@ fn move_to(target: f64, places: &[(usize, &Bucket)], observations: &mut [f64]) {
         let count = place.len() as f64;
         let most = MOST_SHIFT * bucket.width();
         let shift = (missing * (place.iter().sum::<f64>() / laid_out) / count).clamp(-most, most);
-        place.iter_mut().for_each(|value| *value = bucket.clip(*value + shift));
+        for value in place {
+            *value = bucket.clip(*value + shift);
+        }
     }
 }
 

@@ -104,7 +104,9 @@ mod tests {
 
     fn stats(values: &[f64]) -> GaugeStats {
         let mut gauge = GaugeValues::default();
-        values.iter().for_each(|value| gauge.push(*value));
+        for value in values {
+            gauge.push(*value);
+        }
         gauge.stats().unwrap()
     }
 

@@ -235,7 +235,9 @@ impl SeriesAccumulator {
             })
             .collect();
         let mut gauge = GaugeValues::default();
-        rates.iter().for_each(|rate| gauge.push(*rate));
+        for rate in rates {
+            gauge.push(rate);
+        }
         let slice_rates = gauge.stats().map(|stats| (stats.avg, stats.min, stats.max, stats.std));
         Some(CounterStats { total, rate: per_second(total, from.0, to.0), slice_rates, resets: self.resets })
     }

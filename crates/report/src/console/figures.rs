@@ -44,6 +44,30 @@ pub(super) fn tables(report: &Report<'_>, trace_timing: bool, width: usize, pain
     wanted.filter_map(|group| table(report.summary, group, &title(group), width, paint)).collect()
 }
 
+/// The table of drafts and their acceptance, and how many drafts the steps accepted.
+pub(super) fn spec_decode(report: &Report<'_>, width: usize, paint: Paint) -> Option<String> {
+    /// Numbers of drafts shown one by one; what lies above is summed up.
+    const SHOWN: u32 = 8;
+    let RunInfo { product, metrics_title, .. } = report.info;
+    let title = format!("{product} | {metrics_title}: Spec Decode");
+    let mut text = table(report.summary, ConsoleGroup::SpecDecode, &title, width, paint)?;
+    let histogram = &report.summary.acceptance_histogram;
+    let all: u64 = histogram.values().sum();
+    let share = |steps: u64| format!("{:.0}%", 100.0 * steps as f64 / all as f64);
+    let most = histogram.keys().next_back().copied().unwrap_or(0);
+    let mut parts: Vec<String> = (0..=most.min(SHOWN - 1))
+        .map(|accepted| format!("{accepted}: {}", share(histogram.get(&accepted).copied().unwrap_or(0))))
+        .collect();
+    if most >= SHOWN {
+        let beyond = histogram.range(SHOWN..).map(|(_, steps)| steps).sum();
+        parts.push(format!(">={SHOWN}: {}", share(beyond)));
+    }
+    if all > 0 {
+        text.push_str(&format!("  Accepted drafts per step (% of steps):  {}\n", parts.join("   ")));
+    }
+    Some(text)
+}
+
 fn table(summary: &Summary, group: ConsoleGroup, title: &str, width: usize, paint: Paint) -> Option<String> {
     let rows = console_rows(summary, group);
     if rows.is_empty() {

@@ -61,6 +61,9 @@ type Section = (&'static str, fn(&Metric) -> bool);
 const SECTIONS: &[Section] = &[
     ("Ours", |metric| metric.own),
     ("HTTP", |metric| metric.tag.starts_with("http_req_")),
+    ("Speculative decoding", |metric| {
+        metric.tag.contains("spec_decode") || metric.tag.ends_with("draft_tokens")
+    }),
     ("Token counts as the server reports them", |metric| metric.tag.contains("usage_")),
     ("Over time", |metric| {
         metric.tag == "tokens_in_flight"
@@ -155,6 +158,7 @@ fn appears_in(metric: &Metric) -> String {
             ConsoleGroup::Active => "Active",
             ConsoleGroup::Usage => "Usage",
             ConsoleGroup::HttpTrace => "HTTP",
+            ConsoleGroup::SpecDecode => "Spec Decode",
             _ => "Power",
         };
         let order = metric.order.map_or_else(String::new, |order| format!(" {order}"));

@@ -29,6 +29,7 @@ const FIELD: &str = "as the server reported it: the last non-empty `usage` of th
 const NO_FIELD: &str = "absent where the server did not say";
 const STEPS: &str = "time-weighted over the window";
 const BUSY: &str = "the same curve, only while the matching concurrency is above 0";
+const DRAFTS: &str = "where the response has vLLM's `metrics.speculative_decoding`";
 const POWER: &str = "with --gpu-telemetry";
 
 /// The words of `metric`; `None` for one that has none, which a test forbids.
@@ -153,6 +154,25 @@ pub(super) fn of(metric: &Metric) -> Option<Words> {
         }
         tag if tag.starts_with("total_usage_") => words(SUM, NO_FIELD),
         tag if tag.starts_with("usage_") => words(FIELD, NO_FIELD),
+        "spec_decode_acceptance_length" => {
+            words("tokens a step of verification, the one always accepted included", DRAFTS)
+        }
+        "spec_decode_draft_acceptance_rate" => {
+            words("100 × accepted drafts / drafts, as the server says", DRAFTS)
+        }
+        "spec_decode_accepted_per_verified" => words("(accepted drafts + steps) / (drafts + steps)", DRAFTS),
+        "spec_decode_steps" => words("steps of verification", DRAFTS),
+        "spec_decode_accepted_draft_tokens" => words("accepted drafts", DRAFTS),
+        "spec_decode_draft_tokens" => words("drafts", DRAFTS),
+        "spec_decode_token_weighted_acceptance_length" => {
+            words("1 + total_accepted_draft_tokens / total_spec_decode_steps", DRAFTS)
+        }
+        "spec_decode_overall_draft_acceptance_rate" => {
+            words("100 × total_accepted_draft_tokens / total_draft_tokens", DRAFTS)
+        }
+        "total_spec_decode_steps" | "total_accepted_draft_tokens" | "total_draft_tokens" => {
+            words(SUM, DRAFTS)
+        }
         // HTTP
         "http_req_blocked" => words("wait for a connection", "0 where there was none"),
         "http_req_dns_lookup" => {
