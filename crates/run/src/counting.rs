@@ -169,7 +169,9 @@ fn rope_text(rope: &Rope) -> String {
 fn body_texts(body: &Value) -> Vec<Cow<'_, str>> {
     let mut texts = Vec::new();
     if let Value::Array(messages) = body {
-        messages.iter().for_each(|message| message_texts(message, &mut texts));
+        for message in messages {
+            message_texts(message, &mut texts);
+        }
         return texts;
     }
     let mut has_messages = false;
@@ -177,7 +179,9 @@ fn body_texts(body: &Value) -> Vec<Cow<'_, str>> {
         let items = body[name].as_array().map_or(&[][..], Vec::as_slice);
         if items.iter().any(|item| item.get("role").or_else(|| item.get("type")).is_some()) {
             has_messages = true;
-            items.iter().for_each(|message| message_texts(message, &mut texts));
+            for message in items {
+                message_texts(message, &mut texts);
+            }
         }
     }
     for tool in body["tools"].as_array().into_iter().flatten() {

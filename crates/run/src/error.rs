@@ -96,7 +96,7 @@ pub enum RunError {
         /// What could not be written beside.
         beside: String,
         /// Why.
-        source: RecordError,
+        source: Box<RecordError>,
     },
     /// The dataset has no times, and the schedule was to follow them.
     #[error(

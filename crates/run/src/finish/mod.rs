@@ -13,9 +13,9 @@ mod parallel;
 mod pass;
 mod phases;
 mod slices;
-mod warnings;
 mod sorted;
 mod telemetry;
+mod warnings;
 
 use std::path::{Path, PathBuf};
 
@@ -159,7 +159,8 @@ impl RunResult {
             Some(RunError::Unwritten { names, .. }) => format!("; not written at all: {names}"),
             _ => String::new(),
         };
-        self.unwritten = Some(RunError::RecordsLost { dir: self.artifacts.dir.clone(), beside, source });
+        self.unwritten =
+            Some(RunError::RecordsLost { dir: self.artifacts.dir.clone(), beside, source: Box::new(source) });
         self
     }
 

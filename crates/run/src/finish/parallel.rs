@@ -48,7 +48,7 @@ pub(super) fn in_parallel<T, A, B>(
         drop(queues);
         workers.into_iter().for_each(joined);
         takers.into_iter().for_each(joined);
-    })
+    });
 }
 
 fn work_through<T, A, B>(
