@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
         }
         let (servers, _children) = start_servers(args)?;
         let progress = ui.progress(talk(args)?);
-        return study::run(&experiment, args, argv, &environment, &servers, progress);
+        return study::run(&experiment, args, argv, &environment, &servers, &progress);
     }
     let rehearsed = plan::resolve(args, argv, &environment, &stand_in)?;
     if args.service.dry_run {

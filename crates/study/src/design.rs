@@ -207,13 +207,11 @@ mod tests {
     use crate::sweep::{Axis, Pairing, expand};
 
     fn design(values: usize, repeats: u32, order: Order) -> Design {
-        let variations = match values {
-            1 => vec![Variation::base()],
-            _ => {
-                let values = (1..=values).map(|value| json!(value)).collect();
-                expand(vec![Axis { path: "phases.profiling.concurrency".into(), values }], Pairing::Grid)
-                    .unwrap()
-            }
+        let variations = if values == 1 {
+            vec![Variation::base()]
+        } else {
+            let values = (1..=values).map(|value| json!(value)).collect();
+            expand(vec![Axis { path: "phases.profiling.concurrency".into(), values }], Pairing::Grid).unwrap()
         };
         Design {
             variations,

@@ -168,13 +168,14 @@ fn placed(mut run: RunPlan, design: &Design, cell: Cell, dir: &Path, sweep_id: &
 impl Bench for Lab<'_> {
     fn run(&mut self, cell: Cell, number: usize) -> Result<RunFigures, Failure> {
         let design = self.design();
-        let mut place = format!("run {number} of {}", design.runs());
-        if design.is_sweep() {
-            place.push_str(&format!(": {}", design.variation(cell).label));
-            if design.repeats > 1 {
-                place.push_str(&format!(", repeat {} of {}", cell.trial + 1, design.repeats));
+        let place = match (design.is_sweep(), design.repeats) {
+            (false, _) => String::new(),
+            (true, 1) => format!(": {}", design.variation(cell).label),
+            (true, repeats) => {
+                format!(": {}, repeat {} of {repeats}", design.variation(cell).label, cell.trial + 1)
             }
-        }
+        };
+        let place = format!("run {number} of {}{place}", design.runs());
         let is_sweep = design.is_sweep();
         self.progress.note(Level::Info, &place);
         let made = self.make(cell);

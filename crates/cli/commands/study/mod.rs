@@ -60,9 +60,9 @@ pub(crate) fn rehearse(
         if base.service.dry_run {
             let rehearsal = loadgen_run::rehearse(&planned.run)?;
             if design.is_sweep() {
-                text.push_str(&format!("\n{}\n", variation.label));
+                text += &["\n", &variation.label, "\n"].concat();
             }
-            text.push_str(&planned.in_words(&rehearsal));
+            text += &planned.in_words(&rehearsal);
         }
     }
     Ok(text)
@@ -75,7 +75,7 @@ pub(super) fn run(
     argv: &[OsString],
     environment: &Environment,
     servers: &Servers,
-    progress: Arc<dyn Progress>,
+    progress: &Arc<dyn Progress>,
 ) -> Result<ExitStatus> {
     let design = &experiment.design;
     // The folder is named by the first variation, as in AIPerf.
@@ -87,10 +87,10 @@ pub(super) fn run(
     let mut record =
         Record::new(design, sweep_id, experiment.criterion.clone(), experiment.confidence_level, constraints);
     record.model = first.run.report.models.first().cloned();
-    record.prefix = args.output.profile_export_prefix.clone();
+    record.prefix.clone_from(&args.output.profile_export_prefix);
 
     let stop = StopSignal::new();
-    listen_for_interrupts(&stop, &progress)?;
+    listen_for_interrupts(&stop, progress)?;
     Results::clear(&dir, design)?;
     record.write(&dir)?;
     let mut lab = Lab {
@@ -99,7 +99,7 @@ pub(super) fn run(
         argv,
         environment,
         servers,
-        progress: Arc::clone(&progress),
+        progress: Arc::clone(progress),
         stop,
         dir: dir.clone(),
         record,
@@ -174,9 +174,8 @@ fn together(dir: &Path, record: &Record, made: &[Made], table: bool) -> Result<E
         );
         return Ok(ExitStatus::Failure);
     }
-    let mut text = results.write(table)?;
-    text.push_str(&format!("All runs complete: {succeeded}/{} successful\n", made.len()));
-    super::print(&text)?;
+    let text = results.write(table)?;
+    super::print(&format!("{text}All runs complete: {succeeded}/{} successful\n", made.len()))?;
     Ok(ExitStatus::Success)
 }
 
@@ -191,15 +190,9 @@ fn in_words(experiment: &Experiment) -> String {
             format!("{} points × {repeats} repeats, {}", design.variations.len(), design.order.word())
         }
     };
-    let mut text = format!("{runs} runs: {what}, confidence {} %", experiment.confidence_level * 100.0);
-    if let Some(criterion) = &experiment.criterion {
-        text.push_str(&format!(
-            ", until {} agrees ({} {}, at most {})",
-            criterion.metric,
-            criterion.mode.word(),
-            criterion.threshold(),
-            design.repeats
-        ));
-    }
-    text
+    let until = experiment.criterion.as_ref().map_or_else(String::new, |criterion| {
+        let (metric, mode, threshold) = (&criterion.metric, criterion.mode.word(), criterion.threshold());
+        format!(", watching {metric} ({mode} {threshold})")
+    });
+    format!("{runs} runs: {what}, confidence {} %{until}", experiment.confidence_level * 100.0)
 }

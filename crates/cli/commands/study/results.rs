@@ -79,7 +79,7 @@ impl Results<'_> {
         let variation = &self.design.variations[0];
         let folder = self.dir.join(self.design.aggregate_folder(variation));
         let aggregate = self.aggregate(variation, None);
-        let mut files = self.put_aggregate(&folder, &aggregate)?;
+        let mut files = put_aggregate(&folder, &aggregate)?;
         if self.record.convergence.is_some()
             && let Some(collated) = self.collated(&aggregate.repeats)?
         {
@@ -100,7 +100,7 @@ impl Results<'_> {
             };
             let aggregate = self.aggregate(variation, Some(facts));
             if !aggregate.repeats.succeeded.is_empty() {
-                self.put_aggregate(&self.dir.join(self.design.aggregate_folder(variation)), &aggregate)?;
+                put_aggregate(&self.dir.join(self.design.aggregate_folder(variation)), &aggregate)?;
             }
         }
         let sweep = self.sweep();
@@ -111,13 +111,6 @@ impl Results<'_> {
         let mut text = if table { sweep_table(&sweep) } else { String::new() };
         text.push_str(&best_configurations(&sweep));
         Ok(text + &listed(&[("Sweep CSV", csv), ("Sweep JSON", json)]))
-    }
-
-    fn put_aggregate(&self, folder: &Path, aggregate: &Aggregate) -> Result<Vec<(&'static str, PathBuf)>> {
-        let (json, csv) = (folder.join(format!("{AGGREGATE}.json")), folder.join(format!("{AGGREGATE}.csv")));
-        put(&json, &aggregate_json(aggregate))?;
-        put(&csv, &aggregate_csv(aggregate))?;
-        Ok(vec![("Aggregate CSV", csv), ("Aggregate JSON", json)])
     }
 
     /// The runs of a variation.
@@ -211,6 +204,13 @@ impl Results<'_> {
         let folder = self.dir.join(self.design.run_folder(run.cell));
         Artifacts::new(folder, self.record.prefix.as_deref()).records_jsonl()
     }
+}
+
+fn put_aggregate(folder: &Path, aggregate: &Aggregate) -> Result<Vec<(&'static str, PathBuf)>> {
+    let (json, csv) = (folder.join(format!("{AGGREGATE}.json")), folder.join(format!("{AGGREGATE}.csv")));
+    put(&json, &aggregate_json(aggregate))?;
+    put(&csv, &aggregate_csv(aggregate))?;
+    Ok(vec![("Aggregate CSV", csv), ("Aggregate JSON", json)])
 }
 
 fn repeats<'a>(runs: impl Iterator<Item = &'a Made>, design: &Design) -> Repeats {
@@ -325,6 +325,7 @@ pub(super) fn read_samples(records: &Path, mut take: impl FnMut(&str, f64)) -> R
 
 /// Where files are, a line each.
 fn listed(files: &[(&str, PathBuf)]) -> String {
-    let lines: String = files.iter().map(|(name, path)| format!("{name}: {}\n", path.display())).collect();
-    format!("\n{lines}")
+    files
+        .iter()
+        .fold("\n".to_owned(), |text, (name, path)| text + name + ": " + &path.display().to_string() + "\n")
 }

@@ -9,34 +9,33 @@ const MOST_CELLS: usize = 4_000_000;
 
 /// The probability of a distance as large as between these samples if both were drawn from one
 /// distribution. Neither may be empty.
-pub fn same_distribution_p(a: &[f64], b: &[f64]) -> f64 {
-    let distance = distance(a, b);
-    let (m, n) = (a.len(), b.len());
-    let p = match m.checked_mul(n) {
-        Some(cells) if cells <= MOST_CELLS => exact(m, n, distance),
-        _ => limit(m as f64, n as f64, distance),
+pub fn same_distribution_p(one: &[f64], other: &[f64]) -> f64 {
+    let distance = distance(one, other);
+    let probability = match one.len().checked_mul(other.len()) {
+        Some(cells) if cells <= MOST_CELLS => exact(one.len(), other.len(), distance),
+        _ => limit(one.len() as f64, other.len() as f64, distance),
     };
-    p.clamp(0.0, 1.0)
+    probability.clamp(0.0, 1.0)
 }
 
 /// The greatest distance between the two empirical distribution functions.
-fn distance(a: &[f64], b: &[f64]) -> f64 {
+fn distance(one: &[f64], other: &[f64]) -> f64 {
     let sorted = |samples: &[f64]| {
         let mut samples = samples.to_vec();
         samples.sort_unstable_by(f64::total_cmp);
         samples
     };
-    let (a, b) = (sorted(a), sorted(b));
+    let (one, other) = (sorted(one), sorted(other));
     let (mut i, mut j, mut greatest) = (0, 0, 0.0_f64);
-    while i < a.len() && j < b.len() {
-        let at = a[i].min(b[j]);
-        while i < a.len() && a[i] <= at {
+    while i < one.len() && j < other.len() {
+        let at = one[i].min(other[j]);
+        while i < one.len() && one[i] <= at {
             i += 1;
         }
-        while j < b.len() && b[j] <= at {
+        while j < other.len() && other[j] <= at {
             j += 1;
         }
-        greatest = greatest.max((i as f64 / a.len() as f64 - j as f64 / b.len() as f64).abs());
+        greatest = greatest.max((i as f64 / one.len() as f64 - j as f64 / other.len() as f64).abs());
     }
     greatest
 }

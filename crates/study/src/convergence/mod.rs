@@ -140,7 +140,7 @@ mod tests {
         let distribution = criterion(Mode::Distribution, None, 2);
         assert!(distribution.samples_agree(&[near.clone(), near.clone()]));
         assert!(!distribution.samples_agree(&[near.clone(), near.clone(), far]));
-        assert!(!distribution.samples_agree(&[near.clone()]));
+        assert!(!distribution.samples_agree(std::slice::from_ref(&near)));
         assert!(!distribution.samples_agree(&[near, vec![1.0]]));
     }
 }
