@@ -111,6 +111,31 @@ fn a_template_makes_the_body_and_finds_the_answer() {
 }
 
 #[test]
+fn a_conversation_that_the_server_keeps_is_not_sent_again() {
+    let workspace = Workspace::new();
+    // Answers end by themselves: one that reached its limit is not kept.
+    let mock = Mock::start(&workspace, "fixed?ttft=2ms&itl=1ms&natural=3");
+    let bytes = |arguments: &str| {
+        let common =
+            "--endpoint-type responses --isl 40 --conversation-num 2 --conversation-turn-mean 3 --streaming";
+        let arguments: Vec<&str> = [words(common), words(arguments)].concat();
+        workspace.profile(&mock, &arguments).expect_code(0);
+        let rows = workspace.results("out").rows();
+        let of = |turn: i32| {
+            rows.iter()
+                .filter(|row| row.identity.turn_index == turn)
+                .map(|row| row.connection.request_bytes)
+                .max()
+        };
+        (of(0).unwrap(), of(2).unwrap())
+    };
+    let (first, third) = bytes("");
+    assert!(third > 2 * first, "{first} {third}: the history goes along");
+    let (first, third) = bytes("--extra-inputs store:true");
+    assert!(third < 2 * first, "{first} {third}: only the newest message goes");
+}
+
+#[test]
 fn an_endpoint_that_is_not_spoken_is_refused_by_name() {
     let workspace = Workspace::new();
     let refused = |kind: &str| {

@@ -33,6 +33,9 @@ pub trait Session: Send {
 pub struct Reply {
     /// The answer's text; the reasoning text where there was nothing else.
     pub text: Bytes,
+    /// The id under which the server keeps the conversation, where it was asked to: what follows is sent with
+    /// the id in place of what was said before.
+    pub response_id: Option<Arc<str>>,
 }
 
 /// A request that has been let go, noted before its first byte leaves, so that a run that is killed

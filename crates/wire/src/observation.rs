@@ -31,6 +31,8 @@ pub struct Observation {
     pub error: Option<ErrorDetail>,
     /// The reason the model gave for stopping.
     pub finish_reason: Option<String>,
+    /// The id under which the server keeps the answer for what follows, where it was asked to.
+    pub response_id: Option<Arc<str>>,
     /// The last non-empty usage the server sent.
     pub usage: Option<Usage>,
     /// Where chunk arrivals were stamped.
@@ -85,7 +87,7 @@ impl Observation {
     /// What the server answered: the answer's text, or the reasoning where there was nothing else.
     pub fn reply(&self) -> Reply {
         let text = if self.chunks.output.is_empty() { &self.chunks.reasoning } else { &self.chunks.output };
-        Reply { text: Bytes::copy_from_slice(text) }
+        Reply { text: Bytes::copy_from_slice(text), response_id: self.response_id.clone() }
     }
 
     /// Ends the request as failed. The first failure stands: a later one is a consequence.

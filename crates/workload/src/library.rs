@@ -54,6 +54,13 @@ impl Default for Opening {
 }
 
 impl Opening {
+    /// What is still sent where the server keeps all that was said: the system message in front.
+    pub(crate) fn kept_by_server(&self) -> Self {
+        let system = self.messages.first().filter(|message| message.role == Role::System);
+        let tokens = if system.is_some() { None } else { Some(0) };
+        Self { messages: system.cloned().into_iter().collect(), tokens }
+    }
+
     /// Appends a message, and its tokens if they are known.
     pub(crate) fn push(&mut self, message: Message, tokens: Option<u32>) {
         self.messages.push(message);

@@ -2,6 +2,7 @@
 //!
 //! Turns of text and media accumulate: turn k is sent with all parts before it and the live answers to them,
 //! where the conversation is of that kind. Turns of ready messages and ready bodies are sent as they stand.
+//! Where the server keeps a conversation, a turn names its latest answer in place of what was said before.
 
 use std::sync::Arc;
 
@@ -62,6 +63,15 @@ impl Conversation {
     }
 }
 
+/// The fields of a turn that follows the answer of this id.
+fn with_previous(extra: Option<&str>, id: &str) -> Arc<str> {
+    let previous = format!("\"previous_response_id\":{}", serde_json::Value::from(id));
+    match extra.filter(|extra| !extra.trim().is_empty()) {
+        Some(extra) => format!("{extra},{previous}").into(),
+        None => previous.into(),
+    }
+}
+
 /// Who says what, to be counted in a chat template. Several texts of a message follow one another.
 fn spoken(messages: &[Message]) -> Vec<(Role, Rope)> {
     messages
@@ -114,10 +124,16 @@ impl Session for Conversation {
             }
             _ => None,
         };
-        let prompt = Self::assemble(&self.said, asked, self.library.counts_in_chat_template());
+        let kept = reply.and_then(|reply| reply.response_id.clone()).filter(|_| remembers && turn > 0);
+        let opening = if kept.is_some() { &self.said.kept_by_server() } else { &self.said };
+        let prompt = Self::assemble(opening, asked, self.library.counts_in_chat_template());
         if let Some((message, tokens)) = own {
             self.said.push(message, tokens);
         }
-        Some(self.library.turn(self.number, turn, &self.session_id, prompt, self.zero_ms))
+        let mut turn = self.library.turn(self.number, turn, &self.session_id, prompt, self.zero_ms);
+        if let Some(id) = kept {
+            turn.extra = Some(with_previous(turn.extra.as_deref(), &id));
+        }
+        Some(turn)
     }
 }

@@ -16,11 +16,13 @@ pub struct ResponseFormat {
     pub field: Option<ResponseField>,
     /// Whether the usage that comes with the first content is kept as well as the last one.
     pub keeps_first_usage: bool,
+    /// Whether the server was asked to keep the answer, so that its id stands for it.
+    pub keeps_response_id: bool,
 }
 
 impl From<EndpointKind> for ResponseFormat {
     fn from(kind: EndpointKind) -> Self {
-        Self { kind, field: None, keeps_first_usage: false }
+        Self { kind, field: None, keeps_first_usage: false, keeps_response_id: false }
     }
 }
 

@@ -38,7 +38,7 @@ impl Reader {
     pub(super) fn new(format: &ResponseFormat) -> Self {
         match format.kind {
             kind @ (EndpointKind::Chat | EndpointKind::Completions) => Self::OpenAi(kind),
-            EndpointKind::Responses => Self::Responses(Responses::default()),
+            EndpointKind::Responses => Self::Responses(Responses::new(format.keeps_response_id)),
             EndpointKind::Messages => Self::Messages(Messages::default()),
             kind @ (EndpointKind::HuggingfaceGenerate | EndpointKind::SolidoRag) => Self::Generate(kind),
             kind @ (EndpointKind::Embeddings

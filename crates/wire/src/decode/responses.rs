@@ -31,6 +31,10 @@ pub(super) struct Responses {
     streamed: HashSet<[Option<u64>; 2]>,
     /// The part of the latest delta, which is that of the next one most of the time.
     latest: Option<[Option<u64>; 2]>,
+    /// The server was asked to keep the answer.
+    keeps_id: bool,
+    /// It failed, or broke off: its id stands for nothing.
+    has_failed: bool,
 }
 
 #[derive(Deserialize)]
@@ -55,9 +59,13 @@ struct Event<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// The part of a response that an event at its end tells of.
+/// The part of a response that an event at its beginning or its end tells of.
 #[derive(Deserialize)]
-struct End<'a> {
+struct Told<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(default)]
+    store: Option<bool>,
     #[serde(borrow, default)]
     status: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -69,6 +77,11 @@ struct End<'a> {
 }
 
 impl Responses {
+    /// A reader of one response, which the server was asked to keep, or not.
+    pub(super) fn new(keeps_id: bool) -> Self {
+        Self { keeps_id, ..Self::default() }
+    }
+
     pub(super) fn take(&mut self, json: &str, said: &mut Said<'_>) {
         let Ok(event) = serde_json::from_str::<Event<'_>>(json) else { return };
         said.error(in_band_error(event.error));
@@ -76,6 +89,9 @@ impl Responses {
             if event.object.and_then(text_of) == Some("response") {
                 said.usage(event.usage.and_then(usage::decode));
                 whole(json, said);
+                if let Ok(told) = serde_json::from_str(json) {
+                    self.take_id(&told, said);
+                }
             }
             return;
         };
@@ -91,13 +107,33 @@ impl Responses {
             "response.function_call_arguments.delta" => said.tool(delta.unwrap_or_default()),
             "response.output_text.done" if self.streamed.contains(&event.part()) => said.wordless(),
             "response.output_text.done" => said.output(event.text.and_then(text_of).unwrap_or_default()),
-            "response.completed" | "response.incomplete" | "response.failed" => {
-                if let Some(end) = event.response {
-                    take_end(kind, end, said);
+            "response.created" | "response.completed" | "response.incomplete" | "response.failed" => {
+                let told = event.response.and_then(|told| serde_json::from_str(told.get()).ok());
+                if let Some(told) = told {
+                    self.take_id(&told, said);
+                    if kind != "response.created" {
+                        take_end(kind, &told, said);
+                    }
                 }
             }
-            "error" if event.error.is_none() => said.error(Some(InBandError::from_json(json))),
+            "error" => {
+                self.has_failed = true;
+                said.response_id(None);
+                if event.error.is_none() {
+                    said.error(Some(InBandError::from_json(json)));
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Keeps the id where the answer is kept, unless it failed.
+    fn take_id(&mut self, told: &Told<'_>, said: &mut Said<'_>) {
+        let status = told.status.and_then(text_of);
+        self.has_failed |= matches!(status, Some("failed" | "incomplete"));
+        if self.keeps_id || told.store == Some(true) {
+            let id = told.id.and_then(plain_text_of).filter(|_| !self.has_failed);
+            said.response_id(id.as_deref());
         }
     }
 
@@ -116,8 +152,7 @@ impl Event<'_> {
     }
 }
 
-fn take_end(kind: &str, end: &RawValue, said: &mut Said<'_>) {
-    let Ok(end) = serde_json::from_str::<End<'_>>(end.get()) else { return };
+fn take_end(kind: &str, end: &Told<'_>, said: &mut Said<'_>) {
     said.usage(end.usage.and_then(usage::decode));
     let error = in_band_error(end.error);
     if kind == "response.failed" && error.is_none() {

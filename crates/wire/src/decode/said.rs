@@ -3,6 +3,8 @@
 //! Text arrives as the inside of a JSON string, escapes and all, and stays so. Invariant: what was told is
 //! in the observation at once; [`Said::close`] only decides whether it was content, and of which kind.
 
+use std::sync::Arc;
+
 use loadgen_core::{ChunkKind, ErrorDetail, Usage};
 
 use super::event::InBandError;
@@ -76,6 +78,11 @@ impl<'o> Said<'o> {
             self.says_more = true;
             self.usage = Some(usage);
         }
+    }
+
+    /// The id of the answer, and whether it stands for it; the last word counts.
+    pub(super) fn response_id(&mut self, id: Option<&str>) {
+        self.observation.response_id = id.map(Arc::from);
     }
 
     /// Why the model stopped.

@@ -255,6 +255,7 @@ impl Endpoint {
             kind,
             field: response_field(&config)?,
             keeps_first_usage: config.per_chunk_usage,
+            keeps_response_id: kind == EndpointKind::Responses && stores(&config),
         };
         let (body, headers) = (BodyPlan::new(&config)?, HeaderPlan::new(&config)?);
         let path = config.path.unwrap_or_else(|| kind.default_path(streaming).to_owned());
@@ -296,6 +297,17 @@ impl Endpoint {
     /// A decoder for one response.
     pub fn decoder(&self) -> ResponseDecoder {
         ResponseDecoder::new(self.format.clone())
+    }
+}
+
+/// Whether the server is asked to keep its answers.
+fn stores(config: &EndpointConfig) -> bool {
+    match config.extra_inputs.get("store") {
+        Some(Value::Bool(stores)) => *stores,
+        Some(Value::String(word)) => {
+            matches!(word.to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on")
+        }
+        _ => false,
     }
 }
 

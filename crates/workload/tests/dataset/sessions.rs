@@ -1,6 +1,6 @@
 //! Sessions of a trace: their order, their times, and what their turns carry.
 
-use loadgen_core::{InputTokens, Prompt, Role, TurnTiming};
+use loadgen_core::{InputTokens, Prompt, Reply, Role, TurnTiming};
 
 use crate::support::{File, exact, first_turn, messages, reply, text};
 
@@ -47,6 +47,21 @@ fn the_schedule_follows_the_times_and_a_session_its_own_rule() {
     assert_eq!(messages(&third).len(), 4, "a failed turn leaves no answer behind");
     assert_eq!(third.max_output_tokens, None);
     assert!(session.next_turn(None).is_none());
+}
+
+#[test]
+fn an_answer_that_the_server_keeps_stands_for_what_was_said() {
+    let dataset = File::new(MIXED).load();
+    let timetable = dataset.timetable(0).unwrap();
+    let mut session = timetable.source.session(1).unwrap();
+    session.next_turn(None).unwrap();
+    let kept = Reply { response_id: Some("resp_\"1".into()), ..reply("ok") };
+    let second = session.next_turn(Some(&kept)).unwrap();
+    assert_eq!(messages(&second).len(), 1, "its own message alone");
+    assert_eq!(second.extra.as_deref(), Some(r#""previous_response_id":"resp_\"1""#));
+    // A turn whose predecessor failed has nothing to name, and says everything again.
+    let third = session.next_turn(None).unwrap();
+    assert_eq!((messages(&third).len(), third.extra), (4, None));
 }
 
 #[test]

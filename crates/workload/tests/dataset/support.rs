@@ -86,5 +86,5 @@ pub(crate) fn exact(turn: &Turn) -> usize {
 }
 
 pub(crate) fn reply(text: &'static str) -> Reply {
-    Reply { text: text.into() }
+    Reply { text: text.into(), ..Reply::default() }
 }

@@ -72,6 +72,35 @@ fn a_response_that_reached_its_limit_is_an_answer_and_a_failed_one_says_why() {
 }
 
 #[test]
+fn the_id_of_an_answer_that_the_server_keeps_stands_for_it_unless_it_failed() {
+    let created = "data: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\"}}\n\n";
+    let delta = "data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n";
+    let end = |status: &str, more: &str| {
+        format!(
+            "data: {{\"type\":\"response.{status}\",\"response\":{{\"id\":\"resp_1\",\"status\":\"{status}\"{more}}}}}\n\n"
+        )
+    };
+    let id = |keeps_response_id: bool, end: &str| {
+        let format = ResponseFormat { keeps_response_id, ..EndpointKind::Responses.into() };
+        let mut decoder = ResponseDecoder::new(format);
+        let mut seen = Observation::starting_at(Nanos(0));
+        let _ = decoder.head(200, "OK", "text/event-stream", "", &mut seen);
+        let _ = decoder.feed([created, delta, end].concat().as_bytes(), &at(1, 10), &mut seen);
+        decoder.finish(&at(1, 10), &mut seen);
+        seen.reply().response_id.map(|id| id.to_string())
+    };
+    assert_eq!(id(true, &end("completed", "")).as_deref(), Some("resp_1"));
+    assert_eq!(id(false, &end("completed", "")), None, "nobody asked");
+    assert_eq!(
+        id(false, &end("completed", ",\"store\":true")).as_deref(),
+        Some("resp_1"),
+        "the server says so"
+    );
+    assert_eq!(id(true, &end("incomplete", "")), None);
+    assert_eq!(id(true, &[&end("failed", "")[..], &end("completed", "")].concat()), None);
+}
+
+#[test]
 fn a_whole_response_gives_the_first_kind_of_output_that_is_there() {
     let body = |output: &str| {
         format!(

@@ -1,7 +1,7 @@
 //! `input, model, stream, [instructions], [max_output_tokens], [tools]`: OpenAI's responses.
 //!
-//! The system message in front is `instructions`. Every request carries its whole conversation:
-//! `previous_response_id` is not used, with `store:true` either.
+//! The system message in front is `instructions`. A `previous_response_id` among the turn's own fields, which
+//! stands for what was said before, comes behind `stream`.
 
 use loadgen_core::{Prompt, Turn};
 
@@ -9,6 +9,9 @@ use super::field::{Field, Fields, Piece};
 use super::messages::{self, Dialect};
 use super::{BodyPlan, MODEL, STREAM, after_system, what_of};
 use crate::endpoint::EndpointError;
+
+/// The field that stands for what was said before.
+const PREVIOUS: &str = "previous_response_id";
 
 pub(super) fn fields<'a>(plan: &'a BodyPlan, turn: &'a Turn) -> Result<Fields<'a>, EndpointError> {
     let dialect = Dialect::Responses { always_parts: plan.always_parts };
@@ -27,6 +30,10 @@ pub(super) fn fields<'a>(plan: &'a BodyPlan, turn: &'a Turn) -> Result<Fields<'a
     fields.set("input", input);
     fields.set(MODEL, Field::Name(&turn.model));
     fields.set(STREAM, Field::Flag(plan.streaming));
+    if turn.extra.as_deref().is_some_and(|extra| extra.contains(PREVIOUS)) {
+        // Its place; the turn's own fields have the id.
+        fields.set(PREVIOUS, Field::Fixed("null"));
+    }
     if let Some(system) = system {
         fields.set("instructions", Field::Text(vec![Piece::Text(&system.text)]));
     }

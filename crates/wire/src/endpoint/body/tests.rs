@@ -206,6 +206,18 @@ fn responses_have_items_and_instructions() {
 }
 
 #[test]
+fn a_response_that_follows_a_kept_one_names_it_behind_stream() {
+    let followed = turn(hello(), None, Some(r#""previous_response_id":"resp_1""#));
+    assert_eq!(
+        body(EndpointKind::Responses, false, &json!({"store": true}), &followed),
+        concat!(
+            r#"{"input":[{"role":"user","content":"hello","type":"message"}],"model":"m","stream":false,"#,
+            r#""previous_response_id":"resp_1","store":true}"#
+        )
+    );
+}
+
+#[test]
 fn messages_have_a_limit_and_a_system_field() {
     let prompt =
         with_parts("see", vec![png(), Part::Image(Media::Url(Bytes::from_static(b"http://x/y.png")))]);
