@@ -8,7 +8,6 @@ use super::values;
 /// Turns and pauses.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Conversations")]
-#[expect(clippy::struct_field_names, reason = "a field is named by its option")]
 pub(crate) struct ConversationArgs {
     /// Mean number of turns of a conversation: each is sent with all that was said before it [default: 1]
     #[arg(long, visible_alias = "session-turns-mean", value_name = "N[,N...]", value_parser = values::positive_integers)]

@@ -323,7 +323,7 @@ fn warmup_process(
     let rate = match (args.warmup.warmup_request_rate, inherited) {
         (Some(rate), _) => faults.take("--warmup-request-rate", Rate::new(rate)).map(RateFunction::from)?,
         (None, Some(process)) => match (process.rate(), &own_pattern) {
-            (Some(rate), Some(_)) => rate.clone(),
+            (Some(rate), Some(_)) => *rate,
             _ => return Some(process.clone()),
         },
         (None, None) => return None,
