@@ -99,8 +99,14 @@ fn main() {
         concurrency: NonZeroU32::new(in_flight).unwrap(),
         stop: StopCondition::after_requests(requests),
     };
-    let phase =
-        PhasePlan { phase: Phase::Profiling, index: 0, load, first_session: None, prefill: None, cancellation: None };
+    let phase = PhasePlan {
+        phase: Phase::Profiling,
+        index: 0,
+        load,
+        first_session: None,
+        prefill: None,
+        cancellation: None,
+    };
     let config = EngineConfig {
         workers: NonZeroUsize::MIN,
         targets: vec![Target::parse(url).unwrap()],

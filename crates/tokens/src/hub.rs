@@ -67,12 +67,13 @@ impl HubCache {
         }
         let ending = format!("--{}", name.to_lowercase());
         let entries = std::fs::read_dir(self.folder.as_ref()?).ok()?;
-        let mut models = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(
-            |folder| {
+        let mut models =
+            entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(|folder| {
                 let folder = folder.to_lowercase();
-                folder.starts_with("models--") && folder.matches("--").count() == 2 && folder.ends_with(&ending)
-            },
-        );
+                folder.starts_with("models--")
+                    && folder.matches("--").count() == 2
+                    && folder.ends_with(&ending)
+            });
         let first = models.next()?;
         models.next().is_none().then_some(first)
     }

@@ -97,7 +97,14 @@ mod tests {
     use loadgen_schedule::{FixedOffsets, Rate, Schedule, Sinusoid, StopCondition};
 
     fn phase(load: Load) -> PhasePlan {
-        PhasePlan { phase: Phase::Profiling, index: 0, load, first_session: None, prefill: None, cancellation: None }
+        PhasePlan {
+            phase: Phase::Profiling,
+            index: 0,
+            load,
+            first_session: None,
+            prefill: None,
+            cancellation: None,
+        }
     }
 
     fn closed(slots: u32, stop: StopCondition) -> PhasePlan {

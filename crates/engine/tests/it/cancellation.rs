@@ -165,7 +165,14 @@ fn a_phase_without_a_plan_gives_nothing_up() {
     let load = closed(2, StopCondition::after_requests(5));
     bench.phases.insert(
         0,
-        PhasePlan { phase: Phase::Warmup, index: 0, load, first_session: None, prefill: None, cancellation: None },
+        PhasePlan {
+            phase: Phase::Warmup,
+            index: 0,
+            load,
+            first_session: None,
+            prefill: None,
+            cancellation: None,
+        },
     );
     let done = bench.run();
     let counts = |phase: usize| done.report.phases[phase].counts;

@@ -182,7 +182,14 @@ impl Bench {
 }
 
 pub(crate) fn profiling(load: Load) -> PhasePlan {
-    PhasePlan { phase: Phase::Profiling, index: 0, load, first_session: None, prefill: None, cancellation: None }
+    PhasePlan {
+        phase: Phase::Profiling,
+        index: 0,
+        load,
+        first_session: None,
+        prefill: None,
+        cancellation: None,
+    }
 }
 
 pub(crate) fn poisson(per_second: f64, stop: StopCondition, seed: u64) -> Load {

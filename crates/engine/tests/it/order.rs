@@ -100,7 +100,14 @@ fn a_phase_starts_when_the_one_before_has_returned_and_sessions_go_on() {
     let server = Server::start(Behaviour::AnswerAfter(2));
     let mut bench = Bench::new(server.url(), constant(500.0, StopCondition::after_requests(6)));
     let load = closed(2, StopCondition::after_requests(5));
-    let warmup = PhasePlan { phase: Phase::Warmup, index: 0, load, first_session: None, prefill: None, cancellation: None };
+    let warmup = PhasePlan {
+        phase: Phase::Warmup,
+        index: 0,
+        load,
+        first_session: None,
+        prefill: None,
+        cancellation: None,
+    };
     bench.phases[0].index = 1;
     bench.phases.insert(0, warmup);
     bench.source = Source { timing: TurnTiming::Immediately, ..Source::default() };

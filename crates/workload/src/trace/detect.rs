@@ -32,7 +32,8 @@ impl TraceFormat {
 
 /// The one format that a first line fits.
 fn of_fields(fields: &Map<String, Value>) -> Result<TraceFormat, &'static str> {
-    let has = |names: &[&str]| names.iter().any(|name| fields.get(*name).is_some_and(|value| !value.is_null()));
+    let has =
+        |names: &[&str]| names.iter().any(|name| fields.get(*name).is_some_and(|value| !value.is_null()));
     if let Some(named) = fields.get("type").and_then(Value::as_str)
         && let Some(format) = TraceFormat::ALL.into_iter().find(|format| format.name() == named)
     {
@@ -61,8 +62,7 @@ fn first_line(path: &Path) -> std::io::Result<String> {
     const LONGEST: u64 = 128 << 20;
     let file = std::fs::File::open(path)?;
     let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-    let reader: Box<dyn Read> =
-        if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let reader: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     for line in BufReader::new(reader.take(LONGEST)).lines() {
         let line = line?;
         let text = line.trim_start_matches('\u{feff}').trim();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use loadgen_core::{CountTokens, Role, Seed, Turn};
 use loadgen_tokens::Tokenizer;
 use loadgen_workload::{
-    CommonConfig, Dataset, LengthDistribution, ModelSelection, Origin, Sampling, SyntheticConfig, WorkloadConfig,
+    CommonConfig, Dataset, LengthDistribution, ModelSelection, Origin, Sampling, SyntheticConfig,
+    WorkloadConfig,
 };
 
 use crate::support::{GIVEN, exact, first_turn, fixture, load_synthetic, messages, text};
