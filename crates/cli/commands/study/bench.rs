@@ -71,7 +71,12 @@ impl Lab<'_> {
         let servers = servers_of(args, self.base, self.servers)?;
         let Planned { run, notices, .. } = plan::resolve(args, self.argv, self.environment, &servers)?;
         self.note(&notices);
-        Ok(placed(run, self.design(), cell, &self.dir, &self.record.sweep_id))
+        let mut run = placed(run, self.design(), cell, &self.dir, &self.record.sweep_id);
+        // The server is waited for once: after the first run it is there.
+        if !self.record.runs.is_empty() {
+            run.telemetry.readiness = None;
+        }
+        Ok(run)
     }
 
     /// Makes a run and says what it came to.

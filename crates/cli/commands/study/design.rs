@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use loadgen_study::{
     Axis, Constraint, Criterion, DEFAULT_SEED, Design, LEAST_RUNS, Mode, Order, Pairing, Seeds, Variation,
     expand, with_own_folders,
@@ -79,6 +79,10 @@ impl Experiment {
         let notices = notices(study, &design, criterion.as_ref());
         if !design.is_experiment() {
             return Ok(None);
+        }
+        // What runs come to together is made from AIPerf's files.
+        if args.origin.genai_perf.is_some() {
+            bail!("genai-perf makes one run at a time: call loadgen or aiperf for repeats and sweeps");
         }
         Ok(Some(Self {
             design,

@@ -145,8 +145,9 @@ pub(super) fn report(dir: &Path, progress: &dyn Progress) -> Result<Option<ExitS
             Some(error) => Err(error),
             None => bench::figures(&artifacts).map_err(|error| format!("{error:#}")),
         };
-        if outcome.is_ok() {
-            worst = worst.min(status);
+        match &outcome {
+            Ok(_) => worst = worst.min(status),
+            Err(error) => say!("warning: {} did not succeed: {error}", folder.display()),
         }
         made.push(Made { cell, outcome });
     }
@@ -160,12 +161,6 @@ fn together(dir: &Path, record: &Record, made: &[Made], table: bool) -> Result<E
     let design = record.design();
     let results = Results { dir, record, design: &design, made };
     let (succeeded, planned) = (results.succeeded(), design.runs());
-    for run in made {
-        if let Err(error) = &run.outcome {
-            let folder = design.run_folder(run.cell);
-            say!("warning: {} did not succeed: {error}", folder.display());
-        }
-    }
     if !results.are_enough() {
         say!(
             "error: {succeeded} of {planned} runs succeeded: at least 2 are needed to say what they came to together; \
