@@ -1,6 +1,7 @@
 //! From flags to what goes on beside the load.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use loadgen_run::{
@@ -33,17 +34,12 @@ impl Default for ScrapeEnvironment {
     fn default() -> Self {
         let server = ScrapeTiming {
             interval: Duration::from_millis(333),
-            flush: Duration::from_secs(2),
+            // AIPerf goes on reading for two seconds: here a run ends when its load does, with one last reading.
+            flush: Duration::ZERO,
             patience: Duration::from_secs(30),
             first_patience: Duration::from_secs(10),
         };
-        Self {
-            server,
-            gpu: ScrapeTiming { flush: Duration::ZERO, ..server },
-            gpu_grace_ns: 666_000_000,
-            gpu_urls: None,
-            rtt: RttProbe::default(),
-        }
+        Self { server, gpu: server, gpu_grace_ns: 666_000_000, gpu_urls: None, rtt: RttProbe::default() }
     }
 }
 
@@ -85,6 +81,11 @@ impl ScrapeEnvironment {
         let gpu_urls = value_of("AIPERF_GPU_DEFAULT_DCGM_ENDPOINTS").map(|text| urls_of(&text));
         Self { server, gpu, gpu_grace_ns, gpu_urls, rtt }
     }
+}
+
+/// Whether an item names a file of DCGM fields.
+fn is_csv(item: &str) -> bool {
+    Path::new(item).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
 }
 
 /// A JSON list of texts, or texts parted by commas.
@@ -292,7 +293,7 @@ fn gpu(
             "dashboard" => notices.push(Notice::Info(
                 "--gpu-telemetry dashboard: GPUs are shown at the end of the run, not while it goes on".to_owned(),
             )),
-            _ if item.ends_with(".csv") => match fs::read_to_string(item) {
+            _ if is_csv(item) => match fs::read_to_string(item) {
                 Ok(text) => {
                     let custom = custom_fields(&text);
                     let said = custom.warnings.iter().map(|what| format!("{FLAG} {item}: {what}"));
@@ -383,10 +384,8 @@ pub(super) fn echo(given: &TelemetryArgs) -> [(&'static str, Value); 3] {
         _ if given.no_gpu_telemetry => json!({ "enabled": false }),
         None => json!({ "enabled": true }),
         Some(items) => {
-            let (files, urls): (Vec<&String>, Vec<&String>) = items
-                .iter()
-                .filter(|item| word(item) != "dashboard")
-                .partition(|item| item.ends_with(".csv"));
+            let (files, urls): (Vec<&String>, Vec<&String>) =
+                items.iter().filter(|item| word(item) != "dashboard").partition(|item| is_csv(item));
             let mut gpu =
                 json!({ "enabled": true, "urls": urls.into_iter().map(normal).collect::<Vec<_>>() });
             if let Some(file) = files.last() {
@@ -460,7 +459,7 @@ mod tests {
         );
         assert_eq!(
             (server.timing.interval, server.timing.flush),
-            (Duration::from_millis(333), Duration::from_secs(2))
+            (Duration::from_millis(333), Duration::ZERO)
         );
         let gpu = plan.gpu.unwrap();
         assert_eq!((gpu.urls.len(), gpu.default_urls.len(), gpu.timing.flush), (0, 2, Duration::ZERO));

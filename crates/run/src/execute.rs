@@ -82,6 +82,7 @@ fn carry_out(
     let tap = open_tap(plan, &connector, clock)?;
     let beside = Beside::prepare(plan, &connector, clock, progress, stop)?;
     prepare_folder(plan)?;
+    beside.start(&connector, clock)?;
     if let Err(error) = log.open(&plan.report.artifacts.log()) {
         progress.note(
             Level::Warning,
@@ -107,7 +108,7 @@ fn carry_out(
             None => sink,
         }
     });
-    beside.start(&connector, clock, stop)?;
+    beside.load_begins(stop);
     let before = (CpuTimes::read(), clock.now());
     progress.stage(Stage::Configured { seconds: before.1.since(clock.anchor()) as f64 / 1e9 });
     let unfinished =

@@ -72,11 +72,7 @@ impl std::fmt::Display for Unanswered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TimedOut(patience) => write!(f, "no answer within {} s", patience.as_secs_f64()),
-            // What lies behind it, where the message is an exception in AIPerf's notation.
-            Self::Failed(error) => {
-                let is_exception = error.message.starts_with(&format!("{}(", error.error_type));
-                f.write_str(error.cause.as_deref().filter(|_| is_exception).unwrap_or(&error.message))
-            }
+            Self::Failed(error) => f.write_str(&error.in_words()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A tiny HTTP server that answers as a test says, and remembers what it was asked.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

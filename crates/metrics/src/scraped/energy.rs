@@ -93,7 +93,7 @@ mod tests {
             error_summary: Vec::new(),
             ungrouped_errors: 0,
             in_band_errors: Vec::new(),
-            acceptance_histogram: Default::default(),
+            acceptance_histogram: std::collections::BTreeMap::new(),
             warmup_error_summary: Vec::new(),
             warmup_window: None,
             counts: OutcomeCounts::default(),
@@ -114,7 +114,7 @@ mod tests {
         let metrics = energy_metrics(&summary(), input);
         for (tag, expected) in [
             ("nvidia_total_gpu_power", 290.0),
-            ("nvidia_average_gpu_power", 1191.519_714),
+            ("nvidia_average_gpu_power", 1_191.519_714),
             ("nvidia_total_gpu_energy", 4800.0),
             ("nvidia_output_tokens_per_joule", 0.266_666_67),
             ("nvidia_energy_per_output_token", 3750.0),

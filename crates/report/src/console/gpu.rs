@@ -1,5 +1,7 @@
 //! What GPUs said, and what their power came to for each request and token.
 
+use std::fmt::Write as _;
+
 use loadgen_metrics::ConsoleGroup;
 
 use super::figures::{console_rows, figure};
@@ -36,10 +38,10 @@ fn nothing(telemetry: &GpuTelemetry) -> String {
     let unreachable: Vec<&str> = telemetry.unreachable().map(host_and_port).collect();
     if !unreachable.is_empty() {
         text.push_str("\nUnreachable endpoints:");
-        unreachable.iter().for_each(|endpoint| {
+        for endpoint in unreachable {
             text.push_str("  • ");
             text.push_str(endpoint);
-        });
+        }
         text.push('\n');
     }
     text
@@ -66,7 +68,8 @@ fn summary(telemetry: &GpuTelemetry) -> String {
     );
     for url in &telemetry.configured {
         let mark = if telemetry.successful.contains(url) { "✔" } else { "✘" };
-        text.push_str(&format!("• {} {mark}\n", host_and_port(url)));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "• {} {mark}", host_and_port(url));
     }
     text
 }

@@ -51,12 +51,12 @@ pub(crate) fn gpu_csv(telemetry: &GpuTelemetry) -> String {
     for gpu in &telemetry.gpus {
         for metric in &gpu.metrics {
             let gauge = metric.figures.gauge();
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let text = |text: Option<&String>| text.cloned().unwrap_or_default();
             let mut row = vec![
                 host_and_port(&gpu.url).to_owned(),
                 gpu.index.to_string(),
-                text(&gpu.name),
-                text(&gpu.uuid),
+                text(gpu.name.as_ref()),
+                text(gpu.uuid.as_ref()),
                 gpu.platform.clone(),
                 format!("{} ({})", metric.header, metric.unit),
                 cell(Some(metric.figures.avg())),

@@ -90,5 +90,5 @@ fn figures(unit: &str, figures: GpuFigures) -> Value {
 /// The text of `phases/<name>/gpu_telemetry.json`.
 pub fn gpu_phase(phase: ScrapedPhase<'_>, gpu: &GpuTelemetry, info: &RunInfo) -> String {
     let data = telemetry_data(gpu, (phase.start, phase.end), info);
-    phase_file(phase, serde_json::to_value(data).expect("text keys and finite numbers always serialize"))
+    phase_file(phase, &serde_json::to_value(data).expect("text keys and finite numbers always serialize"))
 }

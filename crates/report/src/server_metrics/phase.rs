@@ -24,7 +24,7 @@ pub struct ScrapedPhase<'a> {
 }
 
 /// The text of a phase's file around `data`: keys sorted, two spaces a level.
-pub fn phase_file(phase: ScrapedPhase<'_>, data: Value) -> String {
+pub fn phase_file(phase: ScrapedPhase<'_>, data: &Value) -> String {
     let file = json!({
         "data": data,
         "phase": {
@@ -87,7 +87,7 @@ pub fn server_metrics_phase(
     if let Some(index) = phase.profiling_index {
         data["profiling_index"] = json!(index);
     }
-    phase_file(phase, data)
+    phase_file(phase, &data)
 }
 
 /// The same value with the keys of every object sorted.

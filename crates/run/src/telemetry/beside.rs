@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use loadgen_core::{Phase, SystemClock};
 use loadgen_engine::{Attendant, Objection, PhasePlan, PhaseReport, StopSignal};
@@ -21,6 +22,9 @@ use crate::progress::{Level, Progress};
 
 /// How much lower than the workers' the scraper's priority is: as the journal's, which is later by as much.
 const NICENESS: i32 = 10;
+
+/// How long a load waits for the first readings.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What goes on beside a load.
 pub(crate) struct Beside<'a> {
@@ -62,15 +66,11 @@ impl<'a> Beside<'a> {
         Ok(Self { plan, caller, progress, state: Mutex::default() })
     }
 
-    /// Begins to read what is to be read; the journal's folder is there. Returns once every endpoint was asked
-    /// once.
-    pub(crate) fn start(
-        &self,
-        connector: &Connector,
-        clock: SystemClock,
-        stop: &StopSignal,
-    ) -> Result<(), RunError> {
+    /// Begins to read what is to be read, while everything else is prepared.
+    pub(crate) fn start(&self, connector: &Connector, clock: SystemClock) -> Result<(), RunError> {
         let artifacts = &self.plan.report.artifacts;
+        let folder = artifacts.journal();
+        fs::create_dir_all(&folder).map_err(RunError::write(&folder))?;
         let files = ScrapeFiles {
             server: server_tape(artifacts),
             gpu: gpu_lines(artifacts),
@@ -90,13 +90,7 @@ impl<'a> Beside<'a> {
         }
         let prepare = || lower_priority(NICENESS);
         match Scraper::start(config, connector.clone(), files, clock, prepare) {
-            Ok(scraper) => {
-                let reached = scraper.reached(|| stop.is_interrupted());
-                self.say_reached(&reached);
-                self.say(scraper.remarks());
-                scraper.load_begins();
-                self.with(|state| state.scraper = Some(scraper));
-            }
+            Ok(scraper) => self.with(|state| state.scraper = Some(scraper)),
             Err(error) => {
                 let text =
                     format!("nothing is read of servers and GPUs: no thread can be had for it: {error}");
@@ -104,6 +98,26 @@ impl<'a> Beside<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The load is about to begin. It waits a moment for those who were asked, so that what they said before it
+    /// is known; whoever takes longer is read from when they answer.
+    pub(crate) fn load_begins(&self, stop: &StopSignal) {
+        let answers = self.with(|state| {
+            let scraper = state.scraper.as_ref()?;
+            let reached = scraper.reached(MOMENT, || stop.is_interrupted());
+            scraper.load_begins();
+            Some((reached, scraper.remarks()))
+        });
+        let Some((reached, remarks)) = answers else { return };
+        match reached {
+            Some(reached) => self.say_reached(&reached),
+            None => self.progress.note(
+                Level::Warning,
+                "a metrics endpoint has not answered within a second: the load begins without its first reading",
+            ),
+        }
+        self.say(remarks);
     }
 
     fn scrapes(&self) -> ScrapeConfig {

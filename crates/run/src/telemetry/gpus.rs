@@ -23,6 +23,9 @@ pub(crate) struct ScrapedGpus {
     pub(crate) is_any: bool,
 }
 
+/// A phase that ended before its GPUs were read has what was read so long after its end, ns.
+const SOON_NS: i64 = 1_000_000_000;
+
 /// One GPU while its lines are read.
 struct Reading {
     last: GpuLine,
@@ -37,6 +40,8 @@ struct FieldReading {
     latest: Option<f64>,
     /// Power between the window's ends without its grace.
     strict: (f64, u64),
+    /// The first reading after the window.
+    after: Option<f64>,
 }
 
 /// Sums up the lines at `path` over a phase from `start` to `end`; readings within the grace after it belong to
@@ -56,7 +61,7 @@ pub(crate) fn gpus(
         for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
             // What was cut off is the end.
             let Ok(line) = serde_json::from_slice::<GpuLine>(&line) else { break };
-            if line.timestamp_ns > late {
+            if line.timestamp_ns > late + SOON_NS {
                 continue;
             }
             let key = (line.telemetry_source_url.clone(), line.gpu_index);
@@ -67,7 +72,11 @@ pub(crate) fn gpus(
             for (field, of) in fields.iter().zip(&mut reading.fields) {
                 if let Some(value) = line.telemetry_data.get(&field.name).and_then(serde_json::Value::as_f64)
                 {
-                    take(of, field, value, line.timestamp_ns, start, end);
+                    if line.timestamp_ns > late {
+                        of.after.get_or_insert(value);
+                    } else {
+                        take(of, field, value, line.timestamp_ns, start, end);
+                    }
                 }
             }
         }
@@ -102,7 +111,12 @@ fn take(of: &mut FieldReading, field: &GpuField, value: f64, at: Nanos, start: N
 
 fn gpu(reading: Reading, fields: &[GpuField], energy: &mut EnergyInput) -> Option<Gpu> {
     let mut metrics = Vec::new();
-    for (field, of) in fields.iter().zip(reading.fields) {
+    for (field, mut of) in fields.iter().zip(reading.fields) {
+        if let Some(after) = of.after.filter(|_| of.gauge.is_empty() && of.latest.is_none()) {
+            of.gauge.push(after);
+            of.latest = Some(after);
+            of.reference.get_or_insert(after);
+        }
         let growth = of.reference.zip(of.latest).map(|(from, to)| (to - from).max(0.0));
         if field.name == ENERGY {
             // It is told in MJ.
@@ -183,5 +197,26 @@ mod tests {
         let GpuFigures::Gauge(power) = gpu.metrics[0].figures else { panic!("a gauge") };
         assert_eq!((gpu.index, power.count, power.max), (1, 4, 500.0), "the grace counts here");
         assert_eq!(gpu.metrics[1].figures, GpuFigures::Counter(2.0));
+    }
+
+    #[test]
+    fn a_phase_too_short_for_a_reading_has_the_one_made_at_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gpu.jsonl");
+        let line = |at: i64, power: f64, energy: f64| {
+            format!(
+                "{{\"gpu_index\":0,\"platform\":\"nvidia\",\"timestamp_ns\":{at},\"telemetry_source_url\":\"http://h:1/metrics\",\
+                 \"telemetry_data\":{{\"nvidia_power_usage\":{power},\"nvidia_energy_consumption\":{energy}}}}}\n"
+            )
+        };
+        std::fs::write(&path, [line(1, 50.0, 1.0), line(30, 70.0, 1.5), line(40, 80.0, 2.0)].concat())
+            .unwrap();
+        let got = gpus(&path, &TelemetryReport::default(), Nanos(10), Nanos(20), 0);
+        let metrics = &got.telemetry.gpus[0].metrics;
+        let GpuFigures::Gauge(power) = metrics[0].figures else { panic!("a gauge") };
+        assert_eq!((power.count, power.avg), (1, 70.0));
+        assert_eq!(metrics[1].figures, GpuFigures::Counter(0.5));
+        let much_later = gpus(&path, &TelemetryReport::default(), Nanos(-2 * SECOND), Nanos(-2 * SECOND), 0);
+        assert!(much_later.telemetry.gpus.is_empty());
     }
 }

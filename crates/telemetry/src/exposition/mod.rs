@@ -91,9 +91,8 @@ pub fn parse(text: &str, dialect: Dialect) -> Result<Vec<Family>, ExpositionErro
     for (index, line) in text.lines().enumerate() {
         let parsed = Line::parse(line).map_err(|reason| ExpositionError { line: index + 1, reason })?;
         match parsed {
-            Line::Nothing => {}
             Line::End if dialect == Dialect::OpenMetrics => break,
-            Line::End => {}
+            Line::End | Line::Nothing => {}
             Line::Help(name, help) => reader.of(name).help = help,
             Line::Type(name, kind) => {
                 let open = reader.of(name);
@@ -162,9 +161,9 @@ impl Reader {
         let Some(Open { mut name, kind, help, samples, .. }) = self.current.take() else { return };
         if kind == FamilyKind::Counter
             && self.dialect == Dialect::Plain
-            && let Some(short) = name.strip_suffix("_total")
+            && let Some(short) = name.strip_suffix("_total").map(str::len)
         {
-            name = short.to_owned();
+            name.truncate(short);
         }
         if !samples.is_empty() {
             self.families.push(Family { name, kind, help, samples });

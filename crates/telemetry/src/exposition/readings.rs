@@ -79,15 +79,12 @@ fn scalars(family: &Family) -> Taken {
             continue;
         }
         let reading = Reading::Scalar(sample.value);
-        match places.get(&sorted(&sample.labels)) {
-            Some(place) => {
-                let place: usize = *place;
-                taken[place].2 = reading;
-            }
-            None => {
-                places.insert(sorted(&sample.labels), taken.len());
-                taken.push((sample.labels.clone(), Vec::new(), reading));
-            }
+        let next = taken.len();
+        let place = *places.entry(sorted(&sample.labels)).or_insert(next);
+        if place == next {
+            taken.push((sample.labels.clone(), Vec::new(), reading));
+        } else {
+            taken[place].2 = reading;
         }
     }
     (taken, is_all_finite)

@@ -154,13 +154,12 @@ impl Collector {
         }
         let original = std::mem::replace(&mut self.url, url);
         let moved = self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.moved(&self.url.to_string()));
-        match moved.map_err(Useless::from).and_then(|()| self.take(&answer)) {
-            Ok(()) => self.last_body = Some(answer.body),
-            Err(_) => {
-                let tried = std::mem::replace(&mut self.url, original);
-                given_up(self, &format!(", and so is {tried}"));
-            }
+        if moved.map_err(Useless::from).and_then(|()| self.take(&answer)).is_ok() {
+            self.last_body = Some(answer.body);
+            return;
         }
+        let tried = std::mem::replace(&mut self.url, original);
+        given_up(self, &format!(", and so is {tried}"));
     }
 
     fn say_what_was_dropped(&self) {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -179,7 +179,7 @@ async fn servers(
     (reached, Some(tape))
 }
 
-fn tape_for(path: &PathBuf, reached: &[(String, bool)]) -> io::Result<Tape> {
+fn tape_for(path: &Path, reached: &[(String, bool)]) -> io::Result<Tape> {
     let mut tape = Tape::create(path)?;
     for (url, is_reachable) in reached {
         tape.endpoint(TapeEndpoint { url: url.clone(), is_reachable: *is_reachable })?;
@@ -237,7 +237,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    fn create(path: &PathBuf) -> io::Result<Self> {
+    fn create(path: &Path) -> io::Result<Self> {
         Ok(Self { out: BufWriter::new(File::create(path)?) })
     }
 

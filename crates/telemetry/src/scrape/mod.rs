@@ -12,11 +12,12 @@ mod collector;
 mod conductor;
 mod keep;
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loadgen_core::SystemClock;
 use loadgen_wire::{Connector, Target};
@@ -143,6 +144,7 @@ pub struct Scraper {
     reached: mpsc::Receiver<Reached>,
     remarks: mpsc::Receiver<Remark>,
     thread: JoinHandle<()>,
+    is_reached: Cell<bool>,
 }
 
 impl Scraper {
@@ -164,16 +166,23 @@ impl Scraper {
             let local = tokio::task::LocalSet::new();
             runtime.block_on(local.run_until(conductor::conduct(config, stage, inbox, reach)));
         })?;
-        Ok(Self { marks, reached, remarks, thread })
+        Ok(Self { marks, reached, remarks, thread, is_reached: Cell::new(false) })
     }
 
-    /// Waits until every endpoint was asked once, or `is_over` says that nobody waits any longer.
-    pub fn reached(&self, is_over: impl Fn() -> bool) -> Reached {
+    /// Waits until every endpoint was asked once, for so long at most, and as long as `is_over` does not say
+    /// that nobody waits any longer; `None` where some endpoint has not answered by then. It is asked all the
+    /// same, and read if it answers.
+    pub fn reached(&self, patience: Duration, is_over: impl Fn() -> bool) -> Option<Reached> {
+        let deadline = Instant::now() + patience;
         loop {
-            match self.reached.recv_timeout(LOOK) {
-                Ok(reached) => return reached,
-                Err(mpsc::RecvTimeoutError::Timeout) if !is_over() => {}
-                Err(_) => return Reached::default(),
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.reached.recv_timeout(left.min(LOOK)) {
+                Ok(reached) => {
+                    self.is_reached.set(true);
+                    return Some(reached);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) if !is_over() && !left.is_zero() => {}
+                Err(_) => return None,
             }
         }
     }
@@ -198,25 +207,34 @@ impl Scraper {
         self.mark(Mark::LoadEnds);
     }
 
-    /// Waits until all is read, or until `is_over` says that nobody waits any longer.
+    /// Waits until all is read, or until `is_over` says that nobody waits any longer. An endpoint that has not
+    /// answered at all by now is not waited for.
     pub fn finish(self, is_over: impl Fn() -> bool) -> Vec<Remark> {
         self.load_ends();
-        let mut left = None;
-        while !self.thread.is_finished() {
-            if left.is_none() && is_over() {
-                self.mark(Mark::Hurry);
-                left = Some(LAST_PATIENCE);
-            }
-            std::thread::sleep(LOOK);
-            left = left.map(|left| left.saturating_sub(LOOK));
-            if left.is_some_and(|left| left.is_zero()) {
-                // Whatever it still waits for comes too late; its files are whole up to here.
-                return self.remarks.try_iter().collect();
+        let mut remarks = Vec::new();
+        if !self.is_reached.get() && self.reached.try_recv().is_err() {
+            return self.remarks.try_iter().collect();
+        }
+        let mut deadline: Option<Instant> = None;
+        loop {
+            match self.remarks.recv_timeout(LOOK) {
+                Ok(remark) => remarks.push(remark),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if deadline.is_none() && is_over() {
+                        self.mark(Mark::Hurry);
+                        deadline = Some(Instant::now() + LAST_PATIENCE);
+                    }
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        // Whatever it still waits for comes too late; its files are whole up to here.
+                        return remarks;
+                    }
+                }
             }
         }
         // A panic there costs what it had not yet read, and nothing else.
         let _ = self.thread.join();
-        self.remarks.try_iter().collect()
+        remarks
     }
 
     /// What there is to say so far.
