@@ -97,6 +97,7 @@ impl Trace {
             let cap = config.delay_cap_ms.unwrap_or(f64::INFINITY);
             row.delay_ms = row.delay_ms.map(|delay| delay.min(cap));
         }
+        trace.warn_of_long_pauses(config);
         if let Some(osl) = config.osl.filter(|osl| osl.mean >= 1.0) {
             let osl = LengthDistribution { mean: osl.mean.trunc(), stddev: osl.stddev.trunc() };
             let mut random = PythonRandom::derive(seed, Purpose::OutputLength.name());
@@ -107,6 +108,23 @@ impl Trace {
             }
         }
         Ok(trace)
+    }
+
+    /// A pause that nobody may have meant keeps a session, and perhaps the run, waiting.
+    fn warn_of_long_pauses(&mut self, config: &TraceConfig) {
+        /// One minute.
+        const LONG_MS: f64 = 60_000.0;
+        let pauses = self.rows.iter().filter_map(|row| Some((row.delay_ms?, row.line)));
+        let long: Vec<(f64, u64)> = pauses.filter(|(pause, _)| *pause > LONG_MS).collect();
+        if let Some((pause, line)) = long.first() {
+            self.warnings.push(format!(
+                "{}: {} pauses between turns are longer than a minute (first in line {line}: {} s); \
+                 --inter-turn-delay-cap-seconds cuts them",
+                config.path.display(),
+                long.len(),
+                pause / 1e3
+            ));
+        }
     }
 
     fn custom(config: &TraceConfig, seed: Seed) -> Result<Self, WorkloadError> {
