@@ -67,11 +67,13 @@ fn what_aiperf_accepts_is_accepted() {
 #[test]
 fn wrong_commands_are_refused_all_faults_at_once() {
     let workspace = Workspace::new();
-    let cases: [&[&str]; 15] = [
+    let cases: [&[&str]; 22] = [
         &["--request-rate", "0"],
-        &["--concurrency", "1,2"],
+        &["--concurrency", "1,x"],
         &["--goodput", "time_to_first_tokn:500"],
-        &["--endpoint-type", "embeddings"],
+        &["--endpoint-type", "image-generation"],
+        &["--endpoint-type", "nvidia_rag", "--ui", "tqdm"],
+        &["--accuracy-benchmark", "mmlu", "--auto-plot", "--zmq-host", "h", "--mlflow-tag", "a:1"],
         &["--prefix-prompt-length", "10"],
         &["--osl-stddev", "5", "--arrival-pattern", "constant"],
         &["--input-file", "missing.jsonl", "--custom-dataset-type", "mooncake_trace"],
@@ -81,6 +83,11 @@ fn wrong_commands_are_refused_all_faults_at_once() {
         &["--catch-up", "later", "--request-rate", "5"],
         &["--catch-up", "skip"],
         &["--max-request-rate", "0"],
+        &["--max-request-rate", "1e-9", "--request-rate", "1e-6"],
+        &["--prefill-concurrency", "5", "--concurrency", "4"],
+        &["--request-cancellation-delay", "1", "--warmup-grace-period", "3", "--per-chunk-usage"],
+        &["--arrival-smoothness", "2", "--arrival-pattern", "constant", "--request-rate", "3"],
+        &["--convergence-metric", "time_to_first_token"],
         // TEST-NET-3, which no host has (RFC 5737).
         &["--source-addresses", "203.0.113.7,localhost,127.0.0.1,127.0.0.1"],
         &["--calibration", "missing.json"],

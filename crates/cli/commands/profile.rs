@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use loadgen_core::ErrorDetail;
 use loadgen_engine::StopSignal;
 use loadgen_run::{Level, Progress, RunResult};
 
@@ -22,7 +21,8 @@ const FILE_WIDTH: usize = 140;
 
 /// Runs it.
 pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
-    let ui = ui(args)?;
+    // The plan refuses what is no name, together with all else that is wrong.
+    let ui = Ui::named(args.service.ui.as_deref()).unwrap_or(Ui::None);
     let environment = Environment::read()?;
     let named = named(args, argv, &environment)?;
     let (args, argv) = named.as_ref().map_or((args, argv), |(args, argv)| (args, argv.as_slice()));
@@ -120,7 +120,7 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
             counts.aborted + counts.not_sent
         );
         if let Some((error, times)) = result.summary.error_summary.first() {
-            say!("most frequent error, {times} of {}: {}", counts.errors(), gist(error));
+            say!("most frequent error, {times} of {}: {}", counts.errors(), error.in_words());
         }
     }
     if result.too_many_failed() {
@@ -138,18 +138,6 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
         return ExitStatus::ClientLimited;
     }
     ExitStatus::Success
-}
-
-/// What matters of an error to a reader: of an exception in AIPerf's words, what lies behind it.
-fn gist(error: &ErrorDetail) -> &str {
-    let is_exception = error.message.starts_with(&format!("{}(", error.error_type));
-    error.cause.as_deref().filter(|_| is_exception).unwrap_or(&error.message)
-}
-
-fn ui(args: &ProfileArgs) -> Result<Ui, Faults> {
-    let mut faults = Faults::default();
-    let ui = faults.take("--ui", Ui::named(args.service.ui.as_deref()));
-    faults.into_result(ui.unwrap_or(Ui::None))
 }
 
 /// How much is said, and how often.

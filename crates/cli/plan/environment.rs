@@ -35,7 +35,6 @@ pub(crate) const VARIABLES: &[Variable] = &[
     no_effect("AIPERF_DATASET_*", "datasets are read as they are needed"),
     no_effect("AIPERF_DEV_*", "AIPerf's internal metrics are not exported"),
     works("AIPERF_ENDPOINT_FORCE_CONTENT_PARTS"),
-    no_effect("AIPERF_GPU_*", "the intervals of scrapes are AIPerf's own"),
     works("AIPERF_GPU_COLLECTION_INTERVAL"),
     works("AIPERF_GPU_DEFAULT_DCGM_ENDPOINTS"),
     works("AIPERF_GPU_FINAL_SCRAPE_GRACE_NS"),
@@ -63,7 +62,6 @@ pub(crate) const VARIABLES: &[Variable] = &[
     works("AIPERF_NETWORK_LATENCY_MIN_SAMPLES"),
     no_effect("AIPERF_NETWORK_LATENCY_*", "round trips are written as they come"),
     no_effect("AIPERF_RECORD_*", "records are processed while the run goes on"),
-    no_effect("AIPERF_SERVER_METRICS_*", "the intervals of scrapes are AIPerf's own"),
     works("AIPERF_SERVER_METRICS_COLLECTION_FLUSH_PERIOD"),
     works("AIPERF_SERVER_METRICS_COLLECTION_INTERVAL"),
     works("AIPERF_SERVER_METRICS_REACHABILITY_TIMEOUT"),
@@ -203,6 +201,11 @@ mod tests {
             .map(|variable| variable.name)
             .collect();
         assert_eq!(read, works);
+        // A general entry stands behind those that it would hide.
+        for variable in VARIABLES.iter().filter(|variable| !variable.name.ends_with('*')) {
+            let found = VARIABLES.iter().find(|other| other.stands_for(variable.name));
+            assert_eq!(found.map(|found| found.name), Some(variable.name));
+        }
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
     let rate: Option<RateFunction> = match (&load.request_rate, &load.request_rate_sinusoid) {
         // An infinite rate sends all at once, whatever the pattern.
         (Some(rate), _) if rate.first().is_infinite() => return Some(ArrivalProcess::Burst),
-        (Some(rate), _) => faults.take("--request-rate", Rate::new(rate.first())).map(RateFunction::from),
+        (Some(rate), _) => rate_of("--request-rate", rate.first(), faults).map(RateFunction::from),
         (None, Some(spec)) => {
             faults.take("--request-rate-sinusoid", spec.parse::<Sinusoid>()).map(RateFunction::Sinusoid)
         }
@@ -189,6 +189,22 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
 fn pattern(args: &ProfileArgs) -> String {
     let implied = if args.load.arrival_smoothness.is_some() { "gamma" } else { "poisson" };
     args.load.arrival_pattern.as_deref().map_or(implied.to_owned(), word)
+}
+
+/// The slowest rate that makes sense: one request a day. Whoever asks for less has mistaken the unit, and
+/// would wait for the second request for as long as they care to.
+const ONE_A_DAY: f64 = 1.0 / 86_400.0;
+
+/// A rate, if at that rate a run gets anywhere.
+pub(super) fn rate_of(flag: &str, per_second: f64, faults: &mut Faults) -> Option<Rate> {
+    if per_second < ONE_A_DAY {
+        faults.add(
+            flag,
+            format!("{per_second} requests a second is less than one a day: give at least {ONE_A_DAY:.7}"),
+        );
+        return None;
+    }
+    faults.take(flag, Rate::new(per_second))
 }
 
 /// Arrivals that scatter around a rate in a pattern that `flag` names.
@@ -321,7 +337,7 @@ fn warmup_process(
 ) -> Option<ArrivalProcess> {
     let own_pattern = args.warmup.warmup_arrival_pattern.as_deref().map(word);
     let rate = match (args.warmup.warmup_request_rate, inherited) {
-        (Some(rate), _) => faults.take("--warmup-request-rate", Rate::new(rate)).map(RateFunction::from)?,
+        (Some(rate), _) => rate_of("--warmup-request-rate", rate, faults).map(RateFunction::from)?,
         (None, Some(process)) => match (process.rate(), &own_pattern) {
             (Some(rate), Some(_)) => *rate,
             _ => return Some(process.clone()),

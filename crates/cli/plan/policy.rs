@@ -2,9 +2,8 @@
 
 use loadgen_engine::{CatchUp, ConnectionReuse, Policy};
 use loadgen_run::LoadShape;
-use loadgen_schedule::Rate;
 
-use super::load::Load;
+use super::load::{Load, rate_of};
 use super::{Environment, Faults};
 use crate::args::ProfileArgs;
 use crate::args::values::word;
@@ -22,7 +21,7 @@ pub(super) fn policy(
         max_request_rate: args
             .load
             .max_request_rate
-            .and_then(|rate| faults.take("--max-request-rate", Rate::new(rate))),
+            .and_then(|rate| rate_of("--max-request-rate", rate, faults)),
         connection_reuse: if environment.force_close { ConnectionReuse::Never } else { reuse },
         ..Policy::default()
     }
