@@ -106,7 +106,8 @@ fn a_server_that_is_not_there_fails_every_request_and_the_run() {
         let finished = Finished(output).expect_code(1);
         let stderr = finished.stderr();
         assert!(stderr.contains("no successful responses"), "{stderr}");
-        let cause = format!("most frequent error, {REQUESTS} of {REQUESTS}: ConnectionRefusedError(111, ");
+        let cause =
+            format!("most frequent error, {REQUESTS} of {REQUESTS}: cannot connect to 127.0.0.1 port ");
         assert!(stderr.contains(&cause), "{stderr}");
         let rows = workspace.results("out").rows();
         assert_eq!(rows.len(), REQUESTS);

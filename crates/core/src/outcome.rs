@@ -89,9 +89,129 @@ pub struct ErrorDetail {
     pub cause_chain: Vec<String>,
 }
 
+impl ErrorDetail {
+    /// What happened, in plain words: `message` is often an exception as Python shows it, as AIPerf has it.
+    pub fn in_words(&self) -> String {
+        let Some(arguments) = self.arguments() else { return self.message.clone() };
+        let cause = self.cause.as_deref().map(said_by).unwrap_or_default();
+        match self.error_type.as_str() {
+            "ClientConnectorDNSError" => format!("cannot resolve {}: {cause}", self.host().0),
+            "ClientConnectorError" => {
+                let (host, port) = self.host();
+                // What the system says of the number, where the text only says which address it was.
+                let cause = match self.cause_chain.last().map(String::as_str) {
+                    Some("ConnectionRefusedError") => "Connection refused".to_owned(),
+                    Some("ConnectionResetError") => "Connection reset by peer".to_owned(),
+                    Some("TimeoutError") => "Connection timed out".to_owned(),
+                    _ => cause,
+                };
+                format!("cannot connect to {host} port {port}: {cause}")
+            }
+            "ClientOSError" => {
+                format!("the connection broke before an answer came: {}", said_by(&self.message))
+            }
+            "ServerDisconnectedError" => "the server closed the connection without an answer".to_owned(),
+            "ClientPayloadError" => match self.cause.as_deref() {
+                Some(told) if !told.starts_with('<') => {
+                    format!("the connection broke before the response was complete: {told}")
+                }
+                _ => "the connection broke before the response was complete".to_owned(),
+            },
+            "TimeoutError" => "not finished within the request timeout".to_owned(),
+            "InvalidInferenceResultError" => {
+                let message = said_by(&self.message);
+                let says = message.strip_prefix("Invalid inference result: ").unwrap_or(&message).to_owned();
+                self.cause.clone().unwrap_or(says)
+            }
+            _ => unquoted(arguments),
+        }
+    }
+
+    /// What stands in the parentheses of an exception that `message` shows.
+    fn arguments(&self) -> Option<&str> {
+        self.message.strip_prefix(self.error_type.as_str())?.strip_prefix('(')?.strip_suffix(')')
+    }
+
+    /// Host and port of an exception that names its connection.
+    fn host(&self) -> (&str, &str) {
+        let behind = |mark: &str| self.message.split_once(mark).map_or("", |(_, rest)| rest);
+        let host = behind("host='").split('\'').next().unwrap_or_default();
+        (host, behind("port=").split([',', ')']).next().unwrap_or_default())
+    }
+}
+
+/// The last argument of an exception: what it says.
+fn said_by(exception: &str) -> String {
+    let arguments = exception.split_once('(').map_or(exception, |(_, rest)| rest);
+    let arguments = arguments.strip_suffix(')').unwrap_or(arguments);
+    // `Class(111, 'text')`: the text is behind the number.
+    let text = match arguments.split_once(", ") {
+        Some((number, text)) if number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => text,
+        _ => arguments,
+    };
+    unquoted(text)
+}
+
+/// A text without the quotes in which Python shows it.
+fn unquoted(text: &str) -> String {
+    let inside = ['\'', '"'].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
+    inside.unwrap_or(text).replace("\\'", "'").replace("\\n", " ").replace("\\\\", "\\")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn exception(error_type: &str, message: &str, cause: Option<&str>, chain: &[&str]) -> ErrorDetail {
+        ErrorDetail {
+            code: None,
+            error_type: error_type.to_owned(),
+            message: message.to_owned(),
+            cause: cause.map(str::to_owned),
+            cause_chain: chain.iter().map(|class| (*class).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn exceptions_are_told_in_plain_words() {
+        let refused = exception(
+            "ClientConnectorError",
+            "ClientConnectorError(ConnectionKey(host='h', port=9, is_ssl=False), ConnectionRefusedError(111, \"Connect call failed ('127.0.0.1', 9)\"))",
+            Some("ConnectionRefusedError(111, \"Connect call failed ('127.0.0.1', 9)\")"),
+            &["ClientConnectorError", "ConnectionRefusedError"],
+        );
+        assert_eq!(refused.in_words(), "cannot connect to h port 9: Connection refused");
+        let unknown = exception(
+            "ClientConnectorDNSError",
+            "ClientConnectorDNSError(ConnectionKey(host='no.where', port=80), gaierror(-2, 'Name or service not known'))",
+            Some("gaierror(-2, 'Name or service not known')"),
+            &["ClientConnectorDNSError", "gaierror"],
+        );
+        assert_eq!(unknown.in_words(), "cannot resolve no.where: Name or service not known");
+        let full = exception(
+            "ClientConnectorError",
+            "ClientConnectorError(ConnectionKey(host='h', port=9), OSError(24, 'Too many open files'))",
+            Some("OSError(24, 'Too many open files')"),
+            &["ClientConnectorError", "OSError"],
+        );
+        assert_eq!(full.in_words(), "cannot connect to h port 9: Too many open files");
+        let reset = "ClientOSError(104, 'Connection reset by peer')";
+        assert_eq!(
+            exception("ClientOSError", reset, None, &[]).in_words(),
+            "the connection broke before an answer came: Connection reset by peer"
+        );
+        let event = "SSEResponseError('Error occurred in SSE response: it\\'s over')";
+        assert_eq!(
+            exception("SSEResponseError", event, None, &[]).in_words(),
+            "Error occurred in SSE response: it's over"
+        );
+        let empty = "InvalidInferenceResultError('Invalid inference result: nothing came')";
+        let invalid = |cause| exception("InvalidInferenceResultError", empty, cause, &[]).in_words();
+        assert_eq!(invalid(None), "nothing came");
+        assert_eq!(invalid(Some("the server answered with text/html")), "the server answered with text/html");
+        let plain = exception("Too Many Requests", "{\"detail\": \"slow\"}", None, &[]);
+        assert_eq!(plain.in_words(), "{\"detail\": \"slow\"}");
+    }
 
     #[test]
     fn names_are_distinct_and_only_the_cut_off_go_unreported() {

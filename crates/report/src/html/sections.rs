@@ -215,7 +215,7 @@ pub(super) fn errors(report: &Report<'_>) -> String {
             out,
             "<tr><td>{count}</td><td>{code}</td><td class=\"text\">{}</td><td class=\"text\">{}</td></tr>",
             Escaped(&error.error_type),
-            Escaped(&excerpt(&error.message))
+            Escaped(&excerpt(&error.in_words()))
         );
     }
     out.push_str("</tbody></table></div>");

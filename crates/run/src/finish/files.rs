@@ -105,6 +105,11 @@ impl<T> Growing<T> {
         if let State::Open(file) = &self.state { Some(file) } else { None }
     }
 
+    /// Whether a failure has ended it.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self.state, State::GivenUp(_))
+    }
+
     /// Writes to it, while it goes well.
     pub(super) fn write(&mut self, write: impl FnOnce(&mut T) -> Result<(), RunError>) {
         if let State::Open(file) = &mut self.state
@@ -146,7 +151,7 @@ mod tests {
         let mut growing = Growing::begin(path.clone(), true, |path| Ok(PartialFile::create(path)?));
         growing.append(b"one");
         growing.write(|_| Err(full()));
-        assert!(growing.file().is_none());
+        assert!(growing.file().is_none() && growing.is_given_up());
         growing.append(b"two");
         let mut failures = Failures::default();
         failures.end(growing, |file| Ok(file.commit()?));

@@ -68,7 +68,9 @@ impl Live {
 
     /// Takes the rest and writes every output. The journal must be closed. `records`: how many it holds.
     pub(crate) fn finish(mut self, records: u64, progress: &dyn Progress) -> Result<RunResult, RunError> {
-        let Some(Ok(SoFar { told, mut reader, mut pass, batch })) = self.stop() else {
+        // What could not be written while the load took all there is (open files, say) may be now.
+        let so_far = self.stop().and_then(Result::ok).filter(|so_far| !so_far.pass.has_given_up());
+        let Some(SoFar { told, mut reader, mut pass, batch }) = so_far else {
             return finish(&self.dir, progress);
         };
         reader.complete()?;

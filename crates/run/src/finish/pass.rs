@@ -139,6 +139,17 @@ impl Pass {
         })
     }
 
+    /// Whether a file was given up so far.
+    pub(super) fn has_given_up(&self) -> bool {
+        let Collectors { jsonl, raw, answers, export, .. } = &self.collectors;
+        let lines = jsonl.is_given_up() || raw.is_given_up();
+        lines
+            || answers.is_given_up()
+            || export.is_given_up()
+            || self.parquet.is_given_up()
+            || self.slices.has_given_up()
+    }
+
     /// Takes a batch, on this thread alone.
     pub(super) fn take(&mut self, batch: &Batch) {
         self.take_notes(batch);

@@ -32,6 +32,11 @@ impl SliceFiles {
         }
     }
 
+    /// Whether a failure has ended either.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.json.is_given_up() || self.csv.is_given_up()
+    }
+
     /// Adds a slice.
     pub(super) fn slice(&mut self, slice: &SliceSummary) {
         let path = self.json.path().to_owned();

@@ -58,7 +58,7 @@ pub enum ConnectorError {
 
 /// A connection that could not be opened. The observation has it too, as its outcome.
 #[derive(Debug, Clone, Error)]
-#[error("{}: {}", .0.error_type, .0.message)]
+#[error("{}", .0.in_words())]
 pub struct ConnectFailure(pub ErrorDetail);
 
 /// Opens connections. Cheap to clone, shared by all workers.
