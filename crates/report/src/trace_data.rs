@@ -191,6 +191,7 @@ fn shown(headers: &[(String, String)]) -> impl Iterator<Item = (&str, String)> {
 }
 
 /// Headers as an object. A name that is repeated keeps its last value, as with AIPerf.
+#[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
 pub(crate) fn headers<S: Serializer>(
     headers: &Option<Vec<(&str, String)>>,
     serializer: S,

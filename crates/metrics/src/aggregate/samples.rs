@@ -191,7 +191,9 @@ impl Samples {
         for (plain, adjusted) in WITHOUT_NETWORK {
             let mut column = Column::new(self.scratch.clone());
             self.columns[plain.index()].scan(|samples| {
-                samples.iter().for_each(|sample| column.push((sample - rtt_ns).max(0.0)));
+                for sample in samples {
+                    column.push((sample - rtt_ns).max(0.0));
+                }
             })?;
             let order = column.order(percentile_ranks(column.len()).collect())?;
             let stats = Stats::of(&column, &order, adjusted.metric().unit)?;

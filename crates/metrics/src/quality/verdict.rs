@@ -1,11 +1,10 @@
 //! The thresholds above which a run says of itself that the client limited it.
 //!
-//! Each asks whether the client bent a figure, not whether it was busy:
+//! Each asks whether the client bent a figure, not whether it was busy. A verdict by a 99th percentile needs
+//! three late samples at least ([`Tail`]); fewer are a remark.
 //!
 //! * **Schedule not sent.** Less than 99 % of what was due was sent, for reasons of the client: never
 //!   released, skipped as too late, or without a descriptor, port or memory on this host.
-//! A verdict by a 99th percentile needs three late samples at least ([`Tail`]); fewer are a remark.
-//!
 //! * **Send lag**, p99: the server saw another load than the schedule says. What counts is the latency that
 //!   is measured: 1 ms, or 5 % of the median time to first token (of the request latency, where responses
 //!   are not streamed).

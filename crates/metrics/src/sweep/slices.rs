@@ -124,7 +124,9 @@ mod tests {
             };
             let own = if life.first_token.is_some() { &own[..] } else { &[] };
             lives.push(life.with_gaps(gaps.len(), own));
-            own.iter().for_each(|gap| gaps.push(*gap as f64));
+            for gap in own {
+                gaps.push(*gap as f64);
+            }
         }
         let (start, end) = lives.span().unwrap();
         for width in [25 * MS, 100 * MS, end - start, 10 * (end - start)] {

@@ -1,6 +1,7 @@
 //! The tables of metrics.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 
 use loadgen_metrics::{ConsoleGroup, MetricSummary, Stats, Summary};
 
@@ -63,7 +64,8 @@ pub(super) fn spec_decode(report: &Report<'_>, width: usize, paint: Paint) -> Op
         parts.push(format!(">={SHOWN}: {}", share(beyond)));
     }
     if all > 0 {
-        text.push_str(&format!("  Accepted drafts per step (% of steps):  {}\n", parts.join("   ")));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  Accepted drafts per step (% of steps):  {}", parts.join("   "));
     }
     Some(text)
 }

@@ -65,6 +65,7 @@ pub fn blocks(report: &Report<'_>, options: Options) -> String {
     parts.extend(panels::insight(report, width, paint));
     parts.extend(panels::error_summary(report, width, paint));
     parts.extend(figures::tables(report, options.trace_timing, width, paint));
+    parts.extend(panels::cache_hint(report, width));
     parts.extend(figures::spec_decode(report, width, paint));
     parts.extend(gpu::blocks(report, width, paint));
     parts.extend(panels::warnings(report, width, paint));

@@ -60,13 +60,11 @@ pub(crate) fn excerpt(message: &str) -> String {
 
 /// What looks wrong with the tokens.
 pub(super) fn warnings(report: &Report<'_>, width: usize, paint: Paint) -> Vec<String> {
-    [cache_hint(report, width), discrepancy(report, width, paint), length_mismatch(report, width, paint)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [discrepancy(report, width, paint), length_mismatch(report, width, paint)].into_iter().flatten().collect()
 }
 
-fn cache_hint(report: &Report<'_>, width: usize) -> Option<String> {
+/// What would let the server say more of its cache.
+pub(super) fn cache_hint(report: &Report<'_>, width: usize) -> Option<String> {
     hides_its_cache(report.summary).then(|| wrap(CACHE_HINT, width).join("\n") + "\n")
 }
 

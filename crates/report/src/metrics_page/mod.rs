@@ -143,14 +143,15 @@ fn only(metric: &Metric) -> String {
 fn appears_in(metric: &Metric) -> String {
     let of_the_run =
         ["credit_to_start_latency", "effective_latency", "aborted_request_count", "not_sent_request_count"];
-    let is_sliced = !of_the_run.contains(&metric.tag)
-        && !metric.fixed_schedule_only
-        && !(metric.tag.starts_with("nvidia_") || metric.tag.starts_with("amd_"));
-    let mut places: Vec<String> = [(metric.is_in_jsonl(), "L"), (metric.is_column(), "P"), (is_sliced, "S")]
-        .iter()
-        .filter(|(is_there, _)| *is_there)
-        .map(|(_, place)| (*place).to_owned())
-        .collect();
+    let is_of_the_run = of_the_run.contains(&metric.tag)
+        || metric.fixed_schedule_only
+        || metric.console == Some(ConsoleGroup::Power);
+    let mut places: Vec<String> =
+        [(metric.is_in_jsonl(), "L"), (metric.is_column(), "P"), (!is_of_the_run, "S")]
+            .iter()
+            .filter(|(is_there, _)| *is_there)
+            .map(|(_, place)| (*place).to_owned())
+            .collect();
     if let Some(group) = metric.console {
         let table = match group {
             ConsoleGroup::Main => "main",
@@ -159,7 +160,7 @@ fn appears_in(metric: &Metric) -> String {
             ConsoleGroup::Usage => "Usage",
             ConsoleGroup::HttpTrace => "HTTP",
             ConsoleGroup::SpecDecode => "Spec Decode",
-            _ => "Power",
+            ConsoleGroup::Power => "Power",
         };
         let order = metric.order.map_or_else(String::new, |order| format!(" {order}"));
         places.push(format!("{table}{order}"));

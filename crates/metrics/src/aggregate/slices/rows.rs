@@ -199,7 +199,9 @@ fn encode(start: i64, facts: Facts, values: &[(MetricId, Native)], into: &mut Ve
             Native::List(values) => {
                 into.push(LIST);
                 into.extend((values.len() as u32).to_le_bytes());
-                values.iter().for_each(|value| into.extend(value.to_le_bytes()));
+                for value in values {
+                    into.extend(value.to_le_bytes());
+                }
             }
         }
     }
