@@ -48,7 +48,8 @@ pub(crate) struct EndpointArgs {
     #[arg(long)]
     pub(crate) streaming: bool,
 
-    /// Bearer token: the key itself, `env:NAME` or `@FILE`; OPENAI_API_KEY when absent
+    /// Bearer token: the key itself, `env:NAME` or `@FILE`; OPENAI_API_KEY when absent (ANTHROPIC_API_KEY for
+    /// messages)
     #[arg(long, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
 

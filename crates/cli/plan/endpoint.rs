@@ -46,7 +46,7 @@ pub(super) fn endpoint(
             notices.push(Notice::Warning("--api-key is empty: no key is sent".to_owned()));
             None
         }
-        key => faults.take("--api-key", ApiKey::find(key)).flatten(),
+        key => faults.take("--api-key", ApiKey::find_for(kind.unwrap_or(EndpointKind::Chat), key)).flatten(),
     };
     if kind == Some(EndpointKind::Template) {
         read_template(&mut extra_inputs, faults);

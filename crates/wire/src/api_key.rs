@@ -10,10 +10,13 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use crate::endpoint::EndpointKind;
 use crate::redact::REDACTED;
 
 /// The variable that gives the key when nothing else does.
 const FALLBACK_VARIABLE: &str = "OPENAI_API_KEY";
+/// The same for Anthropic's API: one vendor's key is not sent to another.
+const ANTHROPIC_VARIABLE: &str = "ANTHROPIC_API_KEY";
 
 /// A secret that is sent as `Authorization: Bearer …`.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,16 +57,23 @@ impl ApiKey {
     /// Finds the key: `env:NAME`, `@FILE` (its first line), or the key itself; without any, the
     /// variable `OPENAI_API_KEY`, if it is set and not empty.
     pub fn find(given: Option<&str>) -> Result<Option<Self>, ApiKeyError> {
-        Self::find_with(given, |name| std::env::var(name).ok())
+        Self::find_for(EndpointKind::Chat, given)
+    }
+
+    /// The same for an endpoint: Anthropic's messages look into `ANTHROPIC_API_KEY`.
+    pub fn find_for(kind: EndpointKind, given: Option<&str>) -> Result<Option<Self>, ApiKeyError> {
+        Self::find_with(kind, given, |name| std::env::var(name).ok())
     }
 
     fn find_with(
+        kind: EndpointKind,
         given: Option<&str>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, ApiKeyError> {
         let Some(given) = given else {
-            let fallback = variable(FALLBACK_VARIABLE).filter(|key| !key.trim().is_empty());
-            return fallback.map(|key| Self::checked(&key, FALLBACK_VARIABLE)).transpose();
+            let name = if kind == EndpointKind::Messages { ANTHROPIC_VARIABLE } else { FALLBACK_VARIABLE };
+            let fallback = variable(name).filter(|key| !key.trim().is_empty());
+            return fallback.map(|key| Self::checked(&key, name)).transpose();
         };
         if let Some(name) = given.strip_prefix("env:") {
             let key = variable(name).ok_or_else(|| ApiKeyError::NoVariable { name: name.to_owned() })?;
@@ -114,7 +124,7 @@ mod tests {
     use super::*;
 
     fn find(given: Option<&str>) -> Result<Option<ApiKey>, ApiKeyError> {
-        ApiKey::find_with(given, |name| (name == "MINE").then(|| "from-env".to_owned()))
+        ApiKey::find_with(EndpointKind::Chat, given, |name| (name == "MINE").then(|| "from-env".to_owned()))
     }
 
     #[test]
@@ -126,8 +136,12 @@ mod tests {
         writeln!(file, "from-file\nnot this").unwrap();
         let given = format!("@{}", file.path().display());
         assert_eq!(find(Some(&given)).unwrap().unwrap().expose(), "from-file");
-        let fallback = ApiKey::find_with(None, |name| Some(format!("value-of-{name}"))).unwrap().unwrap();
-        assert_eq!(fallback.expose(), "value-of-OPENAI_API_KEY");
+        for (kind, name) in
+            [(EndpointKind::Responses, "OPENAI_API_KEY"), (EndpointKind::Messages, "ANTHROPIC_API_KEY")]
+        {
+            let fallback = ApiKey::find_with(kind, None, |name| Some(format!("value-of-{name}")));
+            assert_eq!(fallback.unwrap().unwrap().expose(), format!("value-of-{name}"));
+        }
     }
 
     #[test]
