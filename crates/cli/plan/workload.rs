@@ -5,7 +5,7 @@ mod media;
 mod synthetic;
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use loadgen_wire::EndpointKind;
 use loadgen_workload::{
@@ -86,8 +86,7 @@ fn system_prompt(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults
         }
         (Some(text), None) => ("--system-prompt", text.clone()),
         (None, Some(path)) => {
-            let read = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
-            ("--system-prompt-file", faults.take("--system-prompt-file", read)?)
+            ("--system-prompt-file", faults.take("--system-prompt-file", text_of(&at_home(path)))?)
         }
     };
     if text.trim().is_empty() {
@@ -104,6 +103,22 @@ fn system_prompt(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults
     }
     needs_system(flag, endpoint, faults);
     Some(text)
+}
+
+/// The text of a file. A link is refused, as AIPerf does: what it leads to may not be what was meant.
+fn text_of(path: &Path) -> Result<String, String> {
+    if path.is_symlink() {
+        return Err(format!("{} is a symbolic link: name the file itself", path.display()));
+    }
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A path whose leading `~` is the user's home.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
 }
 
 /// Refuses what is a system message where the endpoint has no place for one.

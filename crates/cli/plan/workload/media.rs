@@ -1,13 +1,13 @@
 //! From flags to images and sounds.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use loadgen_wire::EndpointKind;
 use loadgen_workload::LengthDistribution;
 use loadgen_workload::media::{AudioConfig, ImageConfig, ImageFormat, ImageSource, SourceSampling};
 
 use super::super::Faults;
-use super::{one_of, small};
+use super::{at_home, one_of, small};
 use crate::args::ProfileArgs;
 
 /// Rates above this are Hz and not kHz.
@@ -55,7 +55,7 @@ pub(super) fn images(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Fa
         source: match given.image_source.as_deref() {
             None | Some("noise") => ImageSource::Noise,
             Some("assets") => ImageSource::Assets,
-            Some(folder) => ImageSource::Folder(PathBuf::from(folder)),
+            Some(folder) => ImageSource::Folder(at_home(Path::new(folder))),
         },
         sampling: sampling.unwrap_or_default(),
     })

@@ -118,7 +118,7 @@ impl Trace {
         let long: Vec<(f64, u64)> = pauses.filter(|(pause, _)| *pause > LONG_MS).collect();
         if let Some((pause, line)) = long.first() {
             self.warnings.push(format!(
-                "{}: {} pauses between turns are longer than a minute (first in line {line}: {} s); \
+                "{}: pauses of more than a minute between turns, {} of them (first in line {line}: {} s); \
                  --inter-turn-delay-cap-seconds cuts them",
                 config.path.display(),
                 long.len(),
