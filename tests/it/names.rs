@@ -186,7 +186,7 @@ fn a_wrong_configuration_file_stops_before_anything_is_sent() {
     let workspace = Workspace::new();
     workspace.file("typo.yaml", &CONFIG.replace("concurrency: 2", "concurency: 2"));
     let refused = workspace.run(&["profile", "-f", "typo.yaml"]).expect_code(1);
-    let said = "error: typo.yaml:8:35: benchmark.phases.profiling.concurency: unknown key: did you mean \"concurrency\"?";
+    let said = "error: typo.yaml:8:31: benchmark.phases.profiling.concurency: unknown key: did you mean \"concurrency\"?";
     assert!(refused.stderr().contains(said), "{}", refused.stderr());
     let refused = workspace.run(&["profile", "-f", "nowhere.yaml"]).expect_code(1);
     assert!(refused.stderr().contains("--config: cannot read nowhere.yaml"), "{}", refused.stderr());

@@ -69,9 +69,10 @@ fn sweep_name(kind: Option<&str>) -> &'static str {
 
 fn in_words(kind: &str, count: usize, shown: &[Expanded], full: bool) -> String {
     let many = if count == 1 { "1 variation".to_owned() } else { format!("{count} variations") };
-    let mut text = match shown.len() == count {
-        true => format!("Sweep type: {kind} ({many})\n\n"),
-        false => format!("Sweep type: {kind} (showing {} of {count})\n\n", shown.len()),
+    let mut text = if shown.len() == count {
+        format!("Sweep type: {kind} ({many})\n\n")
+    } else {
+        format!("Sweep type: {kind} (showing {} of {count})\n\n", shown.len())
     };
     for Expanded { variation, config } in shown {
         let _ = writeln!(text, "[{}] dir={}  label={}", variation.index, variation.folder, variation.label);

@@ -69,7 +69,7 @@ fn envelope(root: &mut Node) -> Option<String> {
             continue;
         }
         if entry.key == "dataset" && benchmark.get("datasets").is_none() {
-            entry.key = "datasets".to_owned();
+            "datasets".clone_into(&mut entry.key);
             entry.node = list_of(named(entry.node, "main"));
         }
         benchmark.set(&entry.key, entry.node);

@@ -175,7 +175,7 @@ impl<'a> Phase<'a> {
             match (self.get("rate"), self.get("rate_series")) {
                 (None, None) => faults.add(self.node.at, &self.path, "needs a rate, in requests per second"),
                 (Some(_), Some(_)) => {
-                    faults.add(at("rate"), &self.path("rate"), "stands beside a rate_series: give one")
+                    faults.add(at("rate"), &self.path("rate"), "stands beside a rate_series: give one");
                 }
                 _ => {}
             }
@@ -231,7 +231,7 @@ impl<'a> Phase<'a> {
             match self.get("grace_period") {
                 Some(_) => self.time(settings, "grace_period", "--benchmark-grace-period"),
                 None => {
-                    settings.value("--benchmark-grace-period", "inf", &self.path("duration"), duration.at)
+                    settings.value("--benchmark-grace-period", "inf", &self.path("duration"), duration.at);
                 }
             }
         }

@@ -101,10 +101,11 @@ fn section(node: &Node, keys: &'static [Key], path: &str, settings: &mut Setting
                 settings.list.push(Setting { flag, values, path, at: entry.at });
             }
             Does::Switch(flag) if as_bool(value) == Some(true) => settings.switch(flag, &path, entry.at),
-            Does::Either(yes, no) => match as_bool(value) {
-                Some(value) => settings.switch(if value { yes } else { no }, &path, entry.at),
-                None => {}
-            },
+            Does::Either(yes, no) => {
+                if let Some(value) = as_bool(value) {
+                    settings.switch(if value { yes } else { no }, &path, entry.at);
+                }
+            }
             Does::Section => {
                 if let Shape::Map(keys) = key.shape {
                     section(value, keys, &path, settings, faults);

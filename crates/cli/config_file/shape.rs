@@ -123,13 +123,13 @@ pub(super) fn check(node: &Node, shape: Shape, path: &str, faults: &mut Faults) 
     }
     let fault = match shape {
         Shape::Any => None,
-        Shape::Map(keys) => return check_map(node, keys, path, faults),
         Shape::SwitchOr(_) | Shape::FalseOr(_) if as_bool(node) == Some(false) => None,
         Shape::SwitchOr(_) if as_bool(node) == Some(true) => None,
-        Shape::SwitchOr(keys) => return check_map(node, keys, path, faults),
         Shape::FalseOr(inner) => return check(node, *inner, path, faults),
         Shape::TextOr(_) if node.text().is_some() => None,
-        Shape::TextOr(keys) => return check_map(node, keys, path, faults),
+        Shape::Map(keys) | Shape::SwitchOr(keys) | Shape::TextOr(keys) => {
+            return check_map(node, keys, path, faults);
+        }
         Shape::List(inner) => match &node.value {
             Yaml::List(items) => return check_items(items, *inner, path, faults),
             _ => Some("expected a list".to_owned()),
@@ -187,12 +187,11 @@ pub(super) fn unknown(at: Mark, key: &str, keys: &[Key], path: &str, faults: &mu
         .map(|known| (distance(key, known.name), known.name))
         .min()
         .filter(|(distance, _)| *distance <= key.len().max(6) / 3);
-    let hint = match closest {
-        Some((_, name)) => format!("did you mean {name:?}?"),
-        None => {
-            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
-            format!("expected one of {}", names.join(", "))
-        }
+    let hint = if let Some((_, name)) = closest {
+        format!("did you mean {name:?}?")
+    } else {
+        let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+        format!("expected one of {}", names.join(", "))
     };
     faults.add(at, &below(path, key), format!("unknown key: {hint}"));
 }

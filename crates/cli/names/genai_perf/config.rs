@@ -89,12 +89,11 @@ pub(super) fn dump(line: &Line<'_>, kind: &str, load: &Load) -> Value {
 fn extra(line: &Line<'_>) -> Value {
     let mut fields = Map::new();
     for field in line.each("--extra-inputs") {
-        match serde_json::from_str(field) {
-            Ok(Value::Object(object)) => fields.extend(object),
-            _ => {
-                let (name, value) = field.split_once(':').unwrap_or((field, ""));
-                fields.insert(name.to_owned(), typed(value));
-            }
+        if let Ok(Value::Object(object)) = serde_json::from_str(field) {
+            fields.extend(object);
+        } else {
+            let (name, value) = field.split_once(':').unwrap_or((field, ""));
+            fields.insert(name.to_owned(), typed(value));
         }
     }
     for (name, value) in &mut fields {

@@ -1,6 +1,6 @@
 //! The files against what GenAI-Perf's own tests and documentation show of them.
-
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::default_trait_access, reason = "the crate does not name the type of a request id")]
 
 use loadgen_core::{
     Chunks, ConnectionFacts, Identity, Instants, Labels, Nanos, Outcome, Phase, RequestRecord, StampCounts,

@@ -67,13 +67,12 @@ pub(super) fn write(
     let view = report(&summary, &info, &slos, &quality, &timeline, &files);
     // As AIPerf: without a single success there is nothing to sum up.
     if succeeded {
-        match &plan.genai_perf {
-            Some(config) => genai_perf::write(&plan, config, &summary, &info, &artifacts, &mut failures),
-            None => {
-                failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
-                failures.put(&artifacts.summary_csv(), &summary_csv(&summary, info.gpu.as_ref()));
-                phases::write(&of_phases, &info, &artifacts, &scraped, &mut failures);
-            }
+        if let Some(config) = &plan.genai_perf {
+            genai_perf::write(&plan, config, &summary, &info, &artifacts, &mut failures);
+        } else {
+            failures.put(&artifacts.summary_json(), &summary_json(&summary, &info));
+            failures.put(&artifacts.summary_csv(), &summary_csv(&summary, info.gpu.as_ref()));
+            phases::write(&of_phases, &info, &artifacts, &scraped, &mut failures);
         }
         done.slices.end(&mut failures, &info.input_config);
         failures
