@@ -42,4 +42,5 @@ mod secrets;
 mod sockets;
 mod streams;
 mod support;
+mod telemetry;
 mod workloads;

@@ -12,12 +12,21 @@ fn secrets_reach_the_server_but_no_file_and_no_log() {
         .profiling(&url)
         .args(words("--streaming --concurrency 1 --request-count 4 --isl 10 --osl 3 -v"))
         .args(words("--export-level raw --export-http-trace --export-outputs-json"))
+        .args(["--server-metrics", &mock.url.replace("http://", "http://user:secret-in-metrics@")])
+        .args(["--gpu-telemetry", "http://user:secret-in-gpu@127.0.0.1:9"])
         .args(["--api-key", "secret-key", "-H", "X-Auth-Token: secret-in-header", "--attach", "deploy.yaml"])
         .output()
         .unwrap();
     let finished = Finished(output).expect_code(0);
-    let secrets =
-        ["secret-key", "secret-in-header", "secret-in-userinfo", "secret-in-query", "secret-in-attachment"];
+    let secrets = [
+        "secret-in-metrics",
+        "secret-in-gpu",
+        "secret-key",
+        "secret-in-header",
+        "secret-in-userinfo",
+        "secret-in-query",
+        "secret-in-attachment",
+    ];
     let mut places = vec![
         ("stdout".to_owned(), finished.stdout().into_bytes()),
         ("stderr".to_owned(), finished.stderr().into_bytes()),

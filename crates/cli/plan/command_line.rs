@@ -34,7 +34,9 @@ fn value(option: &str, text: &str, is_subcommand: bool) -> String {
 fn without_secrets(option: &str, text: &str) -> String {
     match option {
         "--api-key" => REDACTED.to_owned(),
-        "-u" | "--url" => text.split(',').map(redact_url).collect::<Vec<_>>().join(","),
+        "-u" | "--url" | "--server-metrics" | "--gpu-telemetry" => {
+            text.split(',').map(redact_url).collect::<Vec<_>>().join(",")
+        }
         "-H" | "--header" | "--extra-inputs" | "--provenance" => {
             if let Ok(Value::Object(fields)) = serde_json::from_str(text) {
                 return Value::Object(fields.into_iter().map(without_secret).collect()).to_string();
@@ -50,6 +52,7 @@ fn without_secrets(option: &str, text: &str) -> String {
         "--variant" | "--sweep-variant" => {
             text.split(',').map(without_secret_setting).collect::<Vec<_>>().join(",")
         }
+        _ if text.contains("://") => redact_url(text).into_owned(),
         _ => text.to_owned(),
     }
 }
@@ -116,10 +119,14 @@ mod tests {
             "auth_token:secret6",
             "--extra-inputs",
             r#"{"password":"secret7","n":1}"#,
+            "--server-metrics",
+            "http://user:secret8@host:1",
+            "user:secret9@host:2",
+            "--gpu-telemetry=http://user:secret0@host:3",
             "--goodput",
             "time_to_first_token:500",
         ]);
-        for secret in 1..=7 {
+        for secret in 0..=9 {
             assert!(!line.contains(&format!("secret{secret}")), "{line}");
         }
         assert!(
