@@ -330,3 +330,34 @@ fn a_run_of_its_own_replaces_an_experiment_in_its_folder() {
     assert!(!told.contains("AGGREGATE STATISTICS SUMMARY"), "{told}");
     assert_eq!(workspace.results("out").summary()["request_count"]["avg"], 3.0);
 }
+
+#[test]
+fn no_key_reaches_a_file_of_an_experiment() {
+    const KEY: &str = "sk-Zk3pWq8vN1xT5bRd7mLy";
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let mut arguments = words(COMMON);
+    arguments.extend(words("--concurrency 1,2 --request-count 1 --num-profile-runs 2 --api-key"));
+    let header = format!("X-Auth-Token: {KEY}");
+    arguments.extend([KEY, "-H", &header]);
+    let finished = workspace.profile(&mock, &arguments).expect_code(0);
+    assert!(!finished.stdout().contains(KEY) && !finished.stderr().contains(KEY));
+    for (name, bytes) in workspace.results("out").files() {
+        assert!(!String::from_utf8_lossy(&bytes).contains(KEY), "{name}");
+    }
+}
+
+#[test]
+fn repeats_are_compared_by_how_their_requests_are_distributed() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    profile(
+        &workspace,
+        &mock,
+        "--concurrency 1,2 --request-count 3 --num-profile-runs 3 --parameter-sweep-mode independent \
+         --convergence-metric output_sequence_length --convergence-mode distribution --export-level records",
+    )
+    .expect_code(0);
+    let (runs, _) = folders(&workspace.results("out"));
+    assert_eq!(runs.len(), 4, "the same lengths every time: two repeats of each are enough, {runs:?}");
+}

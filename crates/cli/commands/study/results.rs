@@ -142,11 +142,13 @@ impl Results<'_> {
         let points: Vec<SweepPoint> =
             tried.iter().filter_map(|variation| self.point(variation, &shown)).collect();
         let repeats = repeats(self.made.iter(), self.design);
+        let parameters = parameters(tried.iter().map(|variation| shown_values(variation, &shown)));
         Sweep {
             made: repeats.made,
             succeeded: repeats.succeeded.len(),
             failed: repeats.failed,
-            parameters: parameters(tried.iter().map(|variation| shown_values(variation, &shown))),
+            heads: parameters.iter().map(|(name, _)| head(name, &shown)).collect(),
+            parameters,
             mode: self.design.order.word(),
             confidence_level: self.record.confidence_level,
             trials: tried.iter().map(|variation| self.of(variation).count()).max().unwrap_or(0),
@@ -242,6 +244,17 @@ fn shown_values(variation: &Variation, shown: &[(String, String)]) -> Map<String
     variation.values.iter().map(|(path, value)| (name(path), value.clone())).collect()
 }
 
+/// What a parameter is called in the table: by the last two parts of its path where the last alone says
+/// nothing, as in `isl.mean`.
+fn head(name: &str, shown: &[(String, String)]) -> String {
+    let path = shown.iter().find(|(_, known)| known == name).map_or(name, |(path, _)| path);
+    let mut parts = path.rsplit('.');
+    match (parts.next(), parts.next()) {
+        (Some(last @ ("mean" | "stddev" | "value")), Some(before)) => format!("{before}.{last}"),
+        (last, _) => last.unwrap_or(name).to_owned(),
+    }
+}
+
 /// Each parameter and the values it takes, in the order in which they first come.
 fn parameters(points: impl Iterator<Item = Map<String, Value>>) -> Vec<(String, Vec<Value>)> {
     let mut parameters: Vec<(String, Vec<Value>)> = Vec::new();
@@ -328,4 +341,31 @@ fn listed(files: &[(&str, PathBuf)]) -> String {
     files
         .iter()
         .fold("\n".to_owned(), |text, (name, path)| text + name + ": " + &path.display().to_string() + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_says_what_is_swept() {
+        let shown: Vec<(String, String)> = [
+            ("datasets.main.prompts.isl.mean", "mean"),
+            ("phases.profiling.concurrency", "concurrency"),
+            ("datasets.main.prompts.osl.mean", "datasets.main.prompts.osl.mean"),
+        ]
+        .map(|(path, name)| (path.to_owned(), name.to_owned()))
+        .to_vec();
+        let heads: Vec<String> = shown.iter().map(|(_, name)| head(name, &shown)).collect();
+        assert_eq!(heads, ["isl.mean", "concurrency", "osl.mean"]);
+        assert_eq!(head("scenario", &shown), "scenario");
+    }
+
+    #[test]
+    fn points_are_ordered_by_size_and_not_by_spelling() {
+        let point = |value: Value| [("concurrency".to_owned(), value)].into_iter().collect::<Map<_, _>>();
+        assert!(by_values(&point(9.into()), &point(10.into())).is_lt());
+        assert!(by_values(&point("a".into()), &point("b".into())).is_lt());
+        assert!(by_values(&point(2.into()), &point(2.0.into())).is_eq());
+    }
 }

@@ -29,6 +29,8 @@ pub struct Sweep {
     pub failed: Vec<FailedRun>,
     /// What was swept, by the name that is shown, and the values it took.
     pub parameters: Vec<(String, Vec<Value>)>,
+    /// What each parameter is called in the table, for people: `isl.mean` where the name is `mean`.
+    pub heads: Vec<String>,
     /// `repeated` or `independent`.
     pub mode: &'static str,
     /// Confidence level of the intervals, between 0 and 1.
@@ -144,6 +146,7 @@ mod sample {
             succeeded: made,
             failed: Vec::new(),
             parameters: vec![("concurrency".to_owned(), vec![json!(1), json!(2)])],
+            heads: vec!["concurrency".to_owned()],
             mode: "repeated",
             confidence_level: 0.95,
             trials,

@@ -28,8 +28,7 @@ pub fn sweep_table(sweep: &Sweep) -> String {
         .collect();
     let mut rows: Vec<Vec<String>> = Vec::new();
     let heads = |line: usize| {
-        let parameters =
-            sweep.parameters.iter().map(|(name, _)| if line == 0 { name.clone() } else { String::new() });
+        let parameters = sweep.heads.iter().map(|head| if line == 0 { head.clone() } else { String::new() });
         let figures = shown.iter().map(|(head, unit, ..)| if line == 0 { *head } else { *unit }.to_owned());
         let runs = if line == 0 { "Runs" } else { "" };
         parameters.chain(figures).chain([runs.to_owned(), String::new()]).collect::<Vec<_>>()
