@@ -113,14 +113,19 @@ impl Line {
                 continue;
             }
             let most = match option.as_str() {
-                "--request-count" | "--num-requests" | "--num-prompts" | "--num-dataset-entries" => 4,
-                "--concurrency" | "--workers-max" | "--max-workers" => 4,
+                "--request-count"
+                | "--num-requests"
+                | "--num-prompts"
+                | "--num-dataset-entries"
+                | "--concurrency"
+                | "--workers-max"
+                | "--max-workers"
+                | "--isl-stddev"
+                | "--synthetic-input-tokens-stddev" => 4,
                 "--warmup-request-count" | "--num-prefix-prompts" => 2,
-                "--benchmark-duration" | "--warmup-duration" => 1,
+                "--benchmark-duration" | "--warmup-duration" | "--osl-stddev" | "--output-tokens-stddev" => 1,
                 "--isl" | "--synthetic-input-tokens-mean" | "--prefix-prompt-length" => 32,
                 "--osl" | "--output-tokens-mean" => 5,
-                "--isl-stddev" | "--synthetic-input-tokens-stddev" => 4,
-                "--osl-stddev" | "--output-tokens-stddev" => 1,
                 "--image-width-mean" | "--image-height-mean" => 16,
                 "--request-rate" => 50,
                 _ => continue,
@@ -221,6 +226,36 @@ fn lines_of_aiperf_run_and_give_no_key_away() {
     assert!(run >= 20, "{run} lines were run");
     let asked = mock.truth();
     assert!(asked.len() >= 4 * 15, "{} requests came", asked.len());
+}
+
+#[test]
+fn warnings_that_scripts_look_for_are_said_where_they_look() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let run = |more: &[&str]| {
+        let words = [
+            "profile",
+            "-m",
+            "demo",
+            "--url",
+            &mock.url,
+            "--tokenizer",
+            "builtin",
+            "--isl",
+            "5",
+            "--osl",
+            "3",
+        ];
+        let words = words.iter().chain(&["--request-count", "1", "--artifact-dir", "out"]).chain(more);
+        let line = Line { program: "aiperf".to_owned(), words: words.map(|&word| word.to_owned()).collect() };
+        line.run(&workspace, &[]).expect_code(0).stdout()
+    };
+    let warning = "WARNING  Using --osl without ignore_eos or min_tokens in --extra-inputs";
+    assert!(run(&[]).contains(warning));
+    assert!(run(&["--extra-inputs", "ignore_eos:false"]).contains(warning));
+    for pinned in ["ignore_eos:true", "min_tokens:3", r#"{"min_tokens":3}"#] {
+        assert!(!run(&["--extra-inputs", pinned]).contains("Using --osl without"), "{pinned}");
+    }
 }
 
 /// The summary of a run, whatever it is called.

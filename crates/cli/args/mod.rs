@@ -121,6 +121,13 @@ const PROFILE_EXAMPLES: &str = "Examples:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 1,4,16 \\
         --request-count 200 --num-profile-runs 3
 
+  What a command would do, without doing it:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --concurrency 8 --dry-run
+
+  Four loads, three times each, with confidence intervals:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 1,4,16,64 \\
+        --num-profile-runs 3 --request-count 200
+
   Every segment's own arrival, and exit code 4 if this client was the limit:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --request-rate 20 \\
         --benchmark-duration 60 --timestamps packet --fail-if-client-limited";

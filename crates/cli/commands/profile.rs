@@ -81,6 +81,15 @@ fn named(
     let model = if asks_for_mock(args) {
         MOCK_MODEL.to_owned()
     } else {
+        // What is wrong whatever the model is called shows before the server is asked.
+        let mut nameless = args.clone();
+        nameless.endpoint.models = vec![MOCK_MODEL.to_owned()];
+        nameless.tokenizer.tokenizer.get_or_insert_with(|| "builtin".to_owned());
+        if nameless.axes().is_empty() {
+            let servers =
+                Servers { urls: args.endpoint.urls.iter().map(|url| stand_in(url)).collect(), mock: false };
+            plan::resolve(&nameless, argv, environment, &servers)?;
+        }
         let (model, count) = plan::first_served(args, environment)?;
         let others = if count > 1 { format!(", the first of {count}") } else { String::new() };
         say!(

@@ -72,14 +72,12 @@ const DATASET_TYPES: &[Choice] = &[
 pub(crate) fn refuse_choice(option: &str, value: &str) -> String {
     let choices = CHOICES.iter().find(|(name, _)| *name == option).map_or(&[][..], |(_, choices)| choices);
     let value = crate::args::values::word(value);
-    match choices.iter().find(|choice| choice.stands_for(&value)) {
-        Some(choice) => format!("{value}: {}", choice.standing.in_words()),
-        None => {
-            let works = choices.iter().filter(|choice| choice.standing == Works);
-            let works: Vec<_> = works.map(|choice| choice.value).collect();
-            format!("{value:?} is not known: expected {}", works.join(", "))
-        }
+    if let Some(choice) = choices.iter().find(|choice| choice.stands_for(&value)) {
+        return format!("{value}: {}", choice.standing.in_words());
     }
+    let works = choices.iter().filter(|choice| choice.standing == Works);
+    let works: Vec<_> = works.map(|choice| choice.value).collect();
+    format!("{value:?} is not known: expected {}", works.join(", "))
 }
 
 impl Choice {

@@ -313,8 +313,7 @@ const NETWORK_LATENCY: &[Flag] = &[
     works("--network-latency-ping-interval", One),
 ];
 
-const GPU_TELEMETRY: &[Flag] =
-    &[works("--gpu-telemetry", Several), works("--no-gpu-telemetry", Switch)];
+const GPU_TELEMETRY: &[Flag] = &[works("--gpu-telemetry", Several), works("--no-gpu-telemetry", Switch)];
 
 const MULTI_RUN: &[Flag] = &[
     works("--num-profile-runs", One),

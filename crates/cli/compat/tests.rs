@@ -71,7 +71,7 @@ fn what_works_is_an_argument_with_exactly_its_spellings_and_nothing_else_is() {
         match (flag.works(), defined) {
             (true, None) => wrong.push(format!("{} works in the table and is no argument", names[0])),
             (false, Some(_)) => {
-                wrong.push(format!("{} is an argument and does not work in the table", names[0]))
+                wrong.push(format!("{} is an argument and does not work in the table", names[0]));
             }
             (true, Some(all)) if sorted(all.clone()) != sorted(names.clone()) => {
                 wrong.push(format!("{names:?} is spelled {all:?}"));

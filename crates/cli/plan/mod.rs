@@ -288,7 +288,7 @@ fn warn_of_unpinned_lengths(
     let pins = |name: &str| {
         let value = endpoint.and_then(|endpoint| endpoint.extra_inputs.get(name));
         value.is_some_and(|value| {
-            !matches!(value, Value::Null | Value::Bool(false)) && *value != Value::from(0)
+            !matches!(value, Value::Null | Value::Bool(false)) && value.as_i64() != Some(0)
         })
     };
     let facts = endpoint.map(|endpoint| endpoint.kind.facts());
