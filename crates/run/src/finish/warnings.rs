@@ -35,7 +35,7 @@ mod tests {
     use loadgen_core::Nanos;
     use loadgen_metrics::{Aggregator, Metric, MetricConfig, MetricSummary, Stats, Window, Windows};
 
-    use super::*;
+    use super::degraded;
 
     #[test]
     fn only_a_degraded_replay_is_warned_of() {
@@ -52,7 +52,7 @@ mod tests {
                 let metric = Metric::of(tag).unwrap();
                 summary.metrics.push(MetricSummary { metric, stats: Stats::scalar(figure) });
             }
-            super::degraded(&summary)
+            degraded(&summary)
         };
         assert_eq!(with(0.0), None);
         let said = with(1.0).unwrap();
