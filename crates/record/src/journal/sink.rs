@@ -19,6 +19,9 @@ use loadgen_core::{ChunkKind, RawChunks, RawRecord, RecordSink, Started};
 
 use super::frame::NoteFrame;
 
+/// The share of the buffer up to which records with bodies are taken: a half.
+const BODIES_SHARE: usize = 2;
+
 /// A fact of the run on its way to the writer, through every queue: it comes after what was in any of
 /// them before it.
 #[derive(Debug)]
@@ -99,14 +102,14 @@ impl Shared {
         self.written.store(position, Ordering::Release);
     }
 
-    /// Takes `bytes` of the buffer; `None` when they do not fit. An empty buffer takes a record of
-    /// any size, or the largest records could never be kept. The answer: bytes waiting now.
-    fn admit(&self, bytes: usize) -> Option<usize> {
+    /// Takes `bytes` of the buffer; `None` when they do not fit within `limit`. An empty buffer takes a
+    /// record of any size, or the largest records could never be kept. The answer: bytes waiting now.
+    fn admit(&self, bytes: usize, limit: usize) -> Option<usize> {
         // In one step: bytes added and taken back would, for a moment, leave another worker's record
         // no room.
         let with_these = |before: usize| {
             let after = before.saturating_add(bytes);
-            (bytes == 0 || before == 0 || after <= self.limit).then_some(after)
+            (bytes == 0 || before == 0 || after <= limit).then_some(after)
         };
         let before = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_these).ok()?;
         with_these(before)
@@ -174,12 +177,15 @@ impl RecordSink for JournalSink {
     }
 
     fn finished(&mut self, mut record: RawRecord) {
+        let limit = self.shared.limit;
         let mut held = held_by(&record);
-        let mut admitted = self.shared.admit(held);
+        let has_bodies = record.exchange.as_ref().is_some_and(|exchange| exchange.body_bytes() > 0);
+        // Bodies never take the room that chunk data may need.
+        let mut admitted = self.shared.admit(held, if has_bodies { limit / BODIES_SHARE } else { limit });
         if admitted.is_none() && drop_bodies(&mut record) {
             self.shared.count_dropped_bodies();
             held = held_by(&record);
-            admitted = self.shared.admit(held);
+            admitted = self.shared.admit(held, limit);
         }
         match admitted {
             // The writer wakes by itself often enough for a calm run. Waking it costs a system
@@ -276,10 +282,11 @@ mod tests {
         let mut exchange = Exchange::new(CaptureScope { bodies: true, trace: false });
         exchange.request_body = vec![vec![b'x'; 10_000].into()];
         record.exchange = Some(Box::new(exchange));
-        let (mut sink, queue) = sink(held_by(&record) + chunks + 5_000);
+        let (mut sink, queue) = sink(2 * held_by(&record));
         sink.finished(record.clone());
         sink.finished(record.clone());
         assert_eq!(take(&queue).0, record);
+        assert!(chunks * 2 < held_by(&record), "there is room for chunks beyond the half");
         let second = take(&queue).0;
         let exchange = second.exchange.unwrap();
         assert!(exchange.bodies_dropped && exchange.request_body.is_empty());
