@@ -274,7 +274,7 @@ pub(super) fn of(metric: &Metric) -> Option<Words> {
         }
         // power
         tag if tag.ends_with("_total_gpu_power") => words("sum of the GPUs' mean power", POWER),
-        tag if tag.ends_with("_average_gpu_power") => words("total power / number of GPUs", POWER),
+        tag if tag.ends_with("_average_gpu_power") => words("energy / window, of all GPUs together", POWER),
         tag if tag.ends_with("_total_gpu_energy") => {
             words("growth of the energy counters over the window; else mean power × window", POWER)
         }
@@ -282,8 +282,8 @@ pub(super) fn of(metric: &Metric) -> Option<Words> {
         tag if tag.ends_with("_energy_per_output_token") => words("energy / total_osl", POWER),
         tag if tag.ends_with("_energy_per_total_token") => words("energy / (total_isl + total_osl)", POWER),
         tag if tag.ends_with("_energy_per_request") => words("energy / request_count", POWER),
-        tag if tag.ends_with("_energy_per_user") => words("energy / effective_concurrency", POWER),
-        tag if tag.ends_with("_energy_delay_product") => words("energy × mean request latency", POWER),
+        tag if tag.ends_with("_energy_per_user") => words("energy / --concurrency", POWER),
+        tag if tag.ends_with("_energy_delay_product") => words("energy / request_count × mean request latency in s", POWER),
         tag if tag.ends_with("_performance_per_watt") => words("request_throughput / power", POWER),
         tag if tag.ends_with("_output_tps_per_watt") => words("output_token_throughput / power", POWER),
         tag if tag.ends_with("_goodput_per_watt") => words("goodput / power", POWER),
