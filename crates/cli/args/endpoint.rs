@@ -36,7 +36,9 @@ pub(crate) struct EndpointArgs {
     #[arg(long, visible_alias = "transport-type", value_name = "TRANSPORT", hide_short_help = true)]
     pub(crate) transport: Option<String>,
 
-    /// The API to speak: chat or completions
+    /// The API to speak: chat, completions, responses, messages, embeddings, chat_embeddings,
+    /// nim_embeddings, nim_rankings, cohere_rankings, hf_tei_rankings, huggingface_generate, solido_rag,
+    /// template or raw
     #[arg(long, value_name = "TYPE", default_value = "chat")]
     pub(crate) endpoint_type: String,
 

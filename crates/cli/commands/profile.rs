@@ -24,6 +24,9 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     // The plan refuses what is no name, together with all else that is wrong.
     let ui = Ui::named(args.service.ui.as_deref()).unwrap_or(Ui::None);
     let environment = Environment::read()?;
+    if let Some(idle) = &environment.without_effect {
+        say!("warning: {idle}");
+    }
     let named = named(args, argv, &environment)?;
     let (args, argv) = named.as_ref().map_or((args, argv), |(args, argv)| (args, argv.as_slice()));
     // A wrong command must not start a server: resolve once against a stand-in before the real one.

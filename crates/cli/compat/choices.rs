@@ -21,7 +21,7 @@ const fn refused(value: &'static str, why: &'static str, instead: &'static str) 
     Choice { value, standing: Refused { why, instead } }
 }
 
-const PICTURES: &str = "loadgen measures servers of language models, and these answer with media";
+const PICTURES: &str = "loadgen measures servers of language models, and these take or make media";
 const TEXT: &str = "ask a chat, completions, embeddings or rankings endpoint";
 const CONVERT: &str = "convert the file to mooncake_trace lines";
 

@@ -14,7 +14,9 @@ impl Planned {
         let mut line = |name: &str, value: String| {
             let _ = writeln!(page, "{name:<12}{value}");
         };
-        line("servers", report.urls.join(", "));
+        let mock =
+            run.server_kind.as_ref().map(|_| "the built-in mock server, started for the run".to_owned());
+        line("servers", mock.unwrap_or_else(|| report.urls.join(", ")));
         let streaming = if report.streaming { ", streaming" } else { "" };
         line("endpoint", format!("{}{streaming}", super::endpoint::name(report.endpoint)));
         line("models", report.models.join(", "));

@@ -84,7 +84,6 @@ pub(crate) fn resolve(
     let mut notices = Vec::new();
 
     let seed = args.input.random_seed.map_or_else(fresh_seed, Seed);
-    notices.extend(environment.without_effect.clone().map(Notice::Warning));
     let endpoint = endpoint::endpoint(args, environment, &mut faults, &mut notices);
     let targets = endpoint::targets(servers, &mut faults);
     let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
