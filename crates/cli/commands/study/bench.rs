@@ -91,7 +91,8 @@ impl Lab<'_> {
         let status = conclude(&result, self.experiment.args[cell.variation].output.fail_if_client_limited);
         if status == ExitStatus::Failure {
             let counts = &result.summary.counts;
-            let why = result.summary.error_summary.first().map(|(error, _)| format!(": {}", error.message));
+            let why =
+                result.summary.error_summary.first().map(|(error, _)| format!(": {}", error.in_words()));
             anyhow::bail!(
                 "{} of {} requests failed{}",
                 counts.errors(),
