@@ -1,8 +1,10 @@
 //! The configuration as AIPerf echoes it: only what was set, in its words.
 
+use std::time::Duration;
+
 use loadgen_run::{Artifacts, LoadShape, PhaseLoad};
 use loadgen_schedule::{ArrivalProcess, RateFunction};
-use loadgen_wire::{EndpointKind, REDACTED, redact_url};
+use loadgen_wire::{EndpointKind, REDACTED, is_secret_name, redact_url};
 use loadgen_workload::WorkloadConfig;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +12,10 @@ use super::dataset_config::dataset;
 use super::load::Load;
 use super::{ExportLevel, Servers, telemetry};
 use crate::args::ProfileArgs;
-use crate::args::values::word;
+use crate::args::values::{Patience, pairs, word};
+
+/// A request's time limit where no option sets one.
+const DEFAULT_TIMEOUT: Patience = Patience::Until(Duration::from_secs(21_600));
 
 /// Renders the echo.
 pub(super) fn input_config(
@@ -29,7 +34,11 @@ pub(super) fn input_config(
     }
     let models: Vec<Value> = args.endpoint.models.iter().map(|name| json!({ "name": name })).collect();
     let mut config = Map::new();
-    config.insert("models".into(), json!({ "items": models }));
+    let mut models = json!({ "items": models });
+    if let Some(strategy) = &args.endpoint.model_selection_strategy {
+        models["strategy"] = json!(word(strategy));
+    }
+    config.insert("models".into(), models);
     config.insert("endpoint".into(), endpoint(args, servers));
     config.insert("datasets".into(), json!([dataset(args, workload)]));
     config.insert("phases".into(), Value::Array(phases(args, load)));
@@ -79,6 +88,38 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
     if given.use_legacy_max_tokens {
         set("use_legacy_max_tokens", json!(true));
     }
+    if given.request_timeout_seconds != DEFAULT_TIMEOUT {
+        set(
+            "timeout",
+            match given.request_timeout_seconds {
+                Patience::Until(timeout) => json!(timeout.as_secs_f64()),
+                // A number that is none has no place in JSON.
+                Patience::Forever => Value::Null,
+            },
+        );
+    }
+    for (key, value) in [
+        ("url_strategy", given.url_strategy.as_deref().map(word)),
+        ("transport", given.transport.as_deref().map(word)),
+        ("request_content_type", given.request_content_type.clone()),
+        ("session_header", given.session_header.clone()),
+    ] {
+        if let Some(value) = value {
+            set(key, json!(value));
+        }
+    }
+    if given.per_chunk_usage {
+        set("per_chunk_usage", json!(true));
+    }
+    let extra: Map<String, Value> =
+        given.extra_inputs.iter().flat_map(|text| pairs(text)).flatten().collect();
+    if !extra.is_empty() {
+        let without_secrets = extra.into_iter().map(|(name, value)| {
+            let is_secret = value.is_string() && is_secret_name(&name);
+            (name, if is_secret { json!(REDACTED) } else { value })
+        });
+        set("extra", Value::Object(without_secrets.collect()));
+    }
     telemetry::echo_control(&args.control, &mut endpoint);
     endpoint
 }
@@ -87,12 +128,18 @@ fn phases(args: &ProfileArgs, load: &Load) -> Vec<Value> {
     let mut phases = Vec::new();
     if let Some(warmup) = &load.warmup {
         let mut phase = phase("warmup", warmup);
+        if let Some(Patience::Until(grace)) = args.warmup.warmup_grace_period {
+            phase.insert("grace_period".into(), json!(grace.as_secs_f64()));
+        }
         phase.insert("exclude_from_results".into(), json!(true));
         phases.push(Value::Object(phase));
     }
     let mut profiling = phase("profiling", &load.profiling);
     if let Some(requests) = &args.load.request_count {
         profiling.insert("requests".into(), json!(requests.first()));
+    }
+    if let Some(Patience::Until(grace)) = args.load.benchmark_grace_period {
+        profiling.insert("grace_period".into(), json!(grace.as_secs_f64()));
     }
     if let Some(percent) = args.load.request_cancellation_rate {
         let delay = args.load.request_cancellation_delay.unwrap_or_default();
