@@ -25,7 +25,7 @@ pub(crate) struct EndpointArgs {
     pub(crate) model_selection_strategy: Option<String>,
 
     /// Server(s); `mock://[PROFILE]` starts the built-in mock server for the run; several take turns
-    #[arg(short = 'u', long = "url", value_name = "URL", default_value = "http://localhost:8000", value_delimiter = ',', num_args = 1..)]
+    #[arg(short = 'u', long = "url", value_name = "URL", default_value = "http://localhost:8000", value_delimiter = ',', num_args = 1.., value_parser = values::url)]
     pub(crate) urls: Vec<String>,
 
     /// Which of several servers a session goes to: round_robin, the only one there is

@@ -26,6 +26,15 @@ pub(crate) fn as_switch(argument: clap::Arg) -> clap::Arg {
         .value_parser(switch)
 }
 
+/// A server's URL; one without a scheme is of `http`.
+pub(crate) fn url(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a URL such as http://127.0.0.1:8000".to_owned()),
+        url if url.contains("://") => Ok(url.to_owned()),
+        url => Ok(format!("http://{url}")),
+    }
+}
+
 /// An integer; underscores may part the digits, and `1.0` is one too.
 pub(crate) fn integer(text: &str) -> Result<u64, String> {
     one_value(text)?;
@@ -301,6 +310,14 @@ mod tests {
         assert_eq!(percent("100").unwrap(), 100.0);
         assert!(percent("100.1").is_err() && percent("0").is_err());
         assert_eq!(seconds_or_forever("inf").unwrap(), Patience::Forever);
+    }
+
+    #[test]
+    fn a_url_without_a_scheme_is_of_http() {
+        assert_eq!(url("localhost:8000").unwrap(), "http://localhost:8000");
+        assert_eq!(url("https://x/v1?a=http://y").unwrap(), "https://x/v1?a=http://y");
+        assert_eq!(url("mock://").unwrap(), "mock://");
+        assert!(url(" ").is_err());
     }
 
     #[test]
