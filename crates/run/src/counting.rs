@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use loadgen_core::{
-    ChunkKind, Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Role, Rope, TokenCounts,
-    Usage,
+    ChunkKind, Chunks, CountTokens, InputTokens, RawChunks, RawRecord, RequestRecord, Role, Rope,
+    TokenCounts, Usage,
 };
 use serde_json::Value;
 

@@ -85,14 +85,9 @@ fn open_or_closed(load: &PhaseLoad, plan: &RunPlan, dataset: &Dataset) -> Load {
             cap: slots(*cap, OnFull::SkipTick),
         },
         LoadShape::Closed { concurrency } | LoadShape::FixedSchedule { cap: Some(concurrency) } => {
-            Load::Closed {
-                concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN),
-                stop,
-            }
+            Load::Closed { concurrency: NonZeroU32::new(*concurrency).unwrap_or(NonZeroU32::MIN), stop }
         }
-        LoadShape::FixedSchedule { cap: None } => {
-            Load::Closed { concurrency: NonZeroU32::MIN, stop }
-        }
+        LoadShape::FixedSchedule { cap: None } => Load::Closed { concurrency: NonZeroU32::MIN, stop },
     }
 }
 

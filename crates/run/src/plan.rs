@@ -207,7 +207,11 @@ impl ReportPlan {
     /// Loads the tokenizer, with its chat template where prompts are counted in it.
     pub fn load_tokenizer(&self) -> Result<Tokenizer, TokenizerError> {
         let source = self.tokenizer();
-        if self.apply_chat_template { Tokenizer::load_with_template(&source) } else { Tokenizer::load(&source) }
+        if self.apply_chat_template {
+            Tokenizer::load_with_template(&source)
+        } else {
+            Tokenizer::load(&source)
+        }
     }
 
     /// Where the tokenizer comes from.

@@ -283,7 +283,9 @@ pub(super) fn of(metric: &Metric) -> Option<Words> {
         tag if tag.ends_with("_energy_per_total_token") => words("energy / (total_isl + total_osl)", POWER),
         tag if tag.ends_with("_energy_per_request") => words("energy / request_count", POWER),
         tag if tag.ends_with("_energy_per_user") => words("energy / --concurrency", POWER),
-        tag if tag.ends_with("_energy_delay_product") => words("energy / request_count × mean request latency in s", POWER),
+        tag if tag.ends_with("_energy_delay_product") => {
+            words("energy / request_count × mean request latency in s", POWER)
+        }
         tag if tag.ends_with("_performance_per_watt") => words("request_throughput / power", POWER),
         tag if tag.ends_with("_output_tps_per_watt") => words("output_token_throughput / power", POWER),
         tag if tag.ends_with("_goodput_per_watt") => words("goodput / power", POWER),
