@@ -11,6 +11,7 @@ use loadgen_wire::{
     Appetite, Arrival, EndpointKind, Head, Observation, Part, ResponseDecoder, ResponseFault, ResponseField,
     ResponseFormat, ResponseReader, SseParser, Target,
 };
+use loadgen_workload::lengths::{RangeRatio, RangeStyle, SequenceMix};
 use loadgen_workload::trace::parse_line;
 use serde_json::value::RawValue;
 
@@ -206,6 +207,19 @@ pub fn trace_line(data: &[u8]) {
             assert!(!fault.to_string().is_empty(), "a fault without a word");
         }
     }
+}
+
+/// Lengths as text: a mix of classes, and ratios of windows. A mix that is read is written so that it reads
+/// the same, and its shares make a whole.
+pub fn lengths(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for style in [RangeStyle::Vllm, RangeStyle::Sglang] {
+        let _ = RangeRatio::parse(text, style);
+    }
+    let Ok(mix) = text.parse::<SequenceMix>() else { return };
+    let sum: f64 = mix.classes().iter().map(|class| class.percent).sum();
+    assert!((sum - 100.0).abs() < 1e-3, "{mix}: the shares sum to {sum}");
+    assert_eq!(mix.to_string().parse::<SequenceMix>(), Ok(mix));
 }
 
 /// A rate as text: a sinusoid, a constant, a smoothness. What is read is written so that it reads the same,

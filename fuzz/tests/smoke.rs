@@ -206,6 +206,19 @@ fn trace_line() {
 }
 
 #[test]
+fn lengths() {
+    smoke(
+        loadgen_fuzz::lengths,
+        &[
+            b"256|10,128|5:40;512|20,256|10:60",
+            b"[(256,128):40.5,(512,256):59.5]",
+            br#"{"pairs":[{"isl":256,"isl_stddev":1.5,"osl":128,"prob":100}]}"#,
+            br#"{"input":0.3,"output":0.5}"#,
+        ],
+    );
+}
+
+#[test]
 fn sinusoid() {
     smoke(
         loadgen_fuzz::sinusoid,
