@@ -15,7 +15,7 @@ use crate::args::ProfileArgs;
 use crate::args::values::{Patience, pairs, word};
 
 /// A request's time limit where no option sets one.
-const DEFAULT_TIMEOUT: Patience = Patience::Until(Duration::from_secs(21_600));
+const DEFAULT_TIMEOUT: Patience = Patience::Until(Duration::from_hours(6));
 
 /// Renders the echo.
 pub(super) fn input_config(
