@@ -33,10 +33,11 @@ fn temporary_ones_send_the_request_again_over_the_same_connection() {
     let seen = run(async { with_key(&server.url()).send().await });
     assert_eq!((seen.outcome, output_of(&seen).as_str(), seen.redirects), (Some(Outcome::Ok), "there", 1));
     assert_eq!(seen.status, Some(200));
-    // The first send is where the time begins; all else is of the last answer.
+    // The first send is where the time begins; all else is of the last answer. That may reach the host before
+    // the call returns that wrote the last of the request.
     let instants = seen.instants;
     assert!(
-        instants.send_start < instants.send_end && instants.send_end <= instants.first_byte,
+        instants.send_start < instants.send_end && instants.send_start < instants.first_byte,
         "{instants:?}"
     );
 }
