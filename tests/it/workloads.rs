@@ -74,7 +74,9 @@ fn a_file_of_requests_is_sent_as_it_stands_and_a_warm_up_may_end_by_sessions() {
     let rows = workspace.results("out").rows();
     let asked: Vec<_> = rows
         .iter()
-        .map(|row| (row.identity.phase.name(), row.identity.session_id.to_string(), row.tokens.requested_output))
+        .map(|row| {
+            (row.identity.phase.name(), row.identity.session_id.to_string(), row.tokens.requested_output)
+        })
         .collect();
     let mut counted: BTreeMap<_, u32> = BTreeMap::new();
     for (phase, _, requested) in &asked {

@@ -6,10 +6,10 @@
 
 use crate::metric::ConsoleGroup::{Active, Effective, HttpTrace, Main, Power, SpecDecode, Usage};
 use crate::metric::Unit::{
-    Count, GoodputPerWatt, Images, ImagesPerSecond, MillisecondsPerImage, JouleSeconds, Joules, JoulesPerRequest, JoulesPerUser, Kilobytes,
-    MillijoulesPerToken, Milliseconds, Percent, PlainSeconds, Ratio, Requests, RequestsPerSecond,
-    RequestsPerSecondPerWatt, Seconds, Tokens, TokensPerJoule, TokensPerSecond, TokensPerSecondPerUser,
-    TokensPerSecondPerWatt, Watts,
+    Count, GoodputPerWatt, Images, ImagesPerSecond, JouleSeconds, Joules, JoulesPerRequest, JoulesPerUser,
+    Kilobytes, MillijoulesPerToken, Milliseconds, MillisecondsPerImage, Percent, PlainSeconds, Ratio,
+    Requests, RequestsPerSecond, RequestsPerSecondPerWatt, Seconds, Tokens, TokensPerJoule, TokensPerSecond,
+    TokensPerSecondPerUser, TokensPerSecondPerWatt, Watts,
 };
 use crate::metric::{Metric, MetricId};
 

@@ -172,11 +172,9 @@ fn holds(
 /// Every pair of per-request lines and their summary below a folder.
 fn summaries(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     let names: Vec<String> = shape::of(folder, str::to_owned).into_keys().collect();
-    let lines = names.iter().filter(|name| {
-        name.ends_with(".jsonl")
-            && !["_raw", "metrics", "telemetry", "latency"].iter().any(|part| name.contains(part))
-    });
-    lines
+    names
+        .iter()
+        .filter(|name| !["_raw", "metrics", "telemetry", "latency"].iter().any(|part| name.contains(part)))
         .filter_map(|lines| {
             let base = lines.strip_suffix(".jsonl")?;
             let summary = [format!("{base}_aiperf.json"), format!("{base}.json")];
@@ -195,7 +193,6 @@ fn shell_words(text: &str) -> Vec<String> {
     while let Some(letter) = letters.next() {
         match (quote, letter) {
             (Some(open), letter) if letter == open => quote = None,
-            (Some(_), letter) => word.get_or_insert_default().push(letter),
             (None, '\'' | '"') => {
                 quote = Some(letter);
                 word.get_or_insert_default();
@@ -203,7 +200,7 @@ fn shell_words(text: &str) -> Vec<String> {
             (None, '\\') => word.get_or_insert_default().extend(letters.next()),
             (None, '#') if word.is_none() => break,
             (None, letter) if letter.is_whitespace() => words.extend(word.take()),
-            (None, letter) => word.get_or_insert_default().push(letter),
+            (_, letter) => word.get_or_insert_default().push(letter),
         }
     }
     words.extend(word);
@@ -351,8 +348,8 @@ fn inputs(folder: &Path) -> BTreeMap<String, String> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let is_input = matches!(name.as_str(), "custom.csv" | "trace.jsonl") || name.ends_with(".yaml");
-        if is_input {
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+        if is_yaml || matches!(name.as_str(), "custom.csv" | "trace.jsonl") {
             inputs.insert(name, std::fs::read_to_string(&path).unwrap());
         }
     }

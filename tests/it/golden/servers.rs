@@ -2,6 +2,7 @@
 //!
 //! They answer what AIPerf's runs were answered; each stops when it is dropped.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -197,10 +198,11 @@ demo:reset_total {resets}.0
     );
     for bound in [0.01, 0.05, 0.1, 0.5, 1.0] {
         let count = seen.iter().filter(|value| **value <= bound).count();
-        page += &format!("demo:ttft_seconds_bucket{{le=\"{bound:?}\",model=\"m\"}} {count}.0\n");
+        let _ = writeln!(page, "demo:ttft_seconds_bucket{{le=\"{bound:?}\",model=\"m\"}} {count}.0");
     }
     let (count, sum) = (seen.len(), seen.iter().sum::<f64>());
-    page += &format!(
+    let _ = write!(
+        page,
         "demo:ttft_seconds_bucket{{le=\"+Inf\",model=\"m\"}} {count}.0
 demo:ttft_seconds_count{{model=\"m\"}} {count}.0
 demo:ttft_seconds_sum{{model=\"m\"}} {sum:?}
@@ -231,10 +233,13 @@ pub(super) fn json_page(_nth: u32) -> Answer {
     Answer(200, JSON, r#"[{"iter": 1}]"#.to_owned())
 }
 
+/// A field of a GPU: its name, its kind, and its value on the nth page for a GPU.
+type Field = (&'static str, &'static str, fn(u64, u64) -> String);
+
 /// The nth page of a DCGM exporter with two GPUs.
 pub(super) fn gpu_page(nth: u32) -> Answer {
     let k = u64::from(nth);
-    let fields: [(&str, &str, fn(u64, u64) -> String); 13] = [
+    let fields: [Field; 13] = [
         ("DCGM_FI_DEV_SM_CLOCK", "gauge", |k, _| format!("{}", 1500 + k)),
         ("DCGM_FI_DEV_GPU_TEMP", "gauge", |_, gpu| format!("{}", 40 + gpu)),
         ("DCGM_FI_DEV_POWER_USAGE", "gauge", |k, gpu| format!("{}.0", 100 + 10 * (k % 5) + 50 * gpu)),
@@ -253,13 +258,14 @@ pub(super) fn gpu_page(nth: u32) -> Answer {
     ];
     let mut page = String::new();
     for (name, kind, value) in fields {
-        page += &format!("# HELP {name} A field.\n# TYPE {name} {kind}\n");
+        let _ = write!(page, "# HELP {name} A field.\n# TYPE {name} {kind}\n");
         for gpu in 0..2 {
             let (bus, value) = (gpu + 1, value(k, gpu));
-            page += &format!(
+            let _ = writeln!(
+                page,
                 "{name}{{gpu=\"{gpu}\",UUID=\"GPU-0000000{gpu}-aaaa-bbbb-cccc-dddddddddddd\",\
                  pci_bus_id=\"00000000:0{bus}:00.0\",device=\"nvidia{gpu}\",modelName=\"Fake GPU X100\",\
-                 Hostname=\"host-a\"}} {value}\n"
+                 Hostname=\"host-a\"}} {value}"
             );
         }
     }

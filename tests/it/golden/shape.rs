@@ -5,6 +5,7 @@
 //! run of one command. The same code takes the shape of AIPerf's folders (kept in `cases/`) and of ours.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -88,15 +89,15 @@ fn file(path: &PathBuf, plain: &dyn Fn(&str) -> String) -> File {
     let name = name_of(path);
     let bytes = std::fs::read(path).unwrap();
     let text = plain(&String::from_utf8_lossy(&bytes));
-    if name.ends_with(".jsonl") {
-        return lines(&text);
-    }
-    if name.ends_with(".csv") {
-        return File::Csv { crlf: text.contains("\r\n"), sections: sections(&text) };
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    match extension {
+        "jsonl" => return lines(&text),
+        "csv" => return File::Csv { crlf: text.contains("\r\n"), sections: sections(&text) },
+        _ => {}
     }
     // A hand-over between AIPerf's own processes, and a file of bodies.
     let is_opaque = name.starts_with('.') || matches!(name.as_str(), "inputs.json" | "run_config.json");
-    if name.ends_with(".json") && !is_opaque {
+    if extension == "json" && !is_opaque {
         return File::Json(node("", &serde_json::from_str(&text).unwrap()));
     }
     File::Present

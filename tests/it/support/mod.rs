@@ -35,7 +35,11 @@ impl Workspace {
     /// The program, to be run in the folder, with no environment that changes what it does.
     pub(crate) fn loadgen(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
-        command.current_dir(self.folder.path()).env_remove("OPENAI_API_KEY").env_remove("ANTHROPIC_API_KEY").stdin(Stdio::null());
+        command
+            .current_dir(self.folder.path())
+            .env_remove("OPENAI_API_KEY")
+            .env_remove("ANTHROPIC_API_KEY")
+            .stdin(Stdio::null());
         // What this host's own calibration says is not the test's.
         command.env("XDG_CACHE_HOME", self.folder.path().join("cache"));
         command
