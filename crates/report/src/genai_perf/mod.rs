@@ -1,7 +1,7 @@
 //! GenAI-Perf's files: the summary as JSON and CSV, and perf_analyzer's export of every request.
 //!
 //! They are drawn from the same figures as AIPerf's. What GenAI-Perf calls otherwise has its name and unit here
-//! ([`Row`]); what it does not have is left out.
+//! (`Row`); what it does not have is left out.
 
 mod csv;
 mod export;
