@@ -92,6 +92,9 @@ pub struct ErrorDetail {
 impl ErrorDetail {
     /// What happened, in plain words: `message` is often an exception as Python shows it, as AIPerf has it.
     pub fn in_words(&self) -> String {
+        if self.message.trim().is_empty() {
+            return self.class();
+        }
         let Some(arguments) = self.arguments() else { return self.message.clone() };
         let cause = self.cause.as_deref().map(said_by).unwrap_or_default();
         match self.error_type.as_str() {
@@ -111,6 +114,11 @@ impl ErrorDetail {
                 format!("the connection broke before an answer came: {}", said_by(&self.message))
             }
             "ServerDisconnectedError" => "the server closed the connection without an answer".to_owned(),
+            "ClientPayloadError" if self.is_of_coding() => {
+                // Which coding stands at the end of what is said.
+                let coding = unquoted(arguments).rsplit(": ").next().unwrap_or_default().trim().to_owned();
+                format!("the body cannot be unpacked: it is marked as {coding}, and is not or is damaged")
+            }
             "ClientPayloadError" => match self.cause.as_deref() {
                 Some(told) if !told.starts_with('<') => {
                     format!("the connection broke before the response was complete: {told}")
@@ -125,6 +133,21 @@ impl ErrorDetail {
             }
             _ => unquoted(arguments),
         }
+    }
+
+    /// What it is called, where nothing more was said: `401 Unauthorized`.
+    fn class(&self) -> String {
+        match (self.code, self.error_type.trim()) {
+            (Some(code), "") => format!("status {code}, without a word"),
+            (Some(code), class) => format!("{code} {class}"),
+            (None, "") => "failed without a word".to_owned(),
+            (None, class) => class.to_owned(),
+        }
+    }
+
+    /// Whether a body could not be unpacked.
+    fn is_of_coding(&self) -> bool {
+        self.cause_chain.iter().any(|class| class == "ContentEncodingError")
     }
 
     /// What stands in the parentheses of an exception that `message` shows.
@@ -211,6 +234,34 @@ mod tests {
         assert_eq!(invalid(Some("the server answered with text/html")), "the server answered with text/html");
         let plain = exception("Too Many Requests", "{\"detail\": \"slow\"}", None, &[]);
         assert_eq!(plain.in_words(), "{\"detail\": \"slow\"}");
+    }
+
+    #[test]
+    fn an_error_without_a_word_is_told_by_its_class() {
+        let silent = |code, class: &str, message: &str| {
+            ErrorDetail { code, ..exception(class, message, None, &[]) }.in_words()
+        };
+        assert_eq!(silent(Some(401), "Unauthorized", ""), "401 Unauthorized");
+        assert_eq!(silent(Some(307), "Temporary Redirect", "\r\n"), "307 Temporary Redirect");
+        assert_eq!(silent(Some(401), "", ""), "status 401, without a word");
+        assert_eq!(silent(None, "SomeError", ""), "SomeError");
+        assert_eq!(silent(Some(401), "Unauthorized", "no key"), "no key");
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_unpacked_is_told_as_that() {
+        let says = "ClientPayloadError('400, message:\\n  Can not decode content-encoding: gzip')";
+        let cause = "<ContentEncodingError: 400, message='Can not decode content-encoding: gzip'>";
+        let broken = exception(
+            "ClientPayloadError",
+            says,
+            Some(cause),
+            &["ClientPayloadError", "ContentEncodingError", "error"],
+        );
+        assert_eq!(
+            broken.in_words(),
+            "the body cannot be unpacked: it is marked as gzip, and is not or is damaged"
+        );
     }
 
     #[test]

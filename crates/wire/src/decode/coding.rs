@@ -3,6 +3,9 @@
 //! Invariant: what is unpacked at once stays small, whatever was packed. Input is unpacked in small pieces, and
 //! a body that has swollen beyond [`FREE_BYTES`] may have at most [`MOST_SWELLING`] times the bytes it came in:
 //! text of servers shrinks 5 to 50 times, a bomb a thousand times.
+//!
+//! A body that ends early is taken as far as it goes, as browsers do; one that ends before its packed text has
+//! begun is not coded as it says.
 
 use std::borrow::Cow;
 use std::io::{self, Write as _};
@@ -94,6 +97,18 @@ impl Coding {
         }
         Ok(Cow::Owned(decoded))
     }
+
+    /// The body is over: an error where nothing could be made of what there was of it.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        if self.packed == 0 || self.unpacked > 0 {
+            return Ok(());
+        }
+        match &mut self.form {
+            Form::Identity => Ok(()),
+            Form::Gzip(decoder) => decoder.try_finish(),
+            Form::Zlib(decoder) => decoder.try_finish(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +144,28 @@ mod tests {
             b"hello"
         );
         assert_eq!(&*Coding::named("").unwrap().decode(b"as it is").unwrap(), b"as it is");
+    }
+
+    #[test]
+    fn what_is_not_coded_as_it_says_is_refused() {
+        for (name, body) in [
+            ("gzip", &b"{\"choices\": []}"[..]),
+            ("gzip", b"not gzip"),
+            ("gzip", b"{}"),
+            ("deflate", b"not zlib"),
+        ] {
+            let mut coding = Coding::named(name).unwrap();
+            let decoded = coding.decode(body).map(Cow::into_owned);
+            assert!(decoded.is_err() || coding.finish().is_err(), "{name} {body:?}");
+        }
+        let mut empty = Coding::named("gzip").unwrap();
+        assert!(empty.decode(&gzip(b"")).unwrap().is_empty());
+        empty.finish().unwrap();
+        let mut cut = Coding::named("gzip").unwrap();
+        let packed = gzip(b"data: begins");
+        assert_eq!(&*cut.decode(&packed[..packed.len() - 8]).unwrap(), b"data: begins");
+        cut.finish().unwrap();
+        Coding::named("gzip").unwrap().finish().unwrap();
     }
 
     #[test]

@@ -148,16 +148,15 @@ impl ResponseDecoder {
         // Decompressed bytes stand nowhere in the stream.
         let place = if coding.is_identity() { at.place } else { Place::Unknown };
         let at = &Arrival { place, ..*at };
+        let coding_name = coding.name();
         let bytes = match coding.decode(bytes) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let says = format!("Can not decode content-encoding: {}", coding.name());
-                let payload = Exception::said("ClientPayloadError", &format!("400, message:\n  {says}"));
-                let causes = [
-                    Exception::http("ContentEncodingError", &says),
-                    Exception::said("error", &error.to_string()),
-                ];
-                observation.fail(FailureKind::InvalidResponse, payload.because(&causes));
+                // An error's status says more than what is wrong with its text.
+                if matches!(mode, Mode::Error { .. }) {
+                    self.take_rest(at, observation);
+                }
+                observation.fail(FailureKind::InvalidResponse, undecodable(coding_name, &error));
                 return Appetite::Enough;
             }
         };
@@ -217,6 +216,10 @@ impl ResponseDecoder {
         let foreign = self.foreign_body();
         self.take_rest(at, observation);
         if observation.outcome.is_some() {
+            return;
+        }
+        if let Err(error) = self.coding.finish() {
+            observation.fail(FailureKind::InvalidResponse, undecodable(self.coding.name(), &error));
             return;
         }
         if observation.chunks.is_empty() {
@@ -321,6 +324,15 @@ fn take_event(
         observation.note_contentless(at);
     }
     Appetite::More
+}
+
+/// A body that is not coded as its head says, in AIPerf's words.
+fn undecodable(coding: &str, error: &std::io::Error) -> ErrorDetail {
+    let says = format!("Can not decode content-encoding: {coding}");
+    let payload = Exception::said("ClientPayloadError", &format!("400, message:\n  {says}"));
+    let causes =
+        [Exception::http("ContentEncodingError", &says), Exception::said("error", &error.to_string())];
+    payload.because(&causes)
 }
 
 /// What AIPerf says of an error event. It names the instant too, so that no two of its errors are the

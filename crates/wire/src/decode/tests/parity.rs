@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use loadgen_core::{Nanos, Outcome};
+use loadgen_core::{FailureKind, Nanos, Outcome};
 
 use super::{Appetite, EndpointKind, ResponseDecoder, at, chat, delta, text};
 use crate::observation::Observation;
@@ -71,6 +71,26 @@ fn of_several_choices_the_first_one_counts() {
 fn white_space_is_content_and_the_empty_text_is_none() {
     let seen = chat(&[&delta(r#""content":"""#), &delta(r#""content":" ""#), &delta(r#""content":"\n""#)]);
     assert_eq!((seen.chunks.len(), seen.instants.first_token), (2, Some(Nanos(20))));
+}
+
+#[test]
+fn a_body_that_is_not_packed_as_it_says_is_told_as_that() {
+    for (status, body) in [(200, "{\"choices\":[]}"), (200, "not gzip"), (500, "{\"error\":\"oh\"}")] {
+        let mut decoder = ResponseDecoder::new(EndpointKind::Chat);
+        let mut seen = Observation::starting_at(Nanos(0));
+        let _ = decoder.head(status, "Broken", "application/json", "gzip", &mut seen);
+        if decoder.feed(body.as_bytes(), &at(1, 10), &mut seen) == Appetite::More {
+            decoder.finish(&at(1, 10), &mut seen);
+        }
+        let error = seen.error.unwrap();
+        if status == 500 {
+            assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::HttpError)));
+            assert_eq!(error.in_words(), "500 Broken");
+        } else {
+            assert_eq!(seen.outcome, Some(Outcome::Failed(FailureKind::InvalidResponse)));
+            assert!(error.in_words().contains("marked as gzip"), "{error:?}");
+        }
+    }
 }
 
 #[test]
