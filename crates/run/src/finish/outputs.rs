@@ -52,7 +52,7 @@ pub(super) fn write(
         parquet.add_metadata(keys::MEASUREMENT_QUALITY, compact(&quality));
         Ok(parquet.finish()?)
     });
-    warnings::say(&summary, info.product != "loadgen", progress);
+    warnings::say(&summary, &plan, info.product != "loadgen", progress);
     failures.put(&artifacts.measurement_quality(), &(pretty(&quality) + "\n"));
     failures.put(&artifacts.provenance(), &provenance.render());
 
@@ -65,7 +65,13 @@ pub(super) fn write(
     files.splice(files.len().min(2)..files.len().min(2), scraped.named_files(&plan, &artifacts));
     let slos = done.config.slos;
     let view = report(&summary, &info, &slos, &quality, &timeline, &files);
-    // As AIPerf: without a single success there is nothing to sum up.
+    // As AIPerf: without a single success there is nothing to sum up. What an earlier report of a journal
+    // that held more has left would be taken for this one's.
+    if !succeeded {
+        let files = artifacts.of_success();
+        files.iter().for_each(|path| failures.note(path, gone(path, fs::remove_file(path))));
+        failures.note(&artifacts.phases(), gone(&artifacts.phases(), fs::remove_dir_all(artifacts.phases())));
+    }
     if succeeded {
         if let Some(config) = &plan.genai_perf {
             genai_perf::write(&plan, config, &summary, &info, &artifacts, &mut failures);
@@ -228,6 +234,14 @@ fn compact(value: &impl serde::Serialize) -> String {
 
 fn pretty(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data serialises")
+}
+
+/// What came of taking something away: that there was nothing is no fault.
+fn gone(path: &Path, removed: std::io::Result<()>) -> Result<(), RunError> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(RunError::write(path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Says that nothing more will come, and whether something is missing. Readable by its owner alone, as

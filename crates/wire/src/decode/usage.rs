@@ -3,6 +3,8 @@
 //! Nothing is derived, with one exception that follows AIPerf: where the prompt is counted the way
 //! Anthropic and Bedrock do (`input_tokens` or `inputTokens` beside cache counts at the top), cached
 //! tokens are not part of it, and are added.
+//!
+//! A count that no response can have, below zero or beyond [`MOST_TOKENS`], counts as not reported.
 
 use std::borrow::Cow;
 
@@ -12,6 +14,9 @@ use serde_json::{Map, Value};
 
 const PROMPT_DETAILS: &[&str] = &["prompt_tokens_details", "input_tokens_details"];
 const COMPLETION_DETAILS: &[&str] = &["completion_tokens_details", "output_tokens_details"];
+
+/// More tokens than any prompt or completion has; sums over a run stay far from what 64 bits hold.
+const MOST_TOKENS: i64 = 1 << 32;
 
 /// The envelopes in which some servers wrap their counts: Gemini's, and Cohere's two.
 const ENVELOPES: [&str; 3] = ["/usageMetadata", "/meta/tokens", "/tokens"];
@@ -110,11 +115,13 @@ fn unwrapped(fields: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
     Cow::Owned(all)
 }
 
-/// The first of these fields that holds a number.
+/// The first of these fields that holds a number which counts tokens.
 fn first(fields: &Map<String, Value>, names: &[&str]) -> Option<i64> {
     names.iter().find_map(|name| {
         let value = fields.get(*name)?;
-        value.as_i64().or_else(|| value.as_f64().map(|number| number as i64))
+        // A number too large for the integers is cut to the largest, and so left out too.
+        let count = value.as_i64().or_else(|| value.as_f64().map(|number| number as i64))?;
+        (0..=MOST_TOKENS).contains(&count).then_some(count)
     })
 }
 
@@ -155,6 +162,21 @@ mod tests {
         let apart =
             usage(r#"{"input_tokens":1,"cache_read_input_tokens":10,"cache_creation_input_tokens":100}"#);
         assert_eq!(apart.unwrap().prompt_tokens, Some(111));
+    }
+
+    #[test]
+    fn counts_that_no_response_has_are_not_counted() {
+        let absurd = usage(
+            r#"{"prompt_tokens":-5,"completion_tokens":1e30,"total_tokens":18446744073709551615,
+                "prompt_tokens_details":{"cached_tokens":9223372036854775807},
+                "completion_tokens_details":{"reasoning_tokens":-0.0}}"#,
+        )
+        .unwrap();
+        assert_eq!(absurd, Usage { reasoning_tokens: Some(0), ..Usage::default() });
+        // Sums of such counts neither overflow nor are taken for counts.
+        let apart =
+            usage(r#"{"input_tokens":9223372036854775807,"cache_read_input_tokens":9223372036854775807}"#);
+        assert_eq!(apart, Some(Usage::default()));
     }
 
     #[test]
