@@ -25,19 +25,7 @@ pub struct Caller {
 impl Caller {
     /// Calls as `endpoint` is called: with its headers and its key, which is Anthropic's where the endpoint is.
     pub fn new(connector: Connector, endpoint: &EndpointConfig, clock: SystemClock) -> Self {
-        let mut headers = endpoint.headers.clone();
-        let is_anthropic = endpoint.kind == EndpointKind::Messages;
-        if let Some(key) = &endpoint.api_key {
-            headers.push(if is_anthropic {
-                ("x-api-key".to_owned(), key.expose().to_owned())
-            } else {
-                ("authorization".to_owned(), format!("Bearer {}", key.expose()))
-            });
-        }
-        if is_anthropic && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("anthropic-version")) {
-            headers.push(("anthropic-version".to_owned(), ANTHROPIC_VERSION.to_owned()));
-        }
-        Self { connector, clock, headers }
+        Self { connector, clock, headers: headers_for(endpoint) }
     }
 
     /// Sends a request and gives the whole answer, if it comes in time. `content_type` goes with a body, also
@@ -69,17 +57,36 @@ impl Caller {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
         Ok(runtime.block_on(local.run_until(async {
-            let gone = async {
-                while !is_over() {
-                    tokio::time::sleep(LOOK).await;
-                }
-            };
             tokio::select! {
                 done = work => Some(done),
-                () = gone => None,
+                () = Self::over(is_over) => None,
             }
         })))
     }
+
+    /// Returns once `is_over` says that nobody waits any longer.
+    pub(crate) async fn over(is_over: &dyn Fn() -> bool) {
+        while !is_over() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// The user's headers and key, as requests to `endpoint` carry them.
+pub(crate) fn headers_for(endpoint: &EndpointConfig) -> Vec<(String, String)> {
+    let mut headers = endpoint.headers.clone();
+    let is_anthropic = endpoint.kind == EndpointKind::Messages;
+    if let Some(key) = &endpoint.api_key {
+        headers.push(if is_anthropic {
+            ("x-api-key".to_owned(), key.expose().to_owned())
+        } else {
+            ("authorization".to_owned(), format!("Bearer {}", key.expose()))
+        });
+    }
+    if is_anthropic && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("anthropic-version")) {
+        headers.push(("anthropic-version".to_owned(), ANTHROPIC_VERSION.to_owned()));
+    }
+    headers
 }
 
 /// The distinct origins of servers, in order: scheme, host and port, without paths and queries.

@@ -4,6 +4,9 @@
 //! is refused because the server is busy is tried again; a profiler that cannot be started everywhere is stopped
 //! where it was started, in reverse, so that no server is left profiling. Whether a failure ends the run is the
 //! caller's to say.
+//!
+//! An interrupt ends a reset and a start at once. A stop is still sent to every server, and waited for only a
+//! moment: a profiler that is left running would slow down whatever comes next.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,8 @@ const TRY_AGAIN: [u16; 4] = [409, 423, 429, 503];
 const RESET_WITHIN: Duration = Duration::from_mins(1);
 /// The longest wait between two tries; the first is a second, each next one twice as long.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// How long a server may take to stop profiling once the user has interrupted.
+const MOMENT: Duration = Duration::from_secs(2);
 /// How long a server may take to answer unless told otherwise.
 pub const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -134,17 +139,31 @@ impl ResetKvCache {
 }
 
 impl ServerProfiler {
-    /// Starts it at every server, or at none.
-    pub fn start(&self, targets: &[Target], caller: &Caller) -> Result<(), ControlError> {
+    /// Starts it at every server, or at none: also when `is_over` says that the user has interrupted.
+    pub fn start(
+        &self,
+        targets: &[Target],
+        caller: &Caller,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<(), ControlError> {
         let starting = async {
             let mut started = Vec::new();
             for origin in origins(targets) {
-                if let Err(refusal) = post(&origin, &self.start_path, self.timeout, caller).await {
-                    for origin in started.iter().rev() {
-                        // The refusal is what there is to say; a server that does not stop either is not ours to mend.
-                        let _ = post(origin, &self.stop_path, self.timeout, caller).await;
+                let answer = tokio::select! {
+                    answer = post(&origin, &self.start_path, self.timeout, caller) => answer.map_err(ControlError::Start),
+                    () = Caller::over(is_over) => {
+                        // It was asked to, and may have begun.
+                        started.push(origin.clone());
+                        Err(ControlError::Interrupted)
                     }
-                    return Err(ControlError::Start(refusal));
+                };
+                if let Err(why) = answer {
+                    for origin in started.iter().rev() {
+                        // Why it did not start is what there is to say; a server that does not stop either is not
+                        // ours to mend.
+                        let _ = self.stop_one(origin, caller, is_over).await;
+                    }
+                    return Err(why);
                 }
                 started.push(origin);
             }
@@ -153,27 +172,50 @@ impl ServerProfiler {
         Caller::block_on(starting, &|| false)?.unwrap_or(Err(ControlError::Interrupted))
     }
 
-    /// Stops it at every server, whatever the others answer.
-    pub fn stop(&self, targets: &[Target], caller: &Caller) -> Result<(), ControlError> {
+    /// Stops it at every server, whatever the others answer. Once `is_over` says that the user has interrupted,
+    /// every server is still told, and none is waited for longer than a moment.
+    pub fn stop(
+        &self,
+        targets: &[Target],
+        caller: &Caller,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<(), ControlError> {
         let stopping = async {
             let mut refusals = Vec::new();
             for origin in origins(targets) {
-                refusals.extend(post(&origin, &self.stop_path, self.timeout, caller).await.err());
+                refusals.extend(self.stop_one(&origin, caller, is_over).await.err());
             }
             if refusals.is_empty() { Ok(()) } else { Err(ControlError::Stop(refusals)) }
         };
         Caller::block_on(stopping, &|| false)?.unwrap_or(Err(ControlError::Interrupted))
+    }
+
+    async fn stop_one(
+        &self,
+        origin: &Target,
+        caller: &Caller,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<(), Refusal> {
+        let a_moment_after = async {
+            Caller::over(is_over).await;
+            tokio::time::sleep(MOMENT).await;
+        };
+        tokio::select! {
+            answer = post(origin, &self.stop_path, self.timeout, caller) => answer,
+            () = a_moment_after => Err(refused(
+                origin,
+                &self.stop_path,
+                "(interrupted before it answered: it may still be profiling)".to_owned(),
+                false,
+            )),
+        }
     }
 }
 
 async fn post(origin: &Target, path: &str, timeout: Duration, caller: &Caller) -> Result<(), Refusal> {
     let nothing = Some(("application/octet-stream", Body::default()));
     let answer = caller.call("POST", origin, path, nothing, timeout).await;
-    let refusal = |how, worth_another_try| Refusal {
-        url: loadgen_wire::redact_url(&format!("{}{path}", origin.origin())).into_owned(),
-        how,
-        worth_another_try,
-    };
+    let refusal = |how, worth_another_try| refused(origin, path, how, worth_another_try);
     match answer {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
         Ok(answer) => {
@@ -183,9 +225,17 @@ async fn post(origin: &Target, path: &str, timeout: Duration, caller: &Caller) -
     }
 }
 
+fn refused(origin: &Target, path: &str, how: String, worth_another_try: bool) -> Refusal {
+    let url = loadgen_wire::redact_url(&format!("{}{path}", origin.origin())).into_owned();
+    Refusal { url, how, worth_another_try }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, mpsc};
+
     use loadgen_core::SystemClock;
     use loadgen_wire::{ApiKey, EndpointConfig, EndpointKind};
 
@@ -216,8 +266,8 @@ mod tests {
         let caller = caller(EndpointKind::Chat);
         ResetKvCache::default().call(&targets, &caller, &|| false).unwrap();
         let profiler = ServerProfiler::default();
-        profiler.start(&targets, &caller).unwrap();
-        profiler.stop(&targets, &caller).unwrap();
+        profiler.start(&targets, &caller, &|| false).unwrap();
+        profiler.stop(&targets, &caller, &|| false).unwrap();
         assert_eq!(fake.lines(), ["POST /reset_prefix_cache", "POST /start_profile", "POST /stop_profile"]);
         for asked in fake.asked() {
             assert!(asked.headers.contains("authorization: bearer sk-1"), "{}", asked.headers);
@@ -254,8 +304,8 @@ mod tests {
         let (first, second) = (server(|_, _| 200), server(|_, _| 200));
         let third = server(|_, _| 500);
         let targets = [at(&first, ""), at(&second, ""), at(&third, "")];
-        let error =
-            ServerProfiler::default().start(&targets, &caller(EndpointKind::Chat)).unwrap_err().to_string();
+        let profiler = ServerProfiler::default();
+        let error = profiler.start(&targets, &caller(EndpointKind::Chat), &|| false).unwrap_err().to_string();
         assert!(error.contains("failed with status 500"), "{error}");
         for started in [&first, &second] {
             assert_eq!(started.lines(), ["POST /start_profile", "POST /stop_profile"]);
@@ -267,9 +317,54 @@ mod tests {
     fn every_profiler_is_stopped_whatever_the_others_answer() {
         let (failing, fine) = (server(|_, _| 500), server(|_, _| 200));
         let targets = [at(&failing, ""), at(&fine, "")];
-        let error =
-            ServerProfiler::default().stop(&targets, &caller(EndpointKind::Chat)).unwrap_err().to_string();
+        let profiler = ServerProfiler::default();
+        let error = profiler.stop(&targets, &caller(EndpointKind::Chat), &|| false).unwrap_err().to_string();
         assert!(error.starts_with("server_profiler stop failed for 1 origin(s): "), "{error}");
         assert_eq!(fine.lines(), ["POST /stop_profile"]);
+    }
+
+    /// A server that never answers on `silent`, and a flag that is up once it was asked there. It answers when
+    /// the sender is dropped.
+    fn silent_at(silent: &'static str) -> (Fake, Arc<AtomicBool>, mpsc::Sender<()>) {
+        let (held, never) = mpsc::channel::<()>();
+        let (asked, never) = (Arc::new(AtomicBool::new(false)), std::sync::Mutex::new(never));
+        let is_asked = Arc::clone(&asked);
+        let fake = server(move |line, _| {
+            if line.ends_with(silent) {
+                is_asked.store(true, Ordering::SeqCst);
+                let _ = never.lock().unwrap().recv();
+            }
+            200
+        });
+        (fake, asked, held)
+    }
+
+    /// Far beyond what a test waits for: only an interrupt ends such a call.
+    const FOREVER: Duration = Duration::from_hours(24);
+
+    #[test]
+    fn an_interrupt_ends_a_start_and_leaves_no_server_profiling() {
+        let first = server(|_, _| 200);
+        let (silent, asked, _held) = silent_at("/start_profile");
+        let targets = [at(&first, ""), at(&silent, "")];
+        let profiler = ServerProfiler { timeout: FOREVER, ..ServerProfiler::default() };
+        let is_over = || asked.load(Ordering::SeqCst);
+        let error = profiler.start(&targets, &caller(EndpointKind::Chat), &is_over).unwrap_err();
+        assert!(matches!(error, ControlError::Interrupted), "{error}");
+        for asked in [&first, &silent] {
+            assert_eq!(asked.lines(), ["POST /start_profile", "POST /stop_profile"]);
+        }
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_stop_once_every_server_was_told() {
+        let (silent, asked, _held) = silent_at("/stop_profile");
+        let second = server(|_, _| 200);
+        let targets = [at(&silent, ""), at(&second, "")];
+        let profiler = ServerProfiler { timeout: FOREVER, ..ServerProfiler::default() };
+        let is_over = || asked.load(Ordering::SeqCst);
+        let error = profiler.stop(&targets, &caller(EndpointKind::Chat), &is_over).unwrap_err().to_string();
+        assert!(error.contains("for 1 origin(s)") && error.contains("may still be profiling"), "{error}");
+        assert_eq!(second.lines(), ["POST /stop_profile"]);
     }
 }

@@ -6,7 +6,7 @@ use loadgen_core::{Clock, SystemClock};
 use loadgen_wire::{Connector, EndpointConfig, Observation, Request, Target};
 use serde_json::Value;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, headers_for};
 use crate::readiness::model_ids;
 
 /// How long a server may take to answer all questions.
@@ -108,17 +108,15 @@ async fn questions(
 }
 
 fn question(target: &Target, path: &str, endpoint: &EndpointConfig) -> Option<Request> {
-    let authorization = endpoint.api_key.as_ref().map(|key| format!("Bearer {}", key.expose()));
-    let users = endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let authorization = authorization.as_deref().map(|value| ("authorization", value));
-    let headers = users.chain(authorization).chain([("accept", "application/json")]);
-    Request::get(target, &target.path_to(path), headers)
+    let headers = headers_for(endpoint);
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Request::get(target, &target.path_beside_api(path), headers.chain([("accept", "application/json")]))
 }
 
 /// The models that the first server lists, for a user who names none; an error says in a few words why it
 /// cannot be told.
 pub fn served_models(target: &Target, caller: &Caller) -> Result<Vec<String>, String> {
-    let path = target.path_to("/v1/models");
+    let path = target.path_beside_api("/v1/models");
     let place = format!("{}{}", target.origin(), path.split('?').next().unwrap_or_default());
     let answer = Caller::block_on(caller.call("GET", target, &path, None, PATIENCE), &|| false);
     let answer =
@@ -133,7 +131,34 @@ pub fn served_models(target: &Target, caller: &Caller) -> Result<Vec<String>, St
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use loadgen_wire::{ApiKey, EndpointKind};
+
     use super::*;
+    use crate::testing::{Fake, connector};
+
+    #[test]
+    fn a_server_is_asked_with_its_own_kind_of_key_and_beside_its_api() {
+        let fake = Fake::start(|line, _| match line {
+            "GET /v1/models" => (200, "application/json", "{\"data\": [{\"id\": \"m\"}]}".to_owned()),
+            _ => (404, "text/plain", String::new()),
+        });
+        let clock = SystemClock::start();
+        for (kind, key) in
+            [(EndpointKind::Messages, "x-api-key: sk-1"), (EndpointKind::Chat, "authorization: bearer sk-1")]
+        {
+            let mut endpoint = EndpointConfig::new(kind, true);
+            endpoint.api_key = ApiKey::find(Some("sk-1")).unwrap();
+            let target = Target::parse(&format!("{}/v1/a", fake.url)).unwrap();
+            let facts = observe_servers(&[target], &connector(clock), &endpoint, clock);
+            assert_eq!(facts[0].models, Some(Value::from(vec!["m"])));
+            for asked in fake.asked().iter().rev().take(2) {
+                assert!(asked.headers.contains(key), "{}", asked.headers);
+                assert_eq!(asked.headers.matches("sk-1").count(), 1, "{}", asked.headers);
+            }
+        }
+        assert_eq!(fake.lines(), ["GET /v1/models", "GET /version"].repeat(2));
+    }
 
     #[test]
     fn ids_are_taken_from_a_list_of_models() {

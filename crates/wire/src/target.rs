@@ -165,6 +165,22 @@ impl Target {
         path
     }
 
+    /// The path and query of a request for something that stands beside the API which this target leads into,
+    /// as `/v1/models` and `/version` do: what lies behind the target's `/v1` is left off, and so is the `/v1`
+    /// itself for a path that does not begin with one. A target without a `/v1` is gone below, as by
+    /// [`path_to`](Self::path_to).
+    pub fn path_beside_api(&self, path: &str) -> String {
+        let base = self.0.path.as_str();
+        let Some(root) = base.match_indices("/v1").map(|(at, _)| at).find(|at| {
+            let behind = &base[at + "/v1".len()..];
+            behind.is_empty() || behind.starts_with('/')
+        }) else {
+            return self.path_to(path);
+        };
+        let query = self.0.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}/{}{query}", &base[..root], path.trim_start_matches('/'))
+    }
+
     /// The target and the path (with query) that `location` means, seen from a request to
     /// `path` of this target.
     pub(crate) fn resolve_location(&self, path: &str, location: &str) -> Option<(Self, String)> {
@@ -237,6 +253,22 @@ mod tests {
         ];
         for (url, endpoint, path) in cases {
             assert_eq!(Target::parse(url).unwrap().path_to(endpoint), path, "{url} + {endpoint}");
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_an_api_is_looked_for_there() {
+        for (url, models, version) in [
+            ("http://h", "/v1/models", "/version"),
+            ("http://h/v1", "/v1/models", "/version"),
+            ("http://h/v1/a?k=v", "/v1/models?k=v", "/version?k=v"),
+            ("http://h/p/v1/chat/completions", "/p/v1/models", "/p/version"),
+            ("http://h/p", "/p/v1/models", "/p/version"),
+            ("http://h/v10/a", "/v10/a/v1/models", "/v10/a/version"),
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!(target.path_beside_api("/v1/models"), models, "{url}");
+            assert_eq!(target.path_beside_api("/version"), version, "{url}");
         }
     }
 

@@ -31,6 +31,7 @@ pub(crate) struct Beside<'a> {
     plan: &'a RunPlan,
     caller: Caller,
     progress: &'a dyn Progress,
+    stop: StopSignal,
     state: Mutex<State>,
 }
 
@@ -63,7 +64,7 @@ impl<'a> Beside<'a> {
         if let Some(reset) = &plan.telemetry.control.reset_kv_cache {
             reset.call(&plan.targets, &caller, &is_over)?;
         }
-        Ok(Self { plan, caller, progress, state: Mutex::default() })
+        Ok(Self { plan, caller, progress, stop: stop.clone(), state: Mutex::default() })
     }
 
     /// Begins to read what is to be read, while everything else is prepared.
@@ -210,7 +211,8 @@ impl<'a> Beside<'a> {
         let was_profiling = self.with(|state| std::mem::take(&mut state.is_profiling));
         if let Some(profiler) = &self.plan.telemetry.control.server_profiler
             && was_profiling
-            && let Err(error) = profiler.stop(&self.plan.targets, &self.caller)
+            && let Err(error) =
+                profiler.stop(&self.plan.targets, &self.caller, &|| self.stop.is_interrupted())
         {
             self.progress.note(Level::Warning, &error.to_string());
         }
@@ -230,7 +232,7 @@ impl Attendant for Beside<'_> {
     fn before(&self, plan: &PhasePlan) -> Result<(), Objection> {
         let is_measured = plan.phase == Phase::Profiling;
         if let Some(profiler) = self.plan.telemetry.control.server_profiler.as_ref().filter(|_| is_measured) {
-            profiler.start(&self.plan.targets, &self.caller)?;
+            profiler.start(&self.plan.targets, &self.caller, &|| self.stop.is_interrupted())?;
             self.with(|state| state.is_profiling = true);
         }
         self.with(|state| {
