@@ -126,6 +126,9 @@ pub enum RunError {
     /// Packets cannot be watched.
     #[error(transparent)]
     Packet(#[from] PacketError),
+    /// The user interrupted before the load began.
+    #[error("interrupted while the prompts were made: no request was sent")]
+    InterruptedWhilePreparing,
     /// The servers did not become ready.
     #[error(transparent)]
     NotReady(#[from] NotReady),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::BufWriter;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -27,6 +28,7 @@ use crate::phases::Phases;
 use crate::plan::RunPlan;
 use crate::progress::{Level, Progress, Stage};
 use crate::provenance::Provenance;
+use crate::rehearse::{check_folder, try_first_body};
 use crate::telemetry::Beside;
 use crate::watch::Watch;
 
@@ -37,7 +39,7 @@ const NOTES_VERSION: u32 = 1;
 pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result<RunResult, RunError> {
     let (log, lines) = RunLog::begin();
     let watchers = Both(progress, &lines);
-    watchers.stage(Stage::Configuring);
+    lines.stage(Stage::Configuring);
     // Whoever watches has seen these.
     plan.remarks.iter().for_each(|(level, text)| lines.note(*level, text));
     carry_out(plan, &watchers, &log, stop).inspect_err(|error| lines.note(Level::Warning, &error.to_string()))
@@ -46,7 +48,7 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
 /// Does it, and logs it.
 fn carry_out(
     plan: &RunPlan,
-    progress: &dyn Progress,
+    progress: &Both<'_>,
     log: &RunLog,
     stop: &StopSignal,
 ) -> Result<RunResult, RunError> {
@@ -79,7 +81,11 @@ fn carry_out(
     for warning in limits::prepare(&config, &phases.plans)? {
         progress.note(Level::Warning, &warning.to_string());
     }
+    try_first_body(&dataset, &endpoint)?;
+    check_folder(&plan.report.artifacts.dir)?;
     let tap = open_tap(plan, &connector, clock)?;
+    // The plan is good: from here on the run is seen to be under way.
+    progress.0.stage(Stage::Configuring);
     let beside = Beside::prepare(plan, &connector, clock, progress, stop)?;
     prepare_folder(plan)?;
     beside.start(&connector, clock)?;
@@ -89,7 +95,7 @@ fn carry_out(
             &format!("there is no log: {}: {error}", plan.report.artifacts.log().display()),
         );
     }
-    let mut provenance = prepare(plan, &dataset, &endpoint, &connector, clock)?;
+    let mut provenance = prepare(plan, &dataset, &endpoint, &connector, clock, stop)?;
     let header = JournalHeader {
         schema_version: NOTES_VERSION,
         loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -204,11 +210,12 @@ fn prepare(
     endpoint: &Endpoint,
     connector: &Connector,
     clock: SystemClock,
+    stop: &StopSignal,
 ) -> Result<Provenance, RunError> {
     thread::scope(|scope| {
         let asked = scope.spawn(|| observe::ask_servers(plan, connector, clock));
         if has_inputs_file(&plan.workload) {
-            write_inputs(plan, dataset, endpoint)?;
+            write_inputs(&plan.report.artifacts.inputs_json(), dataset, endpoint, stop)?;
         }
         let mut provenance = observe::before(plan, dataset, clock)?;
         let told = asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -250,23 +257,31 @@ fn has_inputs_file(workload: &WorkloadConfig) -> bool {
     }
 }
 
-/// The request bodies of a dataset, as they would be sent, without history.
-fn write_inputs(plan: &RunPlan, dataset: &Dataset, endpoint: &Endpoint) -> Result<(), RunError> {
-    let path = plan.report.artifacts.inputs_json();
-    let file = BufWriter::new(PartialFile::create(&path)?);
-    let mut inputs = InputsJson::new(file).map_err(RunError::write(&path))?;
+/// The request bodies of a dataset, as they would be sent, without history. There is no file where `stop` is
+/// given before all of them are made.
+fn write_inputs(
+    path: &Path,
+    dataset: &Dataset,
+    endpoint: &Endpoint,
+    stop: &StopSignal,
+) -> Result<(), RunError> {
+    let file = BufWriter::new(PartialFile::create(path)?);
+    let mut inputs = InputsJson::new(file).map_err(RunError::write(path))?;
     for entry in dataset.entries() {
+        if stop.is_interrupted() {
+            return Err(RunError::InterruptedWhilePreparing);
+        }
         let bodies: Vec<_> = entry
             .turns
             .iter()
             .map(|turn| Ok(endpoint.body(turn)?.to_bytes()))
             .collect::<Result<_, RunError>>()?;
         let payloads = bodies.iter().map(|body| &body[..]);
-        inputs.session(&entry.session_id, payloads).map_err(RunError::write(&path))?;
+        inputs.session(&entry.session_id, payloads).map_err(RunError::write(path))?;
     }
-    let file = inputs.finish().map_err(RunError::write(&path))?;
+    let file = inputs.finish().map_err(RunError::write(path))?;
     let written = file.into_inner().map_err(std::io::IntoInnerError::into_error);
-    Ok(written.map_err(RunError::write(&path))?.commit()?)
+    Ok(written.map_err(RunError::write(path))?.commit()?)
 }
 
 /// Runs the engine, and tells how it stands until it is done.
@@ -321,5 +336,35 @@ fn host_facts(
             .collect(),
         missing_stamps: report.phases.iter().map(|phase| phase.counts.unstamped_reads).sum(),
         clock_steps: report.phases.iter().map(|phase| phase.counts.clock_steps).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use loadgen_core::Seed;
+    use loadgen_wire::{EndpointConfig, EndpointKind};
+    use loadgen_workload::SyntheticConfig;
+
+    use super::*;
+
+    #[test]
+    fn prompts_are_made_no_longer_than_until_an_interrupt() {
+        let workload =
+            WorkloadConfig::Synthetic(SyntheticConfig { entries: 3, ..SyntheticConfig::default() });
+        let origin = Origin { seed: Seed(1), is_given: true };
+        let dataset = Dataset::load(&workload, &Tokenizer::builtin(), origin, &["m".into()]).unwrap();
+        let endpoint = Endpoint::new(EndpointConfig::new(EndpointKind::Chat, true)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inputs.json");
+        let stop = StopSignal::new();
+        write_inputs(&path, &dataset, &endpoint, &stop).unwrap();
+        assert!(path.is_file());
+        fs::remove_file(&path).unwrap();
+
+        stop.interrupt();
+        let error = write_inputs(&path, &dataset, &endpoint, &stop).unwrap_err();
+        assert!(matches!(error, RunError::InterruptedWhilePreparing), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left half written");
     }
 }
