@@ -80,8 +80,10 @@ pub fn run_attended(
     let mut next_session = 0;
     let mut fell_behind = None;
     let mut objection = None;
+    let mut was_interrupted = false;
     for (position, plan) in phases.iter().enumerate() {
         if stop.is_interrupted() {
+            was_interrupted = true;
             break;
         }
         if let Err(source) = attendant.before(plan) {
@@ -92,6 +94,8 @@ pub fn run_attended(
         let Some(start) = conduct(&crew, &phase, &clock) else { break };
         next_session = next_session.max(phase.issuer.next_session());
         let ended = report(&phase, start, &shared.stats);
+        // Whoever interrupts what follows the last phase cuts no load short.
+        was_interrupted = stop.is_interrupted();
         attendant.after(&ended);
         reports.push(ended);
         fell_behind = phase.fell_behind().map(|(behind, _)| behind);
@@ -104,7 +108,7 @@ pub fn run_attended(
     if let Some(objection) = objection {
         return Err(objection);
     }
-    Ok(EngineReport { phases: reports, workers, was_interrupted: stop.is_interrupted(), fell_behind })
+    Ok(EngineReport { phases: reports, workers, was_interrupted, fell_behind })
 }
 
 /// One worker, as the conductor holds it.

@@ -98,6 +98,22 @@ fn an_interrupt_aborts_what_is_in_flight_and_ends_the_run() {
 }
 
 #[test]
+fn an_interrupt_after_the_last_phase_cuts_no_load_short() {
+    let stop = StopCondition { requests: Some(2), ..StopCondition::default() };
+    let server = Server::start(Behaviour::Answer);
+    let mut bench = Bench::new(server.url(), closed(1, stop));
+    bench.late_interrupt = true;
+    assert!(!bench.run().report.was_interrupted);
+
+    let mut bench = Bench::new(server.url(), closed(1, stop));
+    bench.late_interrupt = true;
+    bench.phases.push(bench.phases[0].clone());
+    let report = bench.run().report;
+    assert!(report.was_interrupted, "the second phase never began");
+    assert_eq!(report.phases.len(), 1);
+}
+
+#[test]
 fn what_had_to_wait_when_the_interrupt_came_was_scheduled_and_not_sent() {
     let Load::Open { schedule, .. } = fixed(&[0, 0, 0, 0, 0, 3_600_000]) else { unreachable!("open") };
     let cap = Some(Cap { slots: NonZeroU32::MIN, on_full: OnFull::Wait });

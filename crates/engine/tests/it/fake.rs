@@ -10,7 +10,8 @@ use loadgen_core::{
     Session, Started, SystemClock, Turn, TurnTiming,
 };
 use loadgen_engine::{
-    EngineConfig, EngineError, EngineReport, Load, PhasePlan, Policy, RunStats, StopSignal, run,
+    Attendant, Company, EngineConfig, EngineError, EngineReport, Load, PhasePlan, PhaseReport, Policy,
+    RunStats, StopSignal, run_attended,
 };
 use loadgen_schedule::{ArrivalProcess, FixedOffsets, Rate, Schedule, StopCondition};
 use loadgen_wire::{ConnectorConfig, Endpoint, EndpointConfig, EndpointKind, Target};
@@ -118,6 +119,8 @@ pub(crate) struct Bench {
     pub(crate) broken_sink: Option<usize>,
     pub(crate) stall_ms: Option<u64>,
     pub(crate) ids: u64,
+    /// Interrupts once a phase is over.
+    pub(crate) late_interrupt: bool,
 }
 
 /// What became of it.
@@ -141,6 +144,7 @@ impl Bench {
             broken_sink: None,
             stall_ms: None,
             ids: 1,
+            late_interrupt: false,
         }
     }
 
@@ -177,7 +181,16 @@ impl Bench {
         let stats = Arc::new(RunStats::new(self.phases.len(), self.workers));
         let source = Arc::new(self.source);
         let clock = SystemClock::start();
-        (run(config, &self.phases, source, sinks, clock, stats, &self.stop), kept)
+        let company = Company { stats, stop: &self.stop, attendant: self };
+        (run_attended(config, &self.phases, source, sinks, clock, company), kept)
+    }
+}
+
+impl Attendant for Bench {
+    fn after(&self, _report: &PhaseReport) {
+        if self.late_interrupt {
+            self.stop.interrupt();
+        }
     }
 }
 
