@@ -63,6 +63,9 @@ impl From<Level> for Severity {
 }
 
 /// Writes the lines.
+///
+/// What a stream would say before its run is under way waits for that: of a command that turns out wrong there
+/// is nothing on standard output, and its fault is on standard error.
 pub struct LogLines {
     shape: LogShape,
     /// Lines below this are left out.
@@ -75,12 +78,15 @@ struct State {
     out: Box<dyn Write + Send>,
     /// The phase under way has told that all is sent.
     told_sent: bool,
+    /// Lines that wait for the run; `None` once there is nothing to wait for.
+    waiting: Option<Vec<(Severity, String)>>,
 }
 
 impl LogLines {
     /// Lines of this shape to `out`, those below `floor` left out.
     pub fn new(shape: LogShape, floor: Severity, out: Box<dyn Write + Send>) -> Self {
-        let state = Mutex::new(State { out, told_sent: false });
+        let waiting = (shape == LogShape::Stream).then(Vec::new);
+        let state = Mutex::new(State { out, told_sent: false, waiting });
         Self { shape, floor, zone: TimeZone::system(), state }
     }
 
@@ -89,8 +95,26 @@ impl LogLines {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut state.waiting {
+            Some(waiting) => waiting.push((level, message.to_owned())),
+            None => self.write(&mut state, level, message),
+        }
+    }
+
+    fn write(&self, state: &mut State, level: Severity, message: &str) {
         let line = render(self.shape, SystemClock::start().now(), &self.zone, level, message);
         let _ = state.out.write_all(line.as_bytes()).and_then(|()| state.out.flush());
+    }
+
+    /// Nothing waits any more. What did comes behind what tells that the run is under way.
+    fn begin(&self) {
+        const UNDER_WAY: [&str; 2] = ["Starting AIPerf System", "AIPerf System is CONFIGURING"];
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = state.waiting.take().unwrap_or_default();
+        let told = UNDER_WAY.map(|line| (Severity::Info, line.to_owned()));
+        for (level, message) in told.into_iter().filter(|(level, _)| *level >= self.floor).chain(waiting) {
+            self.write(&mut state, level, &message);
+        }
     }
 
     /// Whether it is the first time in this phase that this is asked.
@@ -113,10 +137,7 @@ impl Progress for LogLines {
 
     fn stage(&self, stage: Stage) {
         match stage {
-            Stage::Configuring => {
-                self.line(Severity::Info, "Starting AIPerf System");
-                self.line(Severity::Info, "AIPerf System is CONFIGURING");
-            }
+            Stage::Configuring => self.begin(),
             Stage::Configured { seconds } => {
                 self.line(Severity::Info, &format!("All services configured in {seconds:.2} seconds"));
                 self.line(Severity::Info, "AIPerf System is CONFIGURED");
@@ -424,6 +445,25 @@ mod tests {
         assert!(sent[0].ends_with("completed=1,000, in_flight=200"));
         assert!(told.iter().any(|line| line.contains("Processed 0 valid requests and 3 errors (3 total).")));
         assert!(told.last().unwrap().contains("ERROR - All 3 inference request(s) failed"));
+    }
+
+    #[test]
+    fn a_stream_says_nothing_of_a_run_that_never_begins() {
+        let (log, _) = RunLog::begin();
+        let stream = LogLines::new(LogShape::Stream, Severity::Info, Box::new(log.clone()));
+        let said = || match &*log.0.lock().unwrap() {
+            Place::Memory(lines) => String::from_utf8(lines.clone()).unwrap(),
+            _ => panic!("there is no folder"),
+        };
+        stream.note(Level::Warning, "may not be as meant");
+        assert_eq!(said(), "");
+        stream.stage(Stage::Configuring);
+        stream.note(Level::Info, "later");
+        let said = said();
+        let messages: Vec<&str> = said.lines().map(|line| line[22..].trim()).collect();
+        let begun =
+            ["Starting AIPerf System", "AIPerf System is CONFIGURING", "may not be as meant", "later"];
+        assert_eq!(messages, begun);
     }
 
     #[test]

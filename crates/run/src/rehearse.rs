@@ -1,6 +1,8 @@
 //! All of a run that needs no server and no folder: what would go wrong before the first request goes
 //! wrong here, and nothing is sent or written.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use loadgen_core::SystemClock;
@@ -22,6 +24,27 @@ pub struct Rehearsal {
     pub warnings: Vec<String>,
 }
 
+/// Makes the first request's body: an endpoint that cannot say what the dataset asks shows there.
+pub(crate) fn try_first_body(dataset: &Dataset, endpoint: &Endpoint) -> Result<(), RunError> {
+    if let Some(first) = dataset.entries().next().and_then(|entry| entry.turns.into_iter().next()) {
+        endpoint.body(&first)?;
+    }
+    Ok(())
+}
+
+/// Whether the result folder is one or can become one, without making it.
+pub(crate) fn check_folder(dir: &Path) -> Result<(), RunError> {
+    let Some(nearest) = dir.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    if nearest.is_dir() {
+        return Ok(());
+    }
+    let source = io::Error::new(
+        io::ErrorKind::NotADirectory,
+        format!("{} is there, and is no folder", nearest.display()),
+    );
+    Err(RunError::Folder { path: dir.to_owned(), source })
+}
+
 /// Prepares `plan` as a run would: its tokenizer, its dataset, the first request's body, its phases.
 pub fn rehearse(plan: &RunPlan) -> Result<Rehearsal, RunError> {
     let tokenizer = plan.report.load_tokenizer()?;
@@ -31,8 +54,25 @@ pub fn rehearse(plan: &RunPlan) -> Result<Rehearsal, RunError> {
     let endpoint = Endpoint::new(plan.endpoint.clone())?;
     Phases::of(plan, &dataset)?;
     Connector::new(plan.connector.clone(), SystemClock::start())?;
-    if let Some(first) = dataset.entries().next().and_then(|entry| entry.turns.into_iter().next()) {
-        endpoint.body(&first)?;
-    }
+    try_first_body(&dataset, &endpoint)?;
+    check_folder(&plan.report.artifacts.dir)?;
     Ok(Rehearsal { conversations: dataset.len(), turns: dataset.turns(), warnings: dataset.warnings() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_folder_can_be_made_below_folders_only() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(check_folder(place.path()).is_ok() && check_folder(&place.path().join("a/b")).is_ok());
+        assert!(!place.path().join("a").exists(), "nothing is made");
+        std::fs::write(place.path().join("file"), "x").unwrap();
+        for wrong in ["file", "file/below"] {
+            let refused = check_folder(&place.path().join(wrong)).unwrap_err();
+            assert!(refused.to_string().contains("--artifact-dir"), "{refused}");
+        }
+    }
 }
