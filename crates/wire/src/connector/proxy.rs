@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::ConnectorError;
-use crate::target::Target;
+use crate::target::{Target, TargetError};
 
 /// Which proxy serves which target.
 #[derive(Debug)]
@@ -66,7 +66,15 @@ impl Proxies {
             };
             let target = Target::parse(&url).map_err(|error| ConnectorError::Proxy {
                 variable: variable.clone(),
-                reason: error.to_string(),
+                // Nobody wrote --url here.
+                reason: match error {
+                    TargetError::NotAUrl { url, reason } => {
+                        format!("{url}: not a URL ({reason}); write http://HOST:PORT")
+                    }
+                    TargetError::Scheme { url, scheme } => {
+                        format!("{url}: the scheme {scheme} is not supported; use http://")
+                    }
+                },
             })?;
             if target.is_tls() {
                 let reason = format!("{target}: proxies that speak TLS are not supported; use http://");
@@ -174,5 +182,9 @@ mod tests {
     fn a_broken_proxy_names_its_variable() {
         let error = proxies(&[("ALL_PROXY", "socks5://x")]).unwrap_err().to_string();
         assert!(error.starts_with("the proxy in ALL_PROXY"), "{error}");
+        for wrong in ["socks5://x", "http://x:port"] {
+            let error = proxies(&[("HTTP_PROXY", wrong)]).unwrap_err().to_string();
+            assert!(error.contains("http://") && !error.contains("--url"), "{error}");
+        }
     }
 }

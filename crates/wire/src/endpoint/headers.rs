@@ -41,7 +41,8 @@ pub(super) struct HeaderPlan {
 impl HeaderPlan {
     pub(super) fn new(config: &EndpointConfig) -> Result<Self, EndpointError> {
         let correlation = match &config.session_header {
-            Some(name) => header_name(name)?,
+            Some(name) => parse_name(name)
+                .map_err(|reason| EndpointError::SessionHeader { name: name.clone(), reason })?,
             None => X_CORRELATION_ID,
         };
         let is_anthropic = config.kind == EndpointKind::Messages;
@@ -125,8 +126,10 @@ impl HeaderPlan {
 }
 
 fn header_name(name: &str) -> Result<HeaderName, EndpointError> {
-    HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| EndpointError::Header {
-        name: name.to_owned(),
-        reason: "its name has characters that no header may carry",
-    })
+    parse_name(name).map_err(|reason| EndpointError::Header { name: name.to_owned(), reason })
+}
+
+fn parse_name(name: &str) -> Result<HeaderName, &'static str> {
+    HeaderName::from_bytes(name.trim().as_bytes())
+        .map_err(|_| "its name has characters that no header may carry")
 }

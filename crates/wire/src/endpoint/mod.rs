@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::api_key::ApiKey;
 use crate::decode::{ResponseDecoder, ResponseField, ResponseFormat};
-use crate::redact::{REDACTED, is_secret_name, redact};
+use crate::redact::{REDACTED, is_secret_name, redact, redact_field, redact_url};
 use crate::request::{Body, Request};
 use crate::target::Target;
 use body::BodyPlan;
@@ -60,6 +60,7 @@ pub struct EndpointConfig {
     /// Whether responses are asked for as streams; of no effect where the endpoint has none.
     pub streaming: bool,
     /// Where it is served, if not at its default path; empty: at the target's own path.
+    #[serde(serialize_with = "path_without_secrets")]
     pub path: Option<String>,
     /// Whether chat asks with `max_tokens` instead of `max_completion_tokens`.
     pub use_legacy_max_tokens: bool,
@@ -121,11 +122,11 @@ fn fields_without_secrets<S: Serializer>(
     fields: &Map<String, Value>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(fields.iter().map(|(name, value)| {
-        // A count of tokens is no secret: only text can be one.
-        let is_secret = value.is_string() && is_secret_name(name);
-        (name, if is_secret { Value::from(REDACTED) } else { value.clone() })
-    }))
+    serializer.collect_map(fields.iter().map(|(name, value)| (name, redact_field(name, value))))
+}
+
+fn path_without_secrets<S: Serializer>(path: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(redact_url).serialize(serializer)
 }
 
 /// A request that cannot be made.
@@ -135,6 +136,14 @@ pub enum EndpointError {
     #[error("--header {name}: not a valid HTTP header ({reason})")]
     Header {
         /// Its name; the value may be a secret.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A header for sessions that cannot be sent.
+    #[error("--session-header {name}: not the name of an HTTP header ({reason})")]
+    SessionHeader {
+        /// Its name.
         name: String,
         /// What is wrong with it.
         reason: &'static str,
@@ -260,7 +269,7 @@ impl Endpoint {
         let (body, headers) = (BodyPlan::new(&config)?, HeaderPlan::new(&config)?);
         let path = config.path.unwrap_or_else(|| kind.default_path(streaming).to_owned());
         if path.parse::<http::uri::PathAndQuery>().is_err() && !path.is_empty() {
-            return Err(EndpointError::Path { path });
+            return Err(EndpointError::Path { path: redact_url(&path).into_owned() });
         }
         Ok(Self { streaming, path, body, headers, format })
     }

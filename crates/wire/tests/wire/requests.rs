@@ -66,6 +66,14 @@ fn routing_headers_and_the_session_header_are_the_users_choice() {
 }
 
 #[test]
+fn a_session_header_that_is_none_is_named_by_its_own_flag() {
+    let mut config = EndpointConfig::new(EndpointKind::Chat, true);
+    config.session_header = Some("x y".to_owned());
+    let refused = loadgen_wire::Endpoint::new(config).unwrap_err().to_string();
+    assert!(refused.starts_with("--session-header x y: not the name of an HTTP header"), "{refused}");
+}
+
+#[test]
 fn instants_are_all_there_and_in_order() {
     let server = Server::answering(vec![stream(&["a", "b"])]);
     let seen = send_to(&server.url());

@@ -98,9 +98,15 @@ fn multi_turns(config: &TraceConfig) -> Result<Loaded, WorkloadError> {
             .ok()
             .filter(|list: &Vec<&RawValue>| !list.is_empty())
             .ok_or_else(|| super::value::mismatch("turns", "a list, not empty, of turns", raw))?;
-        let asked = list.into_iter().map(|turn| Asked::of(&Fields::of(turn.get())?, &mut files));
-        let asked: Vec<(u64, Asked)> =
-            asked.map(|asked| asked.map(|asked| (line, asked))).collect::<Result<_, _>>()?;
+        let mut read = |turn: &RawValue| Asked::of(&Fields::of(turn.get())?, &mut files);
+        let asked: Vec<(u64, Asked)> = list
+            .into_iter()
+            .enumerate()
+            .map(|(turn, raw)| match read(raw) {
+                Ok(asked) => Ok((line, asked)),
+                Err(fault) => Err(LineFault::Turn { turn, fault: Box::new(fault) }),
+            })
+            .collect::<Result<_, _>>()?;
         let known = turns.entry(session.clone()).or_insert_with(|| {
             order.push(session);
             Vec::new()

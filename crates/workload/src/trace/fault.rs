@@ -31,6 +31,14 @@ pub enum LineFault {
         /// What stands there, shortened.
         found: String,
     },
+    /// What is wrong with a turn of a line that has several.
+    #[error("turns[{turn}]: {fault}")]
+    Turn {
+        /// Which, from 0.
+        turn: usize,
+        /// What is wrong with it.
+        fault: Box<LineFault>,
+    },
     /// Nothing to send.
     #[error("exactly one of input_length, text_input, messages and payload must be given, found none")]
     NoMode,

@@ -228,7 +228,11 @@ fn faults_name_their_file_and_line() {
         (TraceFormat::SingleTurn, "{\"type\":\"multi_turn\",\"text\":\"a\"}", "type: expected single_turn"),
         (TraceFormat::MultiTurn, "{\"text\":\"a\"}", ":1: turns: missing"),
         (TraceFormat::MultiTurn, "{\"turns\":[]}", "turns: expected a list, not empty"),
-        (TraceFormat::MultiTurn, "{\"turns\":[{\"texts\":3}]}", "texts: expected a list"),
+        (
+            TraceFormat::MultiTurn,
+            "{\"turns\":[{\"text\":\"a\"},{\"texts\":3}]}",
+            ":1: turns[1]: texts: expected a list",
+        ),
         (TraceFormat::RandomPool, "{\"text\":", ":1: not a JSON object"),
         (TraceFormat::RawPayload, "{\"prompt\":\"a\"}", ":1: messages: missing"),
         (TraceFormat::RawPayload, "{\"messages\":{}}", "messages: expected a list"),
