@@ -9,12 +9,15 @@ mod ceiling;
 mod commands;
 mod compat;
 mod config_file;
+mod early;
 mod exit;
 mod mock_child;
 mod names;
 mod plan;
 mod ui;
+mod words;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use clap::FromArgMatches;
@@ -55,6 +58,11 @@ fn run(call: Call) -> ExitStatus {
     let parsed = args::command().try_get_matches_from(&argv);
     let (cli, matches) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
         Ok(parsed) => parsed,
+        Err(error) if error.kind() == clap::error::ErrorKind::InvalidUtf8 => {
+            let which = argv::not_text(origin.typed_or(&argv));
+            say!("error: {}", which.unwrap_or_else(|| error.to_string()));
+            return ExitStatus::Failure;
+        }
         Err(error) => return refuse_argv(&error, &origin),
     };
     match matches.subcommand_matches("profile").map_or(Ok(None), compat::judge) {
@@ -100,9 +108,15 @@ fn failed_at(error: &anyhow::Error, origin: &Origin) -> ExitStatus {
 /// Prints what clap has to say. Help and version are a success, everything else is a wrong command.
 fn refuse_argv(error: &clap::Error, origin: &Origin) -> ExitStatus {
     // A closed pipe is no reason to complain about the complaint.
-    let _ = error.print();
     if !error.use_stderr() {
+        let _ = error.print();
         return ExitStatus::Success;
+    }
+    // It quotes the value that it does not like.
+    let said = error.to_string();
+    match loadgen_wire::redact(&said) {
+        Cow::Borrowed(_) => drop(error.print()),
+        Cow::Owned(shown) => say!("{}", shown.trim_end()),
     }
     if let Some(places) = origin.places_of(&error.to_string()) {
         say!("hint: {places}");

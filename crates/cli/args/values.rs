@@ -35,6 +35,14 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
     }
 }
 
+/// A model's name.
+pub(crate) fn model(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a model's name, and between commas another".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
 /// An integer; underscores may part the digits, and `1.0` is one too.
 pub(crate) fn integer(text: &str) -> Result<u64, String> {
     one_value(text)?;
@@ -167,10 +175,13 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, serde_json::Value)>, Stri
         return Ok(object.into_iter().collect());
     }
     text.split(',')
-        .map(|item| {
-            let (key, value) = item.split_once(':').ok_or_else(|| format!("{item:?} is not key:value"))?;
+        .enumerate()
+        .map(|(at, item)| {
+            // A value may be a secret, and is not shown.
+            let (key, value) =
+                item.split_once(':').ok_or_else(|| format!("item {} is not key:value", at + 1))?;
             if key.trim().is_empty() {
-                return Err(format!("{item:?} has no key before the colon"));
+                return Err("a value has no key before its colon".to_owned());
             }
             Ok((key.trim().to_owned(), scalar(value.trim())))
         })
@@ -318,6 +329,12 @@ mod tests {
         assert_eq!(url("https://x/v1?a=http://y").unwrap(), "https://x/v1?a=http://y");
         assert_eq!(url("mock://").unwrap(), "mock://");
         assert!(url(" ").is_err());
+    }
+
+    #[test]
+    fn a_model_has_a_name() {
+        assert_eq!(model(" a/b").unwrap(), "a/b");
+        assert!(model("").is_err() && model(" ").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The configuration as the files of a run echo it: what the file set, and what flags put in its place, in
 //! AIPerf's normalised form and order. Secrets do not show.
 
-use loadgen_wire::{REDACTED, is_secret_name, redact_url};
+use loadgen_wire::{REDACTED, is_secret_name, redact_field, redact_url};
 use serde_json::{Map, Number, Value, json};
 
 use super::given::Given;
@@ -197,14 +197,32 @@ fn canonical(node: &Node, key: &Key, path: &str) -> Value {
         "endpoint.urls" => {
             return node.items().iter().map(|url| redact_url(&url.to_string()).into_owned()).collect();
         }
-        "endpoint.headers" | "endpoint.extra" => return without_secrets(node),
+        "endpoint.headers" => return without_secrets(node),
+        "endpoint.extra" => return redact_field("", &node.to_json()),
+        "gpu_telemetry.urls" | "server_metrics.urls" => {
+            return node.items().iter().map(|url| redact_url(&url.to_string()).into_owned()).collect();
+        }
         "datasets" => {
             return node.items().iter().map(|dataset| Value::Object(dataset_fields(dataset))).collect();
         }
         "phases" => return node.items().iter().map(|phase| Value::Object(phase_fields(phase))).collect(),
         _ => {}
     }
-    shaped(node, key.shape, path)
+    without_credentials(shaped(node, key.shape, path))
+}
+
+/// Places without the secrets of their queries.
+fn without_credentials(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.contains("://") || text.starts_with('/') => {
+            redact_url(&text).into_owned().into()
+        }
+        Value::Array(items) => items.into_iter().map(without_credentials).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(key, value)| (key, without_credentials(value))).collect())
+        }
+        other => other,
+    }
 }
 
 fn dataset_fields(dataset: &Node) -> Map<String, Value> {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config_file::ConfigFile;
+use crate::words::{self, Word};
 
 /// The AIPerf that is answered for.
 const AIPERF_VERSION: &str = "0.13.0";
@@ -60,6 +61,8 @@ pub(crate) struct Origin {
     pub(crate) personality: Personality,
     /// The words as they were typed, the program's own name first; empty when they are those parsed.
     pub(crate) typed: Vec<OsString>,
+    /// The same, understood, where they are of another grammar than the parser's.
+    pub(crate) words: Option<Vec<Word>>,
     /// The configuration file, and what the command line changed in it.
     pub(crate) config: Option<Arc<ConfigFile>>,
     /// Whether the warm-up keeps so many requests in flight, whatever paces the measured load: a file can
@@ -70,9 +73,14 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The words to show: as they were typed, or those that were parsed.
+    /// The words as they were typed, or those that were parsed.
     pub(crate) fn typed_or<'a>(&'a self, parsed: &'a [OsString]) -> &'a [OsString] {
         if self.typed.is_empty() { parsed } else { &self.typed }
+    }
+
+    /// The words to show: as they were typed, or those that were parsed.
+    pub(crate) fn shown(&self, parsed: &[OsString]) -> Vec<Word> {
+        self.words.clone().unwrap_or_else(|| words::of_profile(self.typed_or(parsed)))
     }
 
     /// Where in the configuration file the options stand that a message names.
@@ -127,13 +135,11 @@ pub(crate) fn understand(argv: impl IntoIterator<Item = OsString>) -> Result<Ask
 
 /// A call of GenAI-Perf, in this program's own grammar.
 fn genai_perf_call(typed: &[OsString]) -> Result<Asked, String> {
-    let words: Vec<String> = typed
-        .iter()
-        .skip(1)
-        .map(|word| {
-            word.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not UTF-8 text", word.display()))
-        })
-        .collect::<Result<_, _>>()?;
+    if let Some(which) = crate::argv::not_text(typed) {
+        return Err(which);
+    }
+    let words: Vec<String> =
+        typed.iter().skip(1).filter_map(|word| word.to_str().map(str::to_owned)).collect();
     let translated = match genai_perf::translate(&words)? {
         genai_perf::Asked::Version => return Ok(Asked::Answer(format!("genai-perf {GENAI_PERF_VERSION}\n"))),
         genai_perf::Asked::Help => return Ok(Asked::Answer(genai_perf::help())),
@@ -144,7 +150,7 @@ fn genai_perf_call(typed: &[OsString]) -> Result<Asked, String> {
     let argv = std::iter::once(name).chain(translated.words.into_iter().map(OsString::from)).collect();
     let origin = Origin {
         personality,
-        typed: typed.to_vec(),
+        words: Some(translated.typed),
         genai_perf: Some(translated.config),
         ..Origin::default()
     };

@@ -1,84 +1,128 @@
 //! The command line as it may be shown: values quoted as AIPerf quotes them, secrets removed.
+//!
+//! What may be shown of a value, its option decides: of the few that are known to hold no secret all, of the
+//! others what is left without credentials, of what belongs to no known option nothing.
 
-use std::ffi::OsString;
-
-use loadgen_wire::{REDACTED, is_secret_name, redact, redact_url};
+use loadgen_wire::{REDACTED, is_secret_name, redact, redact_field, redact_url};
 use serde_json::Value;
 
-/// Renders the command line of a program of this name.
-pub(super) fn echo(program: &str, argv: &[OsString]) -> String {
-    let mut words = vec![program.to_owned()];
-    let mut option = String::new();
-    for argument in argv.iter().skip(1) {
-        let text = argument.to_string_lossy();
-        let is_option = text.starts_with('-') && text.parse::<f64>().is_err();
-        if !is_option {
-            words.push(value(&option, &text, words.len() == 1));
-            continue;
+use crate::names::Personality;
+use crate::words::Word;
+
+/// Renders a command line of the program of this name.
+pub(super) fn echo(personality: Personality, words: &[Word]) -> String {
+    // AIPerf reads values as Python does before it shows them.
+    let in_python = personality != Personality::GenaiPerf;
+    let mut line = personality.program().to_owned();
+    for word in words {
+        line.push(' ');
+        match word {
+            Word::Name(name) => line.push_str(name),
+            Word::Value { joined, option, text } => {
+                line.push_str(joined);
+                line.push_str(&value(&without_secrets(option, text), in_python && joined.is_empty()));
+            }
         }
-        match text.split_once('=') {
-            Some((name, given)) => words.push(format!("{name}={}", value(name, given, false))),
-            None => words.push(text.clone().into_owned()),
-        }
-        text.split('=').next().unwrap_or_default().clone_into(&mut option);
     }
-    words.join(" ")
+    line
 }
 
-fn value(option: &str, text: &str, is_subcommand: bool) -> String {
-    let shown = without_secrets(option, text);
-    let plain = is_subcommand || text.parse::<f64>().is_ok() || matches!(text, "true" | "false");
-    if plain { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
+/// A value as AIPerf writes it: text in quotes, numbers and what Python has names for without.
+fn value(shown: &str, in_python: bool) -> String {
+    match shown.to_ascii_lowercase().as_str() {
+        "none" | "null" if in_python => return "None".to_owned(),
+        "true" if in_python => return "True".to_owned(),
+        "false" if in_python => return "False".to_owned(),
+        _ => {}
+    }
+    let plain = shown.parse::<f64>().is_ok() || matches!(shown, "true" | "false");
+    if plain { shown.to_owned() } else { format!("'{}'", shown.replace('\'', r"'\''")) }
 }
 
 fn without_secrets(option: &str, text: &str) -> String {
     match option {
-        "--api-key" => REDACTED.to_owned(),
-        "-u" | "--url" | "--server-metrics" | "--gpu-telemetry" => {
+        // Thresholds by the names of metrics, some of which end in `token`.
+        "--goodput" => text.to_owned(),
+        "" | "--api-key" => REDACTED.to_owned(),
+        "--url" | "--server-metrics" | "--gpu-telemetry" | "--server-metrics-url" => {
             text.split(',').map(redact_url).collect::<Vec<_>>().join(",")
         }
-        "-H" | "--header" | "--extra-inputs" | "--provenance" => {
-            if let Ok(Value::Object(fields)) = serde_json::from_str(text) {
-                return Value::Object(fields.into_iter().map(without_secret).collect()).to_string();
-            }
-            let separator = if option == "--provenance" { '=' } else { ':' };
-            match text.split_once(separator) {
-                Some((name, _)) if is_secret_name(name.trim_matches(|c: char| !c.is_alphanumeric())) => {
-                    format!("{name}{separator}{REDACTED}")
-                }
-                _ => redact(text).into_owned(),
-            }
-        }
-        "--variant" | "--sweep-variant" => {
-            text.split(',').map(without_secret_setting).collect::<Vec<_>>().join(",")
-        }
-        _ if text.contains("://") => redact_url(text).into_owned(),
-        _ => text.to_owned(),
+        "--header" => fields(text, ':', |name, _| is_secret_name(name)),
+        "--provenance" => fields(text, '=', |name, _| is_secret_name(name)),
+        "--extra-inputs" => fields(text, ':', |name, value| {
+            let value = value.parse::<f64>().map_or_else(|_| Value::from(value), Value::from);
+            redact_field(name, &value) == REDACTED
+        }),
+        "--variant" => text.split(',').map(setting).collect::<Vec<_>>().join(","),
+        _ if names_a_secret(option) => REDACTED.to_owned(),
+        _ => free(text),
     }
 }
 
-/// A setting of a point of a sweep, `api-key=…`, its value hidden when the option is a secret.
-fn without_secret_setting(setting: &str) -> String {
+/// Whether what is given for an option of this name is a secret itself.
+fn names_a_secret(option: &str) -> bool {
+    option.ends_with("-token")
+        || ["password", "secret", "credential", "api-key"].iter().any(|part| option.contains(part))
+}
+
+/// Names and values, or JSON.
+fn fields(text: &str, separator: char, hides: impl Fn(&str, &str) -> bool) -> String {
+    if let Some(json) = json(text) {
+        return json;
+    }
+    let mut shown = Vec::new();
+    for item in text.split(',') {
+        match item.split_once(separator) {
+            Some((name, value)) if hides(name.trim(), value.trim()) => {
+                // Whatever follows may be the same secret's: it may hold commas.
+                shown.push(format!("{name}{separator}{REDACTED}"));
+                break;
+            }
+            _ => shown.push(free(item)),
+        }
+    }
+    shown.join(",")
+}
+
+/// An object or a list without its secrets, if the text is one.
+fn json(text: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.is_object() || value.is_array()).then(|| redact_field("", &value).to_string())
+}
+
+/// A setting of a point of a sweep, `endpoint=/v1/chat`.
+fn setting(setting: &str) -> String {
     match setting.split_once('=') {
-        Some((option, _)) if option.replace('_', "-").ends_with("api-key") => format!("{option}={REDACTED}"),
-        _ => redact(setting).into_owned(),
+        Some((option, _)) if names_a_secret(&option.replace('_', "-")) => format!("{option}={REDACTED}"),
+        Some((option, value)) => format!("{option}={}", free(value)),
+        None => free(setting),
     }
 }
 
-/// A field of a JSON object, its value hidden when its name is a secret's.
-fn without_secret((name, value): (String, Value)) -> (String, Value) {
-    let is_secret = value.is_string() && is_secret_name(&name);
-    (name, if is_secret { REDACTED.into() } else { value })
+/// Text of which nothing is known: JSON, a place with its query, or words.
+fn free(text: &str) -> String {
+    if let Some(json) = json(text) {
+        return json;
+    }
+    let is_place = text.contains("://") || text.trim_start().starts_with('/') || text.contains('?');
+    if !is_place {
+        return redact(text).into_owned();
+    }
+    let places: Vec<_> = text.split(',').map(redact_url).collect();
+    redact(&places.join(",")).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
+    use crate::words;
 
     fn echoed(words: &[&str]) -> String {
         let argv: Vec<OsString> =
             std::iter::once("aiperf").chain(words.iter().copied()).map(OsString::from).collect();
-        echo("loadgen", &argv)
+        echo(Personality::Loadgen, &words::of_profile(&argv))
     }
 
     #[test]
@@ -92,45 +136,77 @@ mod tests {
                 "--concurrency",
                 "2",
                 "--goodput",
-                "a:1 b:2"
+                "time_to_first_token:1 b:2"
             ]),
-            "loadgen profile -m 'mock-model' --streaming --concurrency 2 --goodput 'a:1 b:2'"
+            "loadgen profile -m 'mock-model' --streaming --concurrency 2 --goodput 'time_to_first_token:1 b:2'"
         );
         assert_eq!(
-            echoed(&["profile", "--streaming=true", "-x", "-2"]),
-            "loadgen profile --streaming=true -x -2"
+            echoed(&["profile", "--streaming=true", "-b", "-2", "--ui", "none", "-mx"]),
+            "loadgen profile --streaming=true -b -2 --ui None -m'x'"
         );
     }
 
+    /// A secret in each place that has one, in every spelling.
+    const SECRETS: &[&[&str]] = &[
+        &["--api-key", "S3CRET"],
+        &["--api-key", "837465837465"],
+        &["--api-key=S3CRET"],
+        &["--api_key=S3CRET"],
+        &["-H", "Authorization: Bearer S3CRET"],
+        &["-HAuthorization: Bearer S3CRET"],
+        &["-H=Authorization: Token S3CRET"],
+        &["-vHX-Api-Key: S3CRET"],
+        &["--header", "X-Trace:1,X-Custom-Auth:S3CRET"],
+        &["--header", "Cookie: a=1, b=S3CRET"],
+        &["--header", r#"{"X-Auth":"S3CRET"}"#],
+        &["-u", "http://u:S3CRET@host/?a=b"],
+        &["-uhttp://u:S3CRET@host/v1"],
+        &["-u=http://host/v1?token=S3CRET"],
+        &["--url", "a", "u:S3CRET@host:2"],
+        &["--endpoint", "/v1/chat/completions?api_key=S3CRET"],
+        &["--custom-endpoint=/v1?auth=S3CRET"],
+        &["--reset-kv-cache-path", "/r?token=S3CRET"],
+        &["--server-profiler-start-path", "/s?key=S3CRET"],
+        &["--extra-inputs", "auth_token:S3CRET"],
+        &["--extra-inputs", "a:1,password:S3CRET,b:2"],
+        &["--extra-inputs", "password:837465837465"],
+        &["--extra-inputs", r#"{"nvext":{"auth":{"password":"S3CRET"}}}"#],
+        &["--extra-inputs", r#"{"a":[{"api_key":"S3CRET"},{"session":{"id":["S3CRET"]}}]}"#],
+        &["--extra-inputs", r#"{"password":837465837465}"#],
+        &["--extra-inputs", r#"nvext:{"auth_token":"S3CRET"}"#],
+        &["--provenance", "api_key=S3CRET"],
+        &["--provenance", "note=Bearer S3CRET"],
+        &["--variant", "a: endpoint=/v1?auth=S3CRET"],
+        &["--variant", "api_key=S3CRET"],
+        &["--server-metrics", "http://user:S3CRET@host:1"],
+        &["--gpu-telemetry=http://user:S3CRET@host:3"],
+        &["--system-prompt", "my password: S3CRET"],
+        &["--nobody-knows", "S3CRET"],
+    ];
+
     #[test]
-    fn secrets_do_not_show() {
-        let line = echoed(&[
-            "profile",
-            "--api-key",
-            "sk-secret1",
-            "--api-key=sk-secret2",
-            "-H",
-            "Authorization: Bearer secret3",
-            "-H",
-            "X-Trace: visible",
-            "-u",
-            "http://user:secret4@host/?api_key=secret5",
-            "--extra-inputs",
-            "auth_token:secret6",
-            "--extra-inputs",
-            r#"{"password":"secret7","n":1}"#,
-            "--server-metrics",
-            "http://user:secret8@host:1",
-            "user:secret9@host:2",
-            "--gpu-telemetry=http://user:secret0@host:3",
-            "--goodput",
-            "time_to_first_token:500",
-        ]);
-        for secret in 0..=9 {
-            assert!(!line.contains(&format!("secret{secret}")), "{line}");
+    fn secrets_do_not_show_in_any_spelling() {
+        for typed in SECRETS {
+            let line = echoed(&[&["profile"], *typed].concat());
+            assert!(!line.contains("S3CRET") && !line.contains("837465837465"), "{line}");
+            assert!(line.contains(REDACTED), "{line}");
         }
-        assert!(
-            line.contains("visible") && line.contains("host") && line.contains("time_to_first_token:500")
-        );
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for (option, text) in [
+            ("-H", "X-Trace: visible"),
+            ("-H", "Accept: text/html, application/json"),
+            ("--extra-inputs", "max_tokens:256,ignore_eos:true"),
+            ("--extra-inputs", r#"{"nvext":{"ignore_eos":true},"stop_token_ids":[1,2]}"#),
+            ("--url", "mock://fixed?ttft=1ms&tokenizer=builtin"),
+            ("--tokenizer", "org/model"),
+            ("--endpoint", "/v1/chat/completions?a=b"),
+            ("--variant", "a: concurrency=1, isl=5"),
+            ("--provenance", "server=h200"),
+        ] {
+            assert_eq!(echoed(&["profile", option, text]), format!("loadgen profile {option} '{text}'"));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loadgen_run::{Artifacts, LoadShape, PhaseLoad};
 use loadgen_schedule::{ArrivalProcess, RateFunction};
-use loadgen_wire::{EndpointKind, REDACTED, is_secret_name, redact_url};
+use loadgen_wire::{EndpointKind, REDACTED, redact_field, redact_url};
 use loadgen_workload::WorkloadConfig;
 use serde_json::{Map, Value, json};
 
@@ -70,7 +70,7 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
         endpoint[key] = value;
     };
     if let Some(path) = &given.path {
-        set("path", json!(path));
+        set("path", json!(redact_url(path)));
     }
     if given.api_key.is_some() {
         set("api_key", json!(REDACTED));
@@ -114,11 +114,7 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
     let extra: Map<String, Value> =
         given.extra_inputs.iter().flat_map(|text| pairs(text)).flatten().collect();
     if !extra.is_empty() {
-        let without_secrets = extra.into_iter().map(|(name, value)| {
-            let is_secret = value.is_string() && is_secret_name(&name);
-            (name, if is_secret { json!(REDACTED) } else { value })
-        });
-        set("extra", Value::Object(without_secrets.collect()));
+        set("extra", redact_field("", &Value::Object(extra)));
     }
     telemetry::echo_control(&args.control, &mut endpoint);
     endpoint

@@ -9,6 +9,7 @@ mod dataset_config;
 mod endpoint;
 mod environment;
 mod faults;
+mod idle;
 mod in_words;
 mod input_config;
 mod load;
@@ -89,13 +90,14 @@ pub(crate) fn resolve(
     let connector = endpoint::connector(args, environment, &mut faults, &mut notices);
     let sources = connector.as_ref().map_or(&[][..], |connector| &connector.source_addresses);
     endpoint::check_source_addresses(&targets, sources, &mut faults);
-    let load = load::load(args, &mut faults, &mut notices);
+    let load = load::load(args, &mut faults);
     let policy = policy::policy(args, environment, &load, &mut faults);
     let workload =
         endpoint.as_ref().and_then(|endpoint| workload::workload(args, &load, endpoint.kind, &mut faults));
     let beside = telemetry::beside(args, environment, servers, &targets, &load, &mut faults, &mut notices);
     let hub = Hub::new(connector.clone().unwrap_or_default());
     let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
+    notices.extend(idle::without_effect(args, tokenizer.as_ref().map(|(source, _)| source)));
     faults.take("--ui", Ui::named(args.service.ui.as_deref()));
     if args.output.failed_request_threshold.is_some_and(|share| share > 1.0) {
         faults.add("--failed-request-threshold", "expected a share from 0 to 1");
@@ -144,7 +146,7 @@ pub(crate) fn resolve(
     let report = ReportPlan {
         benchmark_id: benchmark_id(),
         experiment: None,
-        command_line: command_line::echo(args.origin.personality.program(), args.origin.typed_or(argv)),
+        command_line: command_line::echo(args.origin.personality, &args.origin.shown(argv)),
         input_config: input_config::input_config(
             args,
             &load,

@@ -144,9 +144,10 @@ fn readiness(given: &ControlArgs, faults: &mut Faults) -> Option<Readiness> {
         Some("models") => ReadinessMode::Models,
         Some("both") => ReadinessMode::Both,
         Some(other) => {
+            let typed = given.wait_for_model_mode.as_deref().unwrap_or(other);
             faults.add(
                 "--wait-for-model-mode",
-                format!("{other:?} is not known: expected models, inference or both"),
+                format!("{typed:?} is not known: expected models, inference or both"),
             );
             ReadinessMode::Inference
         }
@@ -217,9 +218,9 @@ fn formats(given: &TelemetryArgs, faults: &mut Faults) -> ServerMetricsFormats {
             "csv" => formats.csv = true,
             "jsonl" => formats.jsonl = true,
             "parquet" => formats.parquet = true,
-            other => faults.add(
+            _ => faults.add(
                 "--server-metrics-formats",
-                format!("{other:?} is not known: expected json, csv, jsonl or parquet"),
+                format!("{:?} is not known: expected json, csv, jsonl or parquet", name.trim()),
             ),
         }
     }
@@ -353,7 +354,7 @@ pub(super) fn echo_control(given: &ControlArgs, endpoint: &mut Value) {
         set("wait_for_model_mode", json!(word(mode)));
     }
     let seconds = |timeout: Option<Duration>| timeout.map(|timeout| json!(timeout.as_secs_f64()));
-    let text = |path: &Option<String>| path.as_ref().map(|path| json!(path));
+    let text = |path: &Option<String>| path.as_ref().map(|path| json!(loadgen_wire::redact_url(path)));
     let reset = [
         ("timeout_seconds", seconds(given.reset_kv_cache_timeout_seconds)),
         ("path", text(&given.reset_kv_cache_path)),
@@ -557,8 +558,8 @@ mod tests {
             ),
             (&["--wait-for-model-interval", "2"], "--wait-for-model-interval: nothing is waited for"),
             (
-                &["--wait-for-model-timeout", "1", "--wait-for-model-mode", "any"],
-                "\"any\" is not known: expected models",
+                &["--wait-for-model-timeout", "1", "--wait-for-model-mode", "Any"],
+                "\"Any\" is not known: expected models",
             ),
             (&["--reset-kv-cache-path", "flush"], "--reset-kv-cache-path: \"flush\" is no path"),
             (&["--server-metrics-formats", "xml"], "--server-metrics-formats: \"xml\" is not known"),

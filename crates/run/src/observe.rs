@@ -41,8 +41,8 @@ pub(crate) fn before(plan: &RunPlan, dataset: &Dataset, clock: SystemClock) -> R
     provenance.observe("server.kind", plan.server_kind.clone());
     observe_host(&mut provenance);
     for (name, value) in &plan.declarations {
-        let shown = if is_secret_name(name) { REDACTED } else { value };
-        provenance.declare(name, shown);
+        let shown = if is_secret_name(name) { REDACTED.into() } else { redact(value) };
+        provenance.declare(name, shown.into_owned());
     }
     attach(&mut provenance, plan)?;
     Ok(provenance)

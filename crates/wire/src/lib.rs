@@ -49,7 +49,7 @@ pub use fetch::Fetched;
 pub use http1::{ChunkFault, Head, HeadFault, Incomplete, Part, ResponseFault, ResponseReader};
 pub use observation::Observation;
 pub use packet::{PacketError, PacketStats, PacketTap, TapConfig};
-pub use redact::{REDACTED, is_secret_name, redact, redact_url};
+pub use redact::{REDACTED, is_secret_name, redact, redact_field, redact_url};
 pub use request::{Body, Request};
 pub use sse::{Event, EventTooLong, SseParser};
 pub use target::{Target, TargetError};

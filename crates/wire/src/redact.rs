@@ -1,10 +1,12 @@
 //! Keeping secrets off every log, file and screen.
 //!
-//! Three shapes are covered: a header by its name, a URL by its user part and query, and free text
-//! (error messages) by the patterns in which credentials come. What it does not do: recognise a
+//! Four shapes are covered: a header by its name, a URL by its user part and query, JSON by its fields' names,
+//! and free text (error messages) by the patterns in which credentials come. What it does not do: recognise a
 //! secret that stands alone in prose.
 
 use std::borrow::Cow;
+
+use serde_json::Value;
 
 /// What stands in a secret's place.
 pub const REDACTED: &str = "<redacted>";
@@ -30,8 +32,19 @@ const SECRET_PARTS: [&str; 16] = [
 ];
 
 /// Secrets by their exact name, lower case.
-const SECRET_NAMES: [&str; 5] =
-    ["ocp-apim-subscription-key", "x-goog-api-key", "x-functions-key", "x-csrf", "csrf"];
+const SECRET_NAMES: [&str; 8] = [
+    "ocp-apim-subscription-key",
+    "x-goog-api-key",
+    "x-functions-key",
+    "x-csrf",
+    "csrf",
+    "key",
+    "passphrase",
+    "pwd",
+];
+
+/// A number in a field whose name contains one of these is a count, or an id in a vocabulary.
+const COUNTS: [&str; 6] = ["tokens", "token_id", "token-id", "token_count", "token_budget", "sessions"];
 
 /// Query parameters whose value is a secret, lower case; `x-amz-…` besides.
 const SECRET_PARAMETERS: [&str; 11] = [
@@ -73,13 +86,63 @@ const SHORTEST_KEY: usize = 12;
 
 /// Whether the value of a header (or field) of this name must not be shown.
 pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    // A tokenizer is none.
+    let name = name.to_ascii_lowercase().replace("tokenizer", "");
     SECRET_NAMES.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
 }
 
 fn is_secret_parameter(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    SECRET_PARAMETERS.contains(&name.as_str()) || name.starts_with("x-amz-")
+    // An escape in a name hides what it is.
+    SECRET_PARAMETERS.contains(&name.as_str())
+        || name.starts_with("x-amz-")
+        || name.contains('%')
+        || is_secret_name(&name)
+}
+
+/// A field of JSON as it may be shown: what stands below the name of a secret is replaced, at any depth, but
+/// for numbers that count (`max_tokens`); texts lose what looks like credentials.
+pub fn redact_field(name: &str, value: &Value) -> Value {
+    redact_below(Named::default().and(name), value)
+}
+
+/// What the names on the way to a value say of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Named {
+    hides_text: bool,
+    hides_numbers: bool,
+}
+
+impl Named {
+    fn and(self, name: &str) -> Self {
+        let is_secret = is_secret_name(name);
+        let lower = name.to_ascii_lowercase();
+        let counts = COUNTS.iter().any(|part| lower.contains(part));
+        Self {
+            hides_text: self.hides_text || is_secret,
+            hides_numbers: self.hides_numbers || (is_secret && !counts),
+        }
+    }
+}
+
+fn redact_below(named: Named, value: &Value) -> Value {
+    match value {
+        Value::String(_) if named.hides_text => REDACTED.into(),
+        Value::Number(_) if named.hides_numbers => REDACTED.into(),
+        // JSON within a text has names, too.
+        Value::String(text) => match serde_json::from_str::<Value>(text) {
+            Ok(inner) if inner.is_object() || inner.is_array() => {
+                let shown = redact_below(named, &inner);
+                if shown == inner { value.clone() } else { shown.to_string().into() }
+            }
+            _ => redact(text).into(),
+        },
+        Value::Array(items) => items.iter().map(|item| redact_below(named, item)).collect(),
+        Value::Object(fields) => Value::Object(
+            fields.iter().map(|(name, value)| (name.clone(), redact_below(named.and(name), value))).collect(),
+        ),
+        other => other.clone(),
+    }
 }
 
 /// `url` with its user part and the values of secret query parameters replaced.
@@ -235,7 +298,7 @@ mod tests {
         for name in ["Authorization", "X-Api-Key", "Set-Cookie", "X-Session-Affinity", "x-goog-api-key"] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in ["Content-Type", "X-Request-ID", "Host", "Accept"] {
+        for name in ["Content-Type", "X-Request-ID", "Host", "Accept", "tokenizer"] {
             assert!(!is_secret_name(name), "{name}");
         }
     }
@@ -250,6 +313,29 @@ mod tests {
         assert_eq!(redact_url("u:p@host/x"), "<redacted>@host/x");
         assert_eq!(redact_url("http://u:p/w@host/x"), "http://<redacted>@host/x");
         assert_eq!(redact_url("http://host:80/v1/@model"), "http://host:80/v1/@model");
+        assert_eq!(redact_url("/v1/chat?auth=S&a=b"), "/v1/chat?auth=<redacted>&a=b");
+        assert_eq!(redact_url("/v1/chat?api%5Fkey=S"), "/v1/chat?api%5Fkey=<redacted>");
+    }
+
+    #[test]
+    fn fields_lose_what_stands_below_a_secrets_name() {
+        let shown =
+            |text: &str| redact_field("", &serde_json::from_str(text).unwrap_or_default()).to_string();
+        for (given, kept) in [
+            (r#"{"nvext":{"auth":{"password":"S"}}}"#, r#"{"nvext":{"auth":{"password":"<redacted>"}}}"#),
+            (r#"{"auth":{"user":"S","n":5}}"#, r#"{"auth":{"user":"<redacted>","n":"<redacted>"}}"#),
+            (r#"{"list":[{"api_key":"S"},1]}"#, r#"{"list":[{"api_key":"<redacted>"},1]}"#),
+            (r#"{"tokens":["S"]}"#, r#"{"tokens":["<redacted>"]}"#),
+            (r#"{"password":12345678901}"#, r#"{"password":"<redacted>"}"#),
+            (r#"{"inner":"{\"auth\":\"S\"}"}"#, r#"{"inner":"{\"auth\":\"<redacted>\"}"}"#),
+            (r#"{"note":"Bearer S"}"#, r#"{"note":"Bearer <redacted>"}"#),
+            (
+                r#"{"max_tokens":5,"stop_token_ids":[1],"return_token":true}"#,
+                r#"{"max_tokens":5,"stop_token_ids":[1],"return_token":true}"#,
+            ),
+        ] {
+            assert_eq!(shown(given), kept);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! not `-`.
 
 use super::table::{Flag, Takes};
+use crate::words::Word;
 
 /// An option as it was given: which, and its values.
 pub(super) type Given = (&'static Flag, Vec<String>);
@@ -14,25 +15,25 @@ pub(super) fn parse(words: &[String], flags: &'static [Flag]) -> Result<Vec<Give
     let mut given = Vec::new();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
-        if !is_option(word) {
-            return Err(format!("unrecognized argument: {word}"));
+        if !is_option(word, flags) {
+            return Err(unrecognized(word));
         }
         let (flag, name, attached) = find(word, flags)?;
         let mut values: Vec<String> = attached.into_iter().collect();
         match flag.takes {
             Takes::Nothing if !values.is_empty() => {
-                return Err(format!("{name}: takes no value, found {:?}", values[0]));
+                return Err(format!("{name}: takes no value, and one is attached to it"));
             }
             Takes::Nothing => {}
             Takes::One | Takes::Each => {
                 if values.is_empty() {
-                    let value = rest.next_if(|word| !is_option(word));
+                    let value = rest.next_if(|word| !is_option(word, flags));
                     values.push(value.ok_or_else(|| format!("{name}: expected one value"))?.clone());
                 }
             }
             Takes::Many | Takes::Any => {
                 if values.is_empty() {
-                    while let Some(value) = rest.next_if(|word| !is_option(word)) {
+                    while let Some(value) = rest.next_if(|word| !is_option(word, flags)) {
                         values.push(value.clone());
                     }
                 }
@@ -46,9 +47,42 @@ pub(super) fn parse(words: &[String], flags: &'static [Flag]) -> Result<Vec<Give
     Ok(given)
 }
 
-/// Whether a word is an option and not a value: it begins with a dash, and is no negative number.
-fn is_option(word: &str) -> bool {
-    word.len() > 1 && word.starts_with('-') && word.parse::<f64>().is_err() && !word.contains(' ')
+/// The words as they are understood, to be shown: each value with its option's name, however that is spelled.
+pub(super) fn words(typed: &[String], flags: &'static [Flag]) -> Vec<Word> {
+    let mut option = "";
+    let understood = typed.iter().map(|word| {
+        if !is_option(word, flags) {
+            return Word::value(option, word);
+        }
+        let Ok((flag, _, attached)) = find(word, flags) else {
+            option = "";
+            return Word::value(option, word);
+        };
+        option = flag.names[0];
+        match attached {
+            Some(value) => Word::joined(&word[..word.len() - value.len()], option, &value),
+            None => Word::Name(word.clone()),
+        }
+    });
+    understood.collect()
+}
+
+/// Whether a word is an option and not a value: it begins with a dash, and is no negative number. With a
+/// blank in it, it is one only if it begins with an option's name.
+fn is_option(word: &str, flags: &'static [Flag]) -> bool {
+    word.len() > 1
+        && word.starts_with('-')
+        && word.parse::<f64>().is_err()
+        && (!word.contains(' ') || find(word, flags).is_ok())
+}
+
+/// That a word is not understood. What may be a value is not shown: it may be a secret.
+fn unrecognized(word: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ':' | '=' | '@' | '?' | '{' | '"');
+    match word.find(ends) {
+        Some(end) => format!("unrecognized argument: {}…", &word[..end]),
+        None => format!("unrecognized argument: {word}"),
+    }
 }
 
 /// The option that a word names, the name as the table has it, and the value attached to it.
@@ -72,7 +106,7 @@ fn find(word: &str, flags: &'static [Flag]) -> Result<(&'static Flag, &'static s
             let repeats = flag.takes == Takes::Nothing && attached.chars().all(|c| short.ends_with(c));
             return Ok((flag, name, (!repeats).then(|| attached.to_owned())));
         }
-        return Err(format!("unrecognized argument: {word}"));
+        return Err(unrecognized(word));
     }
     let mut begin: Vec<(&'static Flag, &'static str)> = flags
         .iter()
@@ -80,7 +114,7 @@ fn find(word: &str, flags: &'static [Flag]) -> Result<(&'static Flag, &'static s
         .collect();
     match begin.len() {
         1 => begin.pop().map(|(flag, name)| (flag, name, value)).ok_or_else(String::new),
-        0 => Err(format!("unrecognized argument: {typed}")),
+        0 => Err(unrecognized(typed)),
         _ => {
             let names: Vec<&str> = begin.iter().map(|(_, name)| *name).collect();
             Err(format!("ambiguous option: {typed} could match {}", names.join(", ")))

@@ -1,5 +1,6 @@
 //! `input_config` of GenAI-Perf's JSON: its options in its own sections, defaults filled in.
 
+use loadgen_wire::{REDACTED, redact_field, redact_url};
 use serde_json::{Map, Value, json};
 
 use super::{Line, Load, typed};
@@ -21,12 +22,17 @@ pub(super) fn dump(line: &Line<'_>, kind: &str, load: &Load) -> Value {
         "verbose": switch("--verbose"),
         "endpoint": {
             "model_selection_strategy": text("--model-selection-strategy", "round_robin"),
-            "custom": line.one("--endpoint").map(|path| path.trim_start_matches([' ', '/'])),
+            "custom": line.one("--endpoint").map(|path| redact_url(path.trim_start_matches([' ', '/']))),
             "type": kind,
             "service_kind": "openai",
             "streaming": switch("--streaming"),
-            "server_metrics_urls": line.values("--server-metrics-url").unwrap_or_default(),
-            "url": line.one("--url").map_or_else(|| "localhost:8000".into(), loadgen_wire::redact_url),
+            "server_metrics_urls": line
+                .values("--server-metrics-url")
+                .unwrap_or_default()
+                .iter()
+                .map(|url| redact_url(url))
+                .collect::<Vec<_>>(),
+            "url": line.one("--url").map_or_else(|| "localhost:8000".into(), redact_url),
         },
         "perf_analyzer": {
             "verbose": line.passed.verbose,
@@ -41,7 +47,7 @@ pub(super) fn dump(line: &Line<'_>, kind: &str, load: &Load) -> Value {
             "goodput": goodput(line),
             "header": line.each("--header").chain(&line.passed.headers).map(|header| {
                 let name = header.split(':').next().unwrap_or_default();
-                format!("{name}:{}", loadgen_wire::REDACTED)
+                format!("{name}:{REDACTED}")
             }).collect::<Vec<_>>(),
             "file": line.one("--input-file"),
             "num_dataset_entries": number("--num-dataset-entries", json!(100)),
@@ -97,9 +103,7 @@ fn extra(line: &Line<'_>) -> Value {
         }
     }
     for (name, value) in &mut fields {
-        if loadgen_wire::is_secret_name(name) && value.is_string() {
-            *value = loadgen_wire::REDACTED.into();
-        }
+        *value = redact_field(name, value);
     }
     if fields.is_empty() { Value::Null } else { Value::Object(fields) }
 }

@@ -14,6 +14,7 @@ mod tests;
 
 use serde_json::{Value, json};
 
+use crate::words::Word;
 use argparse::Given;
 use passthrough::Passed;
 pub(crate) use table::compat_section;
@@ -35,6 +36,8 @@ pub(crate) struct Translated {
     pub(crate) notes: Vec<String>,
     /// The configuration as GenAI-Perf's files echo it.
     pub(crate) config: Value,
+    /// The words as they were typed, understood.
+    pub(crate) typed: Vec<Word>,
 }
 
 /// What GenAI-Perf was asked.
@@ -69,10 +72,8 @@ pub(crate) fn help() -> String {
 
 /// Translates the words behind the program's name.
 pub(crate) fn translate(words: &[String]) -> Result<Asked, String> {
-    let (words, passed) = match words.iter().position(|word| word == "--") {
-        Some(end) => (&words[..end], &words[end + 1..]),
-        None => (words, &[][..]),
-    };
+    let typed = as_typed(words);
+    let (words, passed) = apart(words);
     let words = match words.split_first() {
         // Early versions had no subcommands; and without any word there is nothing to do but to explain.
         None => return Ok(Asked::Help),
@@ -103,7 +104,29 @@ pub(crate) fn translate(words: &[String]) -> Result<Asked, String> {
             return Err(format!("{}{value}: {why}", flag.names[0]));
         }
     }
-    line.translated().map(Asked::Profile)
+    line.translated(typed).map(Asked::Profile)
+}
+
+/// GenAI-Perf's words, and those behind `--`.
+fn apart(words: &[String]) -> (&[String], &[String]) {
+    match words.iter().position(|word| word == "--") {
+        Some(end) => (&words[..end], &words[end + 1..]),
+        None => (words, &[]),
+    }
+}
+
+/// The words as they were typed, understood.
+fn as_typed(words: &[String]) -> Vec<Word> {
+    let (own, passed) = apart(words);
+    let (subcommand, own_options) =
+        own.split_at(own.iter().take_while(|word| *word == "profile").count().min(1));
+    let mut typed: Vec<Word> = subcommand.iter().cloned().map(Word::Name).collect();
+    typed.extend(argparse::words(own_options, FLAGS));
+    if words.len() > own.len() {
+        typed.push(Word::Name("--".to_owned()));
+        typed.extend(passthrough::words(passed));
+    }
+    typed
 }
 
 /// The options of a command line.
@@ -128,7 +151,7 @@ impl Line<'_> {
         self.given.iter().filter(move |(flag, _)| flag.names[0] == name).flat_map(|(_, values)| values)
     }
 
-    fn translated(&self) -> Result<Translated, String> {
+    fn translated(&self, typed: Vec<Word>) -> Result<Translated, String> {
         let mut words = vec!["profile".to_owned()];
         let mut add = |flag: &str, value: &str| {
             words.push(flag.to_owned());
@@ -177,7 +200,8 @@ impl Line<'_> {
         if self.passed.verbose && self.values("--verbose").is_none() {
             words.push("--verbose".to_owned());
         }
-        Ok(Translated { words, notes: self.notes(), config: config::dump(self, kind.theirs, &load) })
+        let config = config::dump(self, kind.theirs, &load);
+        Ok(Translated { words, notes: self.notes(), config, typed })
     }
 
     /// Options that are called the same, or nearly so.
@@ -438,9 +462,7 @@ fn whole(text: &str) -> Value {
 
 /// A header as JSON, so that commas in its value stay.
 fn header_field(header: &str) -> Result<String, String> {
-    let (name, value) = header
-        .split_once(':')
-        .ok_or_else(|| format!("--header: {header:?} is not of the form Name:value"))?;
+    let (name, value) = header.split_once(':').ok_or("--header: a header is not of the form Name:value")?;
     Ok(json!({ name.trim(): value.trim() }).to_string())
 }
 
@@ -454,7 +476,7 @@ fn extra_field(field: &str, kind: &str) -> Result<String, String> {
         None => (field, None),
     };
     if name.is_empty() || value.is_some_and(str::is_empty) {
-        return Err(format!("--extra-inputs: {field:?} is not of the form name:value"));
+        return Err(format!("--extra-inputs: {name:?} is not of the form name:value"));
     }
     if kind == "rankings" && field == "rankings:tei" {
         return Ok("{}".to_owned());
