@@ -7,6 +7,9 @@ use loadgen_study::Constraint;
 
 use super::values;
 
+/// How sure intervals are to be where nobody says.
+pub(crate) const DEFAULT_CONFIDENCE: f64 = 0.95;
+
 /// Repeats and sweeps.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Repeats and sweeps (a list such as --concurrency 1,2,4 sweeps)")]
@@ -20,7 +23,7 @@ pub(crate) struct StudyArgs {
     pub(crate) profile_run_cooldown_seconds: Option<Duration>,
 
     /// How sure the intervals are to be, between 0 and 1
-    #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_CONFIDENCE, value_parser = share)]
     pub(crate) confidence_level: f64,
 
     /// Warm up before the first repeat only [default: true]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use loadgen_engine::StopSignal;
 use loadgen_run::{Level, Progress, RunResult};
 
-use super::study;
+use super::study::{self, Asked};
 use crate::args::ProfileArgs;
 use crate::args::values::word;
 use crate::exit::{ExitStatus, INTERRUPTED};
@@ -35,24 +35,31 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
         mock: asks_for_mock(args),
     };
     check_mock_profiles(args)?;
-    if let Some(experiment) = study::Experiment::of(args, argv)? {
-        let plans = study::rehearse(&experiment, args, argv, &environment, &stand_in)?;
-        if args.service.dry_run {
-            super::print(&plans)?;
-            return Ok(ExitStatus::Success);
+    let idle = match study::Experiment::of(args, argv)? {
+        Asked::OneRun { idle } => idle,
+        Asked::Many(experiment) => {
+            let plans = study::rehearse(&experiment, args, argv, &environment, &stand_in)?;
+            if args.service.dry_run {
+                super::print(&plans)?;
+                return Ok(ExitStatus::Success);
+            }
+            let (servers, _children) = start_servers(args)?;
+            let progress = ui.progress(talk(args)?);
+            return study::run(&experiment, args, argv, &environment, &servers, &progress);
         }
-        let (servers, _children) = start_servers(args)?;
-        let progress = ui.progress(talk(args)?);
-        return study::run(&experiment, args, argv, &environment, &servers, &progress);
-    }
-    let rehearsed = plan::resolve(args, argv, &environment, &stand_in)?;
+    };
+    let mut rehearsed = plan::resolve(args, argv, &environment, &stand_in)?;
     if args.service.dry_run {
         let rehearsal = loadgen_run::rehearse(&rehearsed.run)?;
-        super::print(&rehearsed.in_words(&rehearsal))?;
+        rehearsed.notices.extend(idle);
+        let results = rehearsed.run.report.artifacts.dir.display().to_string();
+        super::print(&rehearsed.in_words(&rehearsal, &results))?;
         return Ok(ExitStatus::Success);
     }
     let (servers, _children) = start_servers(args)?;
-    let planned = plan::resolve(args, argv, &environment, &servers)?;
+    let mut planned = plan::resolve(args, argv, &environment, &servers)?;
+    planned.run.remarks.extend(idle.iter().map(Notice::remark));
+    planned.notices.extend(idle);
 
     let progress = ui.progress(talk(args)?);
     for notice in &planned.notices {
@@ -63,7 +70,6 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     }
     let stop = StopSignal::new();
     listen_for_interrupts(&stop, &progress)?;
-    study::forget(&planned.run.report.artifacts.dir)?;
     let result = loadgen_run::run(&planned.run, progress.as_ref(), &stop)?;
     show(&result)?;
     Ok(conclude(&result, args.output.fail_if_client_limited))
@@ -116,13 +122,31 @@ pub(super) fn show(result: &RunResult) -> Result<()> {
     super::print(&result.console(width, colour))
 }
 
+/// Why a run has no results that was ended before there could be any.
+pub(super) const INTERRUPTED_FIRST: &str = "interrupted before any request succeeded";
+
+/// Whether a run was ended before a request succeeded or failed: nothing is wrong with the command then.
+pub(super) fn interrupted_before_any_success(result: &RunResult) -> bool {
+    let counts = &result.summary.counts;
+    result.was_cut_short() && counts.ok + counts.errors() == 0
+}
+
 /// Says what was wrong with a run as a whole, and gives its exit code.
 pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> ExitStatus {
     if let Some(failure) = result.failure() {
         crate::ui::error(failure);
         return ExitStatus::Failure;
     }
-    if result.nothing_succeeded() {
+    if interrupted_before_any_success(result) {
+        let counts = &result.summary.counts;
+        let requests = match counts.scheduled() {
+            0 => String::new(),
+            scheduled => {
+                format!(": of {scheduled} requests {} were cut off", counts.aborted + counts.not_sent)
+            }
+        };
+        say!("error: {INTERRUPTED_FIRST}{requests}");
+    } else if result.nothing_succeeded() {
         let counts = &result.summary.counts;
         say!(
             "error: no successful responses were collected: of {} requests {} failed and {} were cut off\n\
@@ -261,6 +285,7 @@ pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progre
                 progress.note(Level::Warning, "cannot listen for Ctrl-C: it will end the run at once");
                 return;
             };
+            crate::early::hand_over();
             let mut presses = Presses::default();
             loop {
                 tokio::select! {

@@ -7,8 +7,8 @@ use loadgen_run::{PhaseLoad, Rehearsal};
 use super::{Notice, Planned};
 
 impl Planned {
-    /// The plan, one fact a line; `rehearsal` is what preparing it has shown.
-    pub(crate) fn in_words(&self, rehearsal: &Rehearsal) -> String {
+    /// The plan, one fact a line; `rehearsal` is what preparing it has shown, `results` where they would go.
+    pub(crate) fn in_words(&self, rehearsal: &Rehearsal, results: &str) -> String {
         let (run, report) = (&self.run, &self.run.report);
         let mut page = String::new();
         let mut line = |name: &str, value: String| {
@@ -33,7 +33,7 @@ impl Planned {
             line("goodput", goodput.clone());
         }
         line("timeout", run.request_timeout_ns.map_or("none".to_owned(), seconds));
-        line("results", report.artifacts.dir.display().to_string());
+        line("results", results.to_owned());
         for notice in &self.notices {
             match notice {
                 Notice::Info(text) => line("note", text.clone()),

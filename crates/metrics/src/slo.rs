@@ -139,6 +139,13 @@ fn parse_item(item: &str, config: &MetricConfig) -> Result<Slo, SloError> {
     }
 }
 
+impl Metric {
+    /// Which metrics may be meant by what is none's tag, in words.
+    pub fn meant_by(typed: &str) -> String {
+        meant(&nearest_of(typed, REGISTRY.iter()))
+    }
+}
+
 /// Why no request of this run can meet an objective on `metric`, if so.
 fn inapplicable(metric: &Metric, config: &MetricConfig) -> Option<&'static str> {
     if metric.kind == Kind::RecordList {
@@ -168,12 +175,14 @@ fn inapplicable(metric: &Metric, config: &MetricConfig) -> Option<&'static str> 
 /// The three tags nearest to `tag` among those that could be meant, if any could: a tag that shares
 /// little with what was typed helps nobody.
 fn nearest(tag: &str, config: &MetricConfig) -> Vec<&'static str> {
+    nearest_of(tag, REGISTRY.iter().filter(|metric| inapplicable(metric, config).is_none()))
+}
+
+fn nearest_of(tag: &str, metrics: impl Iterator<Item = &'static Metric>) -> Vec<&'static str> {
     /// One edit, and one more for each so many characters typed.
     const CHARACTERS_AN_EDIT: usize = 3;
     let furthest = 1 + tag.chars().count() / CHARACTERS_AN_EDIT;
-    let mut candidates: Vec<_> = REGISTRY
-        .iter()
-        .filter(|metric| inapplicable(metric, config).is_none())
+    let mut candidates: Vec<_> = metrics
         .map(|metric| (distance(tag, metric), metric.tag))
         .filter(|(distance, _)| *distance <= furthest)
         .collect();

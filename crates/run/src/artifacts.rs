@@ -181,6 +181,12 @@ impl Artifacts {
         self.dir.join("attachments")
     }
 
+    /// What an experiment was whose runs lie in folders below this one. A run of its own in the same folder
+    /// replaces it. The name has neither `profile_export` nor `aiperf` in it: scripts take the first match.
+    pub fn experiment(&self) -> PathBuf {
+        self.dir.join("experiment.json")
+    }
+
     /// Written last, when everything else is there.
     pub fn ready_marker(&self) -> PathBuf {
         self.dir.join(".aiperf_results_ready.json")
@@ -188,7 +194,7 @@ impl Artifacts {
 
     /// All files that a run may leave, whichever it is asked for: what an earlier run of the same name
     /// left of them would be taken for this one's. The journal's and attached files are not among them;
-    /// nor is what several runs share.
+    /// nor is what several runs share, but for the record that makes the folder that of an experiment.
     pub fn all_files(&self) -> Vec<PathBuf> {
         let mut files = vec![
             // First: whoever waits for it must not find it once anything else is gone.
@@ -213,9 +219,26 @@ impl Artifacts {
             self.provenance(),
             self.html(),
             self.log(),
+            self.experiment(),
         ];
         files.extend(SERVER_METRICS_FORMATS.map(|format| self.server_metrics(format)));
         files
+    }
+
+    /// Those of them that say what a run came to: without a single success there are none.
+    pub fn of_success(&self) -> Vec<PathBuf> {
+        vec![
+            self.ready_marker(),
+            self.summary_json(),
+            self.summary_csv(),
+            self.genai_perf_json(),
+            self.genai_perf_csv(),
+            self.console_txt(),
+            self.timeslices_json(),
+            self.timeslices_csv(),
+            self.outputs_json(),
+            self.phase_manifest(),
+        ]
     }
 
     fn suffixed(&self, default: &str, suffix: &str) -> PathBuf {

@@ -20,7 +20,7 @@ use super::record::{Record, RunRecord};
 use super::results::read_samples;
 use super::{echo, files};
 use crate::args::ProfileArgs;
-use crate::commands::profile::{conclude, show};
+use crate::commands::profile::{INTERRUPTED_FIRST, conclude, interrupted_before_any_success, show};
 use crate::exit::ExitStatus;
 use crate::mock_child::SCHEME;
 use crate::plan::{self, Environment, Faults, Notice, Planned, Servers};
@@ -43,6 +43,8 @@ pub(super) struct Lab<'a> {
     pub(super) record: Record,
     /// The worst that a run ended with.
     pub(super) worst: ExitStatus,
+    /// Whether the run that was made last ended before it was to.
+    pub(super) was_cut_short: bool,
     /// Notices that were given: each is given once.
     pub(super) said: HashSet<String>,
 }
@@ -88,8 +90,10 @@ impl Lab<'_> {
         )?;
         let result = loadgen_run::run(&plan, self.progress.as_ref(), &self.stop)?;
         show(&result)?;
+        self.was_cut_short = result.was_cut_short();
         let status = conclude(&result, self.experiment.args[cell.variation].output.fail_if_client_limited);
         if status == ExitStatus::Failure {
+            anyhow::ensure!(!interrupted_before_any_success(&result), "{INTERRUPTED_FIRST}");
             let counts = &result.summary.counts;
             let why =
                 result.summary.error_summary.first().map(|(error, _)| format!(": {}", error.in_words()));
@@ -106,7 +110,18 @@ impl Lab<'_> {
 
     fn keep(&mut self, cell: Cell, error: Option<String>) {
         let folder = self.design().run_folder(cell);
-        self.record.runs.push(RunRecord { variation: cell.variation, trial: cell.trial, folder, error });
+        let cut_short = std::mem::take(&mut self.was_cut_short);
+        self.record.runs.push(RunRecord {
+            variation: cell.variation,
+            trial: cell.trial,
+            folder,
+            error,
+            cut_short,
+        });
+        self.write_record();
+    }
+
+    fn write_record(&self) {
         if let Err(error) = self.record.write(&self.dir) {
             self.progress.note(Level::Warning, &format!("{error:#}"));
         }
@@ -139,7 +154,7 @@ pub(super) fn figures(artifacts: &Artifacts) -> Result<RunFigures> {
 }
 
 /// A plan as one run of an experiment.
-fn placed(mut run: RunPlan, design: &Design, cell: Cell, dir: &Path, sweep_id: &str) -> RunPlan {
+pub(super) fn placed(mut run: RunPlan, design: &Design, cell: Cell, dir: &Path, sweep_id: &str) -> RunPlan {
     let variation = design.variation(cell);
     let report = &mut run.report;
     report.artifacts = report.artifacts.in_dir(&dir.join(design.run_folder(cell)));
@@ -231,6 +246,10 @@ impl Bench for Lab<'_> {
     }
 
     fn agreed(&mut self, cell: Cell, no_more_needed: bool) {
+        if no_more_needed {
+            self.record.settled.push(cell.variation);
+            self.write_record();
+        }
         let what =
             self.record.convergence.as_ref().map(|criterion| criterion.metric.clone()).unwrap_or_default();
         let variation = &self.design().variation(cell).label;

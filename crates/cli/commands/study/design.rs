@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use loadgen_metrics::Metric;
 use loadgen_study::{
     Axis, Constraint, Criterion, DEFAULT_SEED, Design, LEAST_RUNS, Mode, Order, Pairing, Seeds, Variation,
     expand, with_own_folders,
@@ -11,7 +12,7 @@ use loadgen_study::{
 
 use super::variants;
 use crate::args::ProfileArgs;
-use crate::args::study::StudyArgs;
+use crate::args::study::{DEFAULT_CONFIDENCE, StudyArgs};
 use crate::args::values::word;
 use crate::plan::{Faults, Notice};
 
@@ -39,9 +40,21 @@ pub(crate) struct Experiment {
     pub(super) notices: Vec<Notice>,
 }
 
+/// What a command asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A single run.
+    OneRun {
+        /// What is said of runs that there are not.
+        idle: Vec<Notice>,
+    },
+    /// Several.
+    Many(Box<Experiment>),
+}
+
 impl Experiment {
-    /// What the command asks for; `None` for a single run.
-    pub(crate) fn of(args: &ProfileArgs, argv: &[OsString]) -> Result<Option<Self>> {
+    /// What the command asks for.
+    pub(crate) fn of(args: &ProfileArgs, argv: &[OsString]) -> Result<Asked> {
         let study = &args.study;
         let mut faults = Faults::default();
         let sweep = sweep(args, argv, &mut faults)?;
@@ -78,13 +91,13 @@ impl Experiment {
         };
         let notices = notices(study, &design, criterion.as_ref());
         if !design.is_experiment() {
-            return Ok(None);
+            return Ok(Asked::OneRun { idle: notices });
         }
         // What runs come to together is made from AIPerf's files.
         if args.origin.genai_perf.is_some() {
             bail!("genai-perf makes one run at a time: call loadgen or aiperf for repeats and sweeps");
         }
-        Ok(Some(Self {
+        Ok(Asked::Many(Box::new(Self {
             design,
             args: args_of_each,
             criterion,
@@ -93,7 +106,7 @@ impl Experiment {
             lists: args.axes().iter().map(|axis| axis.flag).collect(),
             table: !study.no_sweep_table,
             notices,
-        }))
+        })))
     }
 }
 
@@ -104,6 +117,14 @@ fn sweep(
     faults: &mut Faults,
 ) -> Result<Vec<(Variation, ProfileArgs)>> {
     let axes = args.axes();
+    let pairing = match word(&args.study.sweep_type).as_str() {
+        "zip" => Pairing::Zip,
+        "grid" => Pairing::Grid,
+        other => {
+            faults.add("--sweep-type", format!("{other:?} is not known: expected grid or zip"));
+            Pairing::Grid
+        }
+    };
     if !args.study.variant.is_empty() {
         if let Some(swept) = axes.first() {
             faults.add(
@@ -127,14 +148,6 @@ fn sweep(
     if axes.is_empty() {
         return Ok(vec![(Variation::base(), args.clone())]);
     }
-    let pairing = match word(&args.study.sweep_type).as_str() {
-        "zip" => Pairing::Zip,
-        "grid" => Pairing::Grid,
-        other => {
-            faults.add("--sweep-type", format!("{other:?} is not known: expected grid or zip"));
-            Pairing::Grid
-        }
-    };
     let swept = axes.iter().map(|axis| Axis { path: axis.path.to_owned(), values: axis.values.clone() });
     let Some(variations) = faults.take("--sweep-type", expand(swept.collect(), pairing)) else {
         return Ok(Vec::new());
@@ -190,6 +203,15 @@ fn criterion(args: &ProfileArgs, argv: &[OsString], faults: &mut Faults) -> Opti
         }
         return None;
     };
+    if Metric::of(&metric).is_none() {
+        faults.add(
+            "--convergence-metric",
+            format!(
+                "{metric:?} is no metric, so that no repeats could agree in it; {}",
+                Metric::meant_by(&metric)
+            ),
+        );
+    }
     let mode = match study.convergence_mode.as_deref().map(word).as_deref() {
         None | Some("ci_width") => Mode::CiWidth,
         Some("cv") => Mode::Cv,
@@ -276,7 +298,17 @@ fn check(
 /// What the user should know about how the experiment was understood.
 fn notices(study: &StudyArgs, design: &Design, criterion: Option<&Criterion>) -> Vec<Notice> {
     let mut notices = Vec::new();
-    let mut note = |text: String| notices.push(Notice::Info(text));
+    if design.repeats < 2 {
+        let idle = [
+            ("--confidence-level", study.confidence_level != DEFAULT_CONFIDENCE),
+            ("--vary-seed-per-trial", study.vary_seed_per_trial && !design.is_sweep()),
+        ];
+        for (flag, _) in idle.iter().filter(|(_, given)| *given) {
+            notices.push(Notice::Warning(format!(
+                "{flag} has no effect: nothing is repeated; add --num-profile-runs 2 or more"
+            )));
+        }
+    }
     if !design.is_sweep() {
         let idle = [
             ("--parameter-sweep-mode", study.parameter_sweep_mode.is_some()),
@@ -284,11 +316,13 @@ fn notices(study: &StudyArgs, design: &Design, criterion: Option<&Criterion>) ->
             ("--parameter-sweep-same-seed", study.parameter_sweep_same_seed),
             ("--sweep-type", word(&study.sweep_type) != "grid"),
             ("--sweep-sla", !study.sweep_sla.is_empty()),
+            ("--no-sweep-table", study.no_sweep_table),
         ];
         for (flag, _) in idle.iter().filter(|(_, given)| *given) {
-            note(format!("{flag} has no effect: nothing is swept"));
+            notices.push(Notice::Warning(format!("{flag} has no effect: nothing is swept")));
         }
     }
+    let mut note = |text: String| notices.push(Notice::Info(text));
     if let Some(criterion) = criterion {
         if criterion.min_runs < loadgen_study::RECOMMENDED_LEAST_RUNS {
             note(format!(

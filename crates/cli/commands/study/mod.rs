@@ -13,23 +13,23 @@ mod variants;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 use loadgen_engine::StopSignal;
 use loadgen_run::{Artifacts, Level, Progress};
-use loadgen_study::{Made, conduct};
+use loadgen_study::{Cell, Design, Made, conduct};
 
-pub(crate) use design::Experiment;
+pub(crate) use design::{Asked, Experiment};
 
 use self::bench::{Lab, servers_of};
-use self::record::Record;
+use self::record::{Record, RunRecord};
 use self::results::Results;
 use crate::args::ProfileArgs;
 use crate::commands::profile::{conclude, listen_for_interrupts, show};
 use crate::exit::ExitStatus;
-use crate::plan::{self, Environment, Faults, Servers};
+use crate::plan::{self, Environment, Faults, Notice, Servers};
 use crate::ui::say;
 
 /// Plans every variation against these servers, so that whatever is wrong shows before anything runs.
@@ -43,9 +43,16 @@ pub(crate) fn rehearse(
 ) -> Result<String> {
     let design = &experiment.design;
     let mut text = format!("{}\n", in_words(experiment));
+    if base.service.dry_run {
+        for notice in &experiment.notices {
+            let (Notice::Info(said) | Notice::Warning(said)) = notice;
+            text += &format!("{said}\n");
+        }
+    }
+    let mut dir = None;
     for (variation, args) in design.variations.iter().zip(&experiment.args) {
         let servers = servers_of(args, base, servers)?;
-        let planned = plan::resolve(args, argv, environment, &servers)?;
+        let mut planned = plan::resolve(args, argv, environment, &servers)?;
         if planned.run.report.fixed_schedule
             && let Some(flag) = experiment.lists.first()
         {
@@ -58,14 +65,27 @@ pub(crate) fn rehearse(
             faults.into_result(())?;
         }
         if base.service.dry_run {
+            // The folder is named by the first variation.
+            let dir: &PathBuf = dir.get_or_insert_with(|| planned.run.report.artifacts.dir.clone());
+            let first = Cell { variation: variation.index, trial: 0 };
+            planned.run = bench::placed(planned.run, design, first, dir, "");
             let rehearsal = loadgen_run::rehearse(&planned.run)?;
             if design.is_sweep() {
                 text += &["\n", &variation.label, "\n"].concat();
             }
-            text += &planned.in_words(&rehearsal);
+            text += &planned.in_words(&rehearsal, &folders(design, variation.index, dir));
         }
     }
     Ok(text)
+}
+
+/// Where the runs of a variation go, in words.
+fn folders(design: &Design, variation: usize, dir: &Path) -> String {
+    let folder = |trial| dir.join(design.run_folder(Cell { variation, trial })).display().to_string();
+    match design.repeats {
+        1 => folder(0),
+        repeats => format!("{} to {}", folder(0), folder(repeats - 1)),
+    }
 }
 
 /// Makes the runs, and what they came to together.
@@ -91,6 +111,9 @@ pub(super) fn run(
 
     let stop = StopSignal::new();
     listen_for_interrupts(&stop, progress)?;
+    if Record::is_in(&dir) {
+        can_begin(experiment, args, argv, environment, servers)?;
+    }
     Results::clear(&dir, design)?;
     record.write(&dir)?;
     let mut lab = Lab {
@@ -104,6 +127,7 @@ pub(super) fn run(
         dir: dir.clone(),
         record,
         worst: ExitStatus::Success,
+        was_cut_short: false,
         said: HashSet::new(),
     };
     lab.note(&experiment.notices);
@@ -114,10 +138,28 @@ pub(super) fn run(
     Ok(status.min(lab.worst))
 }
 
-/// Takes away what an earlier experiment kept in the folder of a run of its own, which `loadgen report`
-/// would otherwise make again.
-pub(super) fn forget(dir: &Path) -> Result<()> {
-    Record::remove(dir)
+/// Refuses an experiment of which no point can even be prepared, before it takes the place of an earlier
+/// one.
+fn can_begin(
+    experiment: &Experiment,
+    base: &ProfileArgs,
+    argv: &[OsString],
+    environment: &Environment,
+    servers: &Servers,
+) -> Result<()> {
+    let prepare = |args: &ProfileArgs| -> Result<()> {
+        let planned = plan::resolve(args, argv, environment, &servers_of(args, base, servers)?)?;
+        loadgen_run::rehearse(&planned.run)?;
+        Ok(())
+    };
+    let mut first_error = None;
+    for args in &experiment.args {
+        match prepare(args) {
+            Ok(()) => return Ok(()),
+            Err(error) => drop(first_error.get_or_insert(error)),
+        }
+    }
+    first_error.map_or(Ok(()), Err)
 }
 
 /// Makes every output of the experiment in `dir` again; `None` where it holds none.
@@ -141,6 +183,18 @@ pub(super) fn report(dir: &Path, progress: &dyn Progress) -> Result<Option<ExitS
         let result = loadgen_run::finish(&folder, progress)?;
         show(&result)?;
         let status = conclude(&result, false);
+        let cut_short = result.was_cut_short();
+        match record.runs.iter_mut().find(|run| run.cell() == cell) {
+            Some(run) => run.cut_short = cut_short,
+            // It was killed before it could be written down.
+            None => record.runs.push(RunRecord {
+                variation: cell.variation,
+                trial: cell.trial,
+                folder: design.run_folder(cell),
+                error: None,
+                cut_short,
+            }),
+        }
         let outcome = match known.and_then(|run| run.error) {
             Some(error) => Err(error),
             None => bench::figures(&artifacts).map_err(|error| format!("{error:#}")),
@@ -160,7 +214,7 @@ pub(super) fn report(dir: &Path, progress: &dyn Progress) -> Result<Option<ExitS
 fn together(dir: &Path, record: &Record, made: &[Made], table: bool) -> Result<ExitStatus> {
     let design = record.design();
     let results = Results { dir, record, design: &design, made };
-    let (succeeded, planned) = (results.succeeded(), design.runs());
+    let (succeeded, planned) = (results.succeeded(), record.planned());
     if !results.are_enough() {
         say!(
             "error: {succeeded} of {planned} runs succeeded: at least 2 are needed to say what they came to together; \
@@ -170,7 +224,7 @@ fn together(dir: &Path, record: &Record, made: &[Made], table: bool) -> Result<E
         return Ok(ExitStatus::Failure);
     }
     let text = results.write(table)?;
-    super::print(&format!("{text}All runs complete: {succeeded}/{} successful\n", made.len()))?;
+    super::print(&format!("{text}{}\n", results.how_far()))?;
     Ok(ExitStatus::Success)
 }
 

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use loadgen_run::Artifacts;
 use loadgen_study::{Cell, Criterion, Design, Order, Seeds, Variation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// The file's name. It has neither `profile_export` nor `aiperf` in it: scripts take the first match.
-const NAME: &str = "experiment.json";
 
 /// An experiment on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +35,9 @@ pub(super) struct Record {
     pub(super) prefix: Option<String>,
     /// The runs that were made, in order.
     pub(super) runs: Vec<RunRecord>,
+    /// Numbers of the variations whose repeats agreed, so that no more of them were needed.
+    #[serde(default)]
+    pub(super) settled: Vec<usize>,
 }
 
 /// A variation.
@@ -58,6 +59,9 @@ pub(super) struct RunRecord {
     pub(super) folder: PathBuf,
     /// Why it did not succeed; `None` where it did.
     pub(super) error: Option<String>,
+    /// Whether it ended before it was to: interrupted, or killed.
+    #[serde(default)]
+    pub(super) cut_short: bool,
 }
 
 impl RunRecord {
@@ -99,6 +103,7 @@ impl Record {
             model: None,
             prefix: None,
             runs: Vec::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -120,19 +125,28 @@ impl Record {
         }
     }
 
-    /// Whether `dir` is the folder of an experiment.
-    pub(super) fn is_in(dir: &Path) -> bool {
-        dir.join(NAME).is_file()
+    /// How many runs were to be made: fewer than the design has where repeats agreed before the last.
+    pub(super) fn planned(&self) -> usize {
+        let of = |variation: usize| {
+            let made = || self.runs.iter().filter(|run| run.variation == variation).count();
+            if self.settled.contains(&variation) { made() } else { self.repeats as usize }
+        };
+        (0..self.variations.len()).map(of).sum()
     }
 
-    /// Takes away that of an experiment in `dir`, if there was one.
-    pub(super) fn remove(dir: &Path) -> Result<()> {
-        super::files::remove(&dir.join(NAME))
+    /// Whether a run ended before it was to.
+    pub(super) fn is_cut_short(&self, cell: Cell) -> bool {
+        self.runs.iter().any(|run| run.cut_short && run.cell() == cell)
+    }
+
+    /// Whether `dir` is the folder of an experiment.
+    pub(super) fn is_in(dir: &Path) -> bool {
+        path(dir).is_file()
     }
 
     /// Reads that of the experiment in `dir`.
     pub(super) fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join(NAME);
+        let path = path(dir);
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text)
             .with_context(|| format!("{} cannot be read by this version of loadgen", path.display()))
@@ -141,6 +155,43 @@ impl Record {
     /// Writes it, whole or not at all.
     pub(super) fn write(&self, dir: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
-        super::files::put(&dir.join(NAME), &text)
+        super::files::put(&path(dir), &text)
+    }
+}
+
+fn path(dir: &Path) -> PathBuf {
+    Artifacts::new(dir.to_owned(), None).experiment()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_that_agreed_were_to_be_no_more_than_were_made() {
+        let variations = (0..2).map(|index| Variation::named(index, &format!("v{index}"), Map::new()));
+        let design = Design {
+            variations: variations.collect(),
+            repeats: 4,
+            order: Order::Independent,
+            run_cooldown: Duration::ZERO,
+            sweep_cooldown: Duration::ZERO,
+            seeds: Seeds { base: None, same_for_variations: false, vary_per_trial: false },
+            warm_up_once: true,
+        };
+        let mut record = Record::new(&design, String::new(), None, 0.95, Vec::new());
+        let run = |variation, trial, cut_short| RunRecord {
+            variation,
+            trial,
+            folder: PathBuf::new(),
+            error: None,
+            cut_short,
+        };
+        record.runs = vec![run(0, 0, false), run(0, 1, false), run(1, 0, true)];
+        assert_eq!(record.planned(), 8);
+        record.settled = vec![0];
+        assert_eq!(record.planned(), 2 + 4);
+        assert!(record.is_cut_short(Cell { variation: 1, trial: 0 }));
+        assert!(!record.is_cut_short(Cell { variation: 0, trial: 0 }));
     }
 }

@@ -51,6 +51,22 @@ impl Results<'_> {
         self.made.iter().filter(|run| run.outcome.is_ok()).count()
     }
 
+    /// How far the experiment came, in a line: AIPerf's where all runs were made whole.
+    pub(super) fn how_far(&self) -> String {
+        let (made, planned, succeeded) = (self.made.len(), self.record.planned(), self.succeeded());
+        let cut = self.made.iter().filter(|run| self.record.is_cut_short(run.cell));
+        let cut: Vec<String> =
+            cut.map(|run| self.design.run_folder(run.cell).display().to_string()).collect();
+        if made >= planned && cut.is_empty() {
+            return format!("All runs complete: {succeeded}/{made} successful");
+        }
+        let cut = match cut.len() {
+            0 => String::new(),
+            count => format!(", {count} cut short ({})", cut.join(", ")),
+        };
+        format!("Incomplete: {made} of {planned} planned runs made{cut}: {succeeded}/{made} successful")
+    }
+
     /// Whether there is enough to aggregate.
     pub(super) fn are_enough(&self) -> bool {
         self.succeeded() >= LEAST_SUCCESSES
@@ -168,7 +184,12 @@ impl Results<'_> {
         } else {
             PointFigures::Repeated(over_runs(&succeeded, self.record.confidence_level))
         };
-        Some(SweepPoint { parameters: shown_values(variation, shown), figures, runs: succeeded.len() })
+        Some(SweepPoint {
+            parameters: shown_values(variation, shown),
+            figures,
+            runs: succeeded.len(),
+            is_cut_short: self.of(variation).any(|run| self.record.is_cut_short(run.cell)),
+        })
     }
 
     /// The requests of all runs, metric by metric; `None` where no run exported them.
@@ -280,14 +301,21 @@ impl Point for Figures<'_> {
 fn standouts(points: &[SweepPoint], constraints: &[String]) -> SweepStandouts {
     // What is no constraint was refused when the experiment began.
     let constraints: Vec<Constraint> = constraints.iter().filter_map(|text| text.parse().ok()).collect();
-    let figures: Vec<Figures<'_>> = points.iter().map(|point| Figures(&point.figures)).collect();
+    // Half a run is no match for a whole one.
+    let (places, figures): (Vec<usize>, Vec<Figures<'_>>) = points
+        .iter()
+        .enumerate()
+        .filter(|(_, point)| !point.is_cut_short)
+        .map(|(place, point)| (place, Figures(&point.figures)))
+        .unzip();
     let looked_at: Vec<&dyn Point> = figures.iter().map(|point| point as &dyn Point).collect();
     let found = Standouts::of(&looked_at, &constraints);
     let standout = |point: usize, (tag, statistic): (&str, &str), figure: f64| {
+        let point = places[point];
         let unit = points[point].figures.unit(tag, statistic).unwrap_or_default().to_owned();
         Standout { point, figure, unit }
     };
-    let mut pareto = found.pareto;
+    let mut pareto: Vec<usize> = found.pareto.into_iter().map(|point| places[point]).collect();
     pareto.sort_by(|a, b| by_values(&points[*a].parameters, &points[*b].parameters));
     SweepStandouts {
         throughput: found.throughput.map(|(point, figure)| standout(point, THROUGHPUT, figure)),
@@ -359,6 +387,29 @@ mod tests {
         let heads: Vec<String> = shown.iter().map(|(_, name)| head(name, &shown)).collect();
         assert_eq!(heads, ["isl.mean", "concurrency", "osl.mean"]);
         assert_eq!(head("scenario", &shown), "scenario");
+    }
+
+    #[test]
+    fn half_a_run_is_no_match_for_a_whole_one() {
+        let point = |throughput: f64, is_cut_short| SweepPoint {
+            parameters: Map::new(),
+            figures: PointFigures::Single(RunFigures {
+                metrics: vec![loadgen_metrics::MetricFigures {
+                    tag: THROUGHPUT.0.to_owned(),
+                    unit: "requests/sec".to_owned(),
+                    statistics: vec![(THROUGHPUT.1, throughput)],
+                    count: None,
+                }],
+            }),
+            runs: 1,
+            is_cut_short,
+        };
+        let best = |points: &[SweepPoint]| {
+            standouts(points, &[]).throughput.map(|best| (best.point, best.figure.to_bits()))
+        };
+        let points = [point(9.0, true), point(2.0, false), point(3.0, false)];
+        assert_eq!(best(&points), Some((2, 3.0_f64.to_bits())));
+        assert_eq!(best(&points[..1]), None);
     }
 
     #[test]

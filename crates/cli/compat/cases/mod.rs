@@ -10,7 +10,7 @@ use clap::FromArgMatches;
 use serde_json::Value;
 
 use crate::args::{Cli, Command, ProfileArgs};
-use crate::commands::study::{self, Experiment};
+use crate::commands::study::{self, Asked, Experiment};
 use crate::names::Origin;
 use crate::plan::{self, Environment, Servers};
 
@@ -69,7 +69,7 @@ fn say(argv: &[String], folder: &Path) -> Said {
 fn prepare(args: &ProfileArgs, argv: &[OsString]) -> anyhow::Result<()> {
     let servers = Servers { urls: args.endpoint.urls.clone(), mock: false };
     let environment = Environment::default();
-    if let Some(experiment) = Experiment::of(args, argv)? {
+    if let Asked::Many(experiment) = Experiment::of(args, argv)? {
         study::rehearse(&experiment, args, argv, &environment, &servers)?;
         return Ok(());
     }

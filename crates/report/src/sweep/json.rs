@@ -85,6 +85,9 @@ struct Best<'a> {
 struct Standouts<'a> {
     best_configurations: Keyed<Best<'a>>,
     pareto_optimal: Vec<&'a Map<String, Value>>,
+    /// Points of which a run ended before it was to: they are not among the best.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cut_short: Vec<&'a Map<String, Value>>,
 }
 
 /// The file's text: two spaces a level, no newline at its end.
@@ -115,7 +118,16 @@ pub fn sweep_json(sweep: &Sweep) -> String {
         per_combination_metrics: sweep.points.iter().map(combination).collect(),
         best_configurations: if single { Keyed::from_iter([]) } else { best(sweep) },
         pareto_optimal: if single { Vec::new() } else { pareto(sweep) },
-        loadgen: Standouts { best_configurations: best(sweep), pareto_optimal: pareto(sweep) },
+        loadgen: Standouts {
+            best_configurations: best(sweep),
+            pareto_optimal: pareto(sweep),
+            cut_short: sweep
+                .points
+                .iter()
+                .filter(|point| point.is_cut_short)
+                .map(|point| &point.parameters)
+                .collect(),
+        },
     };
     serde_json::to_string_pretty(&file).expect("text keys and finite numbers always serialize")
 }

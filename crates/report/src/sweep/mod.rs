@@ -54,6 +54,9 @@ pub struct SweepPoint {
     pub figures: PointFigures,
     /// How many of its runs succeeded.
     pub runs: usize,
+    /// Whether one of its runs ended before it was to. Its figures stand beside the others', but do not
+    /// compete with them.
+    pub is_cut_short: bool,
 }
 
 /// What a point came to.
@@ -135,7 +138,7 @@ mod sample {
 
     fn point(concurrency: u64, figures: PointFigures, runs: usize) -> SweepPoint {
         let parameters = [("concurrency".to_owned(), json!(concurrency))].into_iter().collect();
-        SweepPoint { parameters, figures, runs }
+        SweepPoint { parameters, figures, runs, is_cut_short: false }
     }
 
     fn sweep(points: Vec<SweepPoint>, trials: usize) -> Sweep {

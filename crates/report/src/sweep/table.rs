@@ -18,7 +18,7 @@ const SHOWN: [(&str, &str, &str, &str); 6] = [
 ];
 
 /// The table: points, their figures (means over their runs), and a star beside those that no other
-/// point beats in throughput and latency. Figures that no point has are left out.
+/// point beats in throughput and latency, a dagger beside those that were cut short. Figures that no point has are left out.
 pub fn sweep_table(sweep: &Sweep) -> String {
     let shown: Vec<_> = SHOWN
         .into_iter()
@@ -46,8 +46,12 @@ pub fn sweep_table(sweep: &Sweep) -> String {
                 .figure(tag, statistic)
                 .map_or_else(|| "N/A".to_owned(), |figure| format!("{figure:.2}"))
         });
-        let star = if sweep.standouts.pareto.contains(&place) { "*" } else { "" };
-        rows.push(parameters.chain(figures).chain([point.runs.to_string(), star.to_owned()]).collect());
+        let mark = match (point.is_cut_short, sweep.standouts.pareto.contains(&place)) {
+            (true, _) => "†",
+            (false, true) => "*",
+            (false, false) => "",
+        };
+        rows.push(parameters.chain(figures).chain([point.runs.to_string(), mark.to_owned()]).collect());
     }
     let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
@@ -66,6 +70,11 @@ pub fn sweep_table(sweep: &Sweep) -> String {
     }
     if !sweep.standouts.pareto.is_empty() {
         text.push_str("* no other point has at least as much throughput at no more latency (p99)\n");
+    }
+    if sweep.points.iter().any(|point| point.is_cut_short) {
+        text.push_str(
+            "† cut short: these are the figures of the part that was made, and are compared with no others\n",
+        );
     }
     text
 }
@@ -121,6 +130,17 @@ mod tests {
              \x20         2     20.00     45.00     2  *\n\
              * no other point has at least as much throughput at no more latency (p99)\n"
         );
+    }
+
+    #[test]
+    fn a_point_that_was_cut_short_is_marked() {
+        let mut sweep = sample::repeated();
+        sweep.standouts.pareto = vec![0];
+        assert!(!sweep_table(&sweep).contains('†'));
+        sweep.points[1].is_cut_short = true;
+        let table = sweep_table(&sweep);
+        assert!(table.contains("45.00     2  †\n") && table.contains("25.00     2  *\n"), "{table}");
+        assert!(table.contains("\n† cut short: "), "{table}");
     }
 
     #[test]

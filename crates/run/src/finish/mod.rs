@@ -133,6 +133,11 @@ impl RunResult {
         self.summary.counts.flawless() == 0
     }
 
+    /// Whether it ended before it was to: interrupted, or killed.
+    pub fn was_cut_short(&self) -> bool {
+        self.info.was_cancelled
+    }
+
     /// Whether more requests failed than the user allows. Those that were given up by plan did not
     /// fail, though they stand among AIPerf's errors; those in which the server told of an error did.
     pub fn too_many_failed(&self) -> bool {
