@@ -181,7 +181,8 @@ pub(super) fn connector(
         "socket" | "kernel" => Timestamps::Kernel,
         "packet" => Timestamps::Packet,
         "user" => Timestamps::User,
-        other => {
+        _ => {
+            let other = &args.service.timestamps;
             faults.add("--timestamps", format!("{other:?} is not known: expected packet, socket or user"));
             return None;
         }

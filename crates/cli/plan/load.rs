@@ -4,7 +4,7 @@ use loadgen_engine::{Cancellation, Share};
 use loadgen_run::{LoadShape, PhaseLoad};
 use loadgen_schedule::{ArrivalProcess, Rate, RateFunction, Sinusoid, Smoothness, StopCondition};
 
-use super::{Faults, Notice, nanoseconds};
+use super::{Faults, nanoseconds};
 use crate::args::ProfileArgs;
 use crate::args::swept::Swept;
 use crate::args::values::{Patience, word};
@@ -85,8 +85,9 @@ pub(super) fn python_float(value: f64) -> String {
 }
 
 /// Resolves the load.
-pub(super) fn load(args: &ProfileArgs, faults: &mut Faults, notices: &mut Vec<Notice>) -> Load {
-    check_companions(args, faults, notices);
+pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
+    check_companions(args, faults);
+    check_patterns(args, faults);
     let fixed = is_fixed_schedule(args, faults);
     let concurrency = args.load.concurrency.as_ref();
     let concurrency = concurrency.map(|slots| slots.first().min(u64::from(u32::MAX)) as u32);
@@ -143,12 +144,15 @@ fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
         }
         return true;
     }
-    let offsets = schedule.fixed_schedule_start_offset.is_some()
-        || schedule.fixed_schedule_end_offset.is_some()
-        || schedule.fixed_schedule_auto_offset;
+    let offsets = [
+        ("--fixed-schedule-start-offset", schedule.fixed_schedule_start_offset.is_some()),
+        ("--fixed-schedule-end-offset", schedule.fixed_schedule_end_offset.is_some()),
+        ("--fixed-schedule-auto-offset", schedule.fixed_schedule_auto_offset),
+    ];
+    let offset = offsets.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag));
     let Some(path) = &args.input.input_file else {
-        if offsets {
-            faults.add("--fixed-schedule-start-offset", "offsets belong to a trace: give --input-file");
+        if let Some(flag) = offset {
+            faults.add(flag, "offsets belong to a trace: give --input-file");
         }
         return false;
     };
@@ -161,7 +165,7 @@ fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
             "the trace has times of its own and would be replayed at them: add --no-fixed-schedule to pace it by rate",
         );
     }
-    timed || offsets
+    timed || offset.is_some()
 }
 
 fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalProcess> {
@@ -182,7 +186,7 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
             format!("has no meaning with --arrival-pattern {pattern}: use gamma"),
         );
     }
-    scattered(rate?, &pattern, "--arrival-pattern", args, faults)
+    scattered(rate?, &pattern, args, faults)
 }
 
 /// The pattern of arrivals, where one is given or follows from the smoothness; else `poisson`.
@@ -207,11 +211,31 @@ pub(super) fn rate_of(flag: &str, per_second: f64, faults: &mut Faults) -> Optio
     faults.take(flag, Rate::new(per_second))
 }
 
-/// Arrivals that scatter around a rate in a pattern that `flag` names.
+/// Whether the patterns that are named are some, whether or not anything comes of them.
+fn check_patterns(args: &ProfileArgs, faults: &mut Faults) {
+    for (flag, named) in [
+        ("--arrival-pattern", &args.load.arrival_pattern),
+        ("--warmup-arrival-pattern", &args.warmup.warmup_arrival_pattern),
+    ] {
+        if let Some(named) = named
+            && !PATTERNS.contains(&word(named).as_str())
+        {
+            faults.add(
+                flag,
+                format!("{named:?} is not known: expected poisson, constant, gamma or concurrency_burst"),
+            );
+        }
+    }
+}
+
+/// How arrivals can scatter.
+const PATTERNS: [&str; 4] = ["poisson", "constant", "gamma", "concurrency_burst"];
+
+/// Arrivals that scatter around a rate in a pattern; `None` for one that is not known, which
+/// [`check_patterns`] has said.
 fn scattered(
     rate: RateFunction,
     pattern: &str,
-    flag: &str,
     args: &ProfileArgs,
     faults: &mut Faults,
 ) -> Option<ArrivalProcess> {
@@ -224,19 +248,12 @@ fn scattered(
             let smoothness = faults.take("--arrival-smoothness", smoothness)?;
             Some(ArrivalProcess::Gamma { rate, smoothness })
         }
-        _ => {
-            faults.add(
-                flag,
-                format!("{pattern:?} is not known: expected poisson, constant, gamma or concurrency_burst"),
-            );
-            None
-        }
+        _ => None,
     }
 }
 
-/// Options that need others: without them they are refused, or said to do nothing where AIPerf takes them
-/// in silence.
-fn check_companions(args: &ProfileArgs, faults: &mut Faults, notices: &mut Vec<Notice>) {
+/// Options that need others, without which AIPerf refuses them too.
+fn check_companions(args: &ProfileArgs, faults: &mut Faults) {
     let (load, warmup) = (&args.load, &args.warmup);
     if load.benchmark_grace_period.is_some() && load.benchmark_duration.is_none() {
         faults.add("--benchmark-grace-period", "begins when a duration ends: give --benchmark-duration too");
@@ -246,30 +263,6 @@ fn check_companions(args: &ProfileArgs, faults: &mut Faults, notices: &mut Vec<N
     }
     if warmup.warmup_grace_period.is_some() && warmup.warmup_duration.is_none() {
         faults.add("--warmup-grace-period", "begins when a duration ends: give --warmup-duration too");
-    }
-    let paced = load.request_rate.is_some() || load.request_rate_sinusoid.is_some();
-    let warms = warmup.is_wanted();
-    let rated = warms && (warmup.warmup_request_rate.is_some() || paced);
-    let burst = load.arrival_pattern.as_deref().map(word).as_deref() == Some("concurrency_burst");
-    for (flag, idle, why) in [
-        (
-            "--arrival-pattern",
-            load.arrival_pattern.is_some() && !paced && !burst,
-            "it shapes a --request-rate",
-        ),
-        ("--arrival-pattern concurrency_burst", burst && paced, "beside a rate arrivals are poisson"),
-        ("--arrival-smoothness", load.arrival_smoothness.is_some() && !paced, "it shapes a --request-rate"),
-        ("--warmup-concurrency", warmup.warmup_concurrency.is_some() && !warms, "there is no warm-up"),
-        ("--warmup-request-rate", warmup.warmup_request_rate.is_some() && !warms, "there is no warm-up"),
-        (
-            "--warmup-arrival-pattern",
-            warmup.warmup_arrival_pattern.is_some() && !rated,
-            "there is no warm-up at a rate",
-        ),
-    ] {
-        if idle {
-            notices.push(Notice::Warning(format!("{flag} has no effect here: {why}")));
-        }
     }
 }
 
@@ -344,6 +337,48 @@ fn warmup_process(
         },
         (None, None) => return None,
     };
-    let flag = "--warmup-arrival-pattern";
-    scattered(rate, &own_pattern.unwrap_or_else(|| pattern(args)), flag, args, faults)
+    scattered(rate, &own_pattern.unwrap_or_else(|| pattern(args)), args, faults)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::args::parse_profile;
+
+    fn faults(options: &str) -> String {
+        let head = "loadgen profile -m m --streaming";
+        let argv: Vec<OsString> =
+            head.split(' ').chain(options.split_whitespace()).map(OsString::from).collect();
+        let args = parse_profile(&argv, &[]).map_err(|error| error.to_string()).unwrap();
+        let mut faults = Faults::default();
+        load(&args, &mut faults);
+        faults.into_result(()).map_err(|faults| faults.to_string()).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_pattern_is_checked_once_whether_or_not_it_shapes_anything() {
+        for options in ["--arrival-pattern 1", "--arrival-pattern 1 --request-rate 5"] {
+            let said = faults(options);
+            assert!(said.starts_with("--arrival-pattern: \"1\" is not known"), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+        let warmup = "--warmup-arrival-pattern Foo";
+        for options in [warmup.to_owned(), format!("{warmup} --request-rate 5 --warmup-request-count 2")] {
+            let said = faults(&options);
+            assert!(said.starts_with("--warmup-arrival-pattern: \"Foo\" is not known"), "{said}");
+        }
+        assert_eq!(faults("--arrival-pattern concurrency-burst"), "");
+    }
+
+    #[test]
+    fn an_offset_without_a_trace_is_named_as_it_was_given() {
+        for flag in ["--fixed-schedule-auto-offset", "--fixed-schedule-end-offset"] {
+            let value = if flag.ends_with("end-offset") { " 5" } else { "" };
+            let said = faults(&format!("{flag}{value}"));
+            assert!(said.starts_with(&format!("{flag}: offsets belong to a trace")), "{said}");
+        }
+    }
 }
