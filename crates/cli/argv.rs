@@ -47,6 +47,33 @@ fn dashed(argument: OsString) -> OsString {
     value.map_or_else(|| format!("--{name}"), |value| format!("--{name}={value}")).into()
 }
 
+/// Which words of a command line are not text, by the option that each belongs to: what it says may be a
+/// secret. `None` where all are.
+pub(crate) fn not_text(words: &[OsString]) -> Option<String> {
+    let mut named: Vec<String> = Vec::new();
+    for (position, word) in words.iter().enumerate().filter(|(_, word)| word.to_str().is_none()) {
+        let before = position.checked_sub(1).and_then(|before| words[before].to_str());
+        named.push(match (option_of(&word.to_string_lossy()), before.and_then(option_of)) {
+            (Some(option), _) | (None, Some(option)) => format!("the value of {option}"),
+            (None, None) => format!("argument {position}"),
+        });
+    }
+    let verb = if named.len() == 1 { "is" } else { "are" };
+    (!named.is_empty()).then(|| format!("{} {verb} not UTF-8 text", named.join(" and ")))
+}
+
+/// The option's name of a word that begins with one: of a short one the first letter.
+fn option_of(word: &str) -> Option<String> {
+    match word.strip_prefix("--") {
+        Some("") => None,
+        Some(name) => Some(format!("--{}", name.split('=').next().unwrap_or_default())),
+        None => {
+            let letter = word.strip_prefix('-')?.chars().next().filter(char::is_ascii_alphabetic)?;
+            Some(format!("-{letter}"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +86,22 @@ mod tests {
             normal,
             ["aiperf", "profile", "--request-rate", "a_b", "--endpoint-type=x_y", "--", "--as_is"]
         );
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_by_its_option_and_not_shown() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let words: [&[u8]; 7] =
+            [b"x", b"profile", b"-m", b"a\xff", b"--header=B: secret\xff", b"-Hc: secret\xff", b"\xfe"];
+        let words = words.map(|word| OsString::from_vec(word.to_vec()));
+        let said = not_text(&words).unwrap();
+        assert_eq!(
+            said,
+            "the value of -m and the value of --header and the value of -H and argument 6 are not UTF-8 text"
+        );
+        assert_eq!(not_text(&words[..3]), None);
+        assert_eq!(not_text(&words[..4]).unwrap(), "the value of -m is not UTF-8 text");
     }
 
     #[test]

@@ -31,6 +31,29 @@ fn installed() -> Workspace {
 }
 
 #[test]
+fn of_a_wrong_command_standard_output_says_nothing() {
+    let workspace = installed();
+    workspace.file("taken", "a file");
+    let head = "profile -m m -u http://127.0.0.1:9 --tokenizer builtin --osl 5 --artifact-dir out";
+    for (wrong, says) in [
+        (&["--session-header", "x y"][..], "--session-header x y"),
+        (&["-H", "X: a\r\nb"], "--header X"),
+        (&["--isl", "99999999999"], "--isl"),
+        (&["--endpoint-type", "raw"], "--endpoint-type raw"),
+        (&["--endpoint-type", "template"], "payload_template"),
+        (&["--artifact-dir", "taken/below"], "--artifact-dir"),
+    ] {
+        let head: Vec<&str> = head.split(' ').collect();
+        let cut = if wrong[0] == "--artifact-dir" { head.len() - 2 } else { head.len() };
+        let line = [&head[..cut], wrong].concat();
+        let finished = run(&workspace, &workspace.path("bin/aiperf"), &line).expect_code(1);
+        assert_eq!(finished.stdout(), "", "{wrong:?}");
+        assert!(finished.stderr().contains(says), "{wrong:?}: {}", finished.stderr());
+        assert!(!workspace.path("out").exists(), "{wrong:?}: nothing is written");
+    }
+}
+
+#[test]
 fn links_and_packages_answer_to_their_names() {
     let workspace = installed();
     let aiperf = run(&workspace, &workspace.path("bin/aiperf"), &["--version"]).expect_code(0);

@@ -16,7 +16,8 @@ pub(crate) struct EndpointArgs {
         long = "model",
         visible_alias = "model-names",
         value_name = "NAME",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = values::model
     )]
     pub(crate) models: Vec<String>,
 

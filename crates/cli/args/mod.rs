@@ -115,7 +115,8 @@ const PROFILE_EXAMPLES: &str = "Examples:
         --request-rate-sinusoid min=5,max=45,period=600 --benchmark-duration 600
 
   Closed loop, 32 requests in flight:
-    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 32 --request-count 1000
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming \\
+        --concurrency 32 --request-count 1000
 
   Three concurrencies, three runs of each, with confidence intervals:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 1,4,16 \\
@@ -266,4 +267,21 @@ pub(crate) struct SchemasArgs {
     /// Only compare; exit 1 when a file is missing or out of date
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_is_one_command_wherever_it_is_shown() {
+        /// Columns from which on clap would break a line where no shell goes on.
+        const SHOWN: usize = 100;
+        assert!(PROFILE_EXAMPLES.lines().all(|line| line.len() <= SHOWN));
+        let lines: Vec<&str> = PROFILE_EXAMPLES.lines().collect();
+        for pair in lines.windows(2) {
+            let goes_on = pair[0].ends_with('\\');
+            assert_eq!(goes_on, pair[1].starts_with("        --"), "{} / {}", pair[0], pair[1]);
+        }
+    }
 }

@@ -109,17 +109,20 @@ impl<'a> Phase<'a> {
         };
         let wrong = faults.wrong();
         for entry in node.entries() {
-            check_key(entry, extra, &path, faults);
+            check_key(entry, kind, extra, &path, faults);
         }
         let is_measured = match node.get("kind").and_then(Node::text).map(super::shape::fold).as_deref() {
             Some("profiling") => true,
             Some("warmup") => false,
             _ => {
-                faults.add(
-                    node.at,
-                    &path,
-                    "needs a `kind`, warmup or profiling: its name does not say which",
-                );
+                // Without a name the one fault is that it has none: a name may say the kind.
+                if is_name(name) {
+                    faults.add(
+                        node.at,
+                        &path,
+                        "needs a `kind`, warmup or profiling: its name does not say which",
+                    );
+                }
                 return None;
             }
         };
@@ -370,10 +373,22 @@ impl<'a> Phase<'a> {
     }
 }
 
-fn check_key(entry: &Entry, extra: &[&[Key]], path: &str, faults: &mut Faults) {
+fn check_key(entry: &Entry, kind: &str, extra: &[&[Key]], path: &str, faults: &mut Faults) {
     let known = || PHASE.iter().chain(extra.iter().copied().flatten());
     let path = || below(path, &entry.key);
     let Some(key) = known().find(|key| key.name == entry.key) else {
+        let owners: Vec<&str> = TYPES
+            .iter()
+            .filter(|(_, extra)| extra.iter().copied().flatten().any(|key| key.name == entry.key))
+            .map(|(name, _)| *name)
+            .collect();
+        if !owners.is_empty() {
+            let what = format!(
+                "belongs to a phase of type {}: this one is of type {kind}, so change its type or leave it out",
+                owners.join(", ")
+            );
+            return faults.add(entry.at, &path(), what);
+        }
         let keys: Vec<Key> = known().copied().collect();
         let parent = path();
         let parent = parent.rsplit_once('.').map_or("", |(parent, _)| parent);

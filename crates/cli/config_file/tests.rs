@@ -379,7 +379,11 @@ const REFUSED: &[(Change, &str)] = &[
         "expected exactly one dataset, found 2",
     ),
     (|text| text.replace(", requests: 4", ""), "never ends"),
-    (|text| text.replace("concurrency: 2", "rate: 3"), "phases.profiling.rate: unknown key"),
+    (
+        |text| text.replace("concurrency: 2", "rate: 3"),
+        "phases.profiling.rate: belongs to a phase of type poisson, constant, gamma, user_centric: this one is of \
+         type concurrency",
+    ),
     (|text| text.replace("type: concurrency", "type: request_rate"), "\"request_rate\" is not known"),
     (|text| text.replace("type: concurrency, concurrency: 2", "type: poisson"), "needs a rate"),
     (
@@ -472,3 +476,11 @@ const TAKEN: &[Change] = &[
     // The older form, without an envelope.
     |text| text.trim_start_matches("benchmark:\n").replace("\n  ", "\n").trim_start().to_owned(),
 ];
+
+#[test]
+fn a_phase_without_a_name_is_one_fault() {
+    let phases = "[{type: concurrency, requests: 3}]";
+    let said = refused(&BASE.replace("{type: concurrency, concurrency: 2, requests: 4}", phases));
+    assert!(said.contains("benchmark.phases.0: needs a name"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}

@@ -32,6 +32,16 @@ impl Lines {
     }
 }
 
+/// What ends a phase. A fixed schedule ends with its trace, which no number stands for.
+fn end(outline: &PhaseOutline) -> String {
+    match outline {
+        PhaseOutline { requests: Some(requests), .. } => format!("{requests} requests"),
+        PhaseOutline { sessions: Some(sessions), .. } => format!("{sessions} sessions"),
+        PhaseOutline { duration_ns: Some(duration), .. } => format!("{} min of load", clock(*duration)),
+        _ => "until all is sent".to_owned(),
+    }
+}
+
 impl Progress for Lines {
     fn note(&self, level: Level, message: &str) {
         if self.floor.shows(level) {
@@ -43,12 +53,7 @@ impl Progress for Lines {
         if self.interval.is_none() {
             return;
         }
-        let target = match (outline.requests, outline.duration_ns) {
-            (Some(requests), _) => format!("{requests} requests"),
-            (None, Some(duration)) => format!("{} min of load", clock(duration)),
-            (None, None) => "until interrupted".to_owned(),
-        };
-        say!("{}: started, {target}", outline.phase.name());
+        say!("{}: started, {}", outline.phase.name(), end(outline));
     }
 
     fn tick(&self, live: &Live) {
@@ -79,4 +84,27 @@ impl Progress for Lines {
     }
 
     fn finished(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use loadgen_core::Phase;
+
+    use super::*;
+
+    #[test]
+    fn what_ends_a_phase_is_told() {
+        let outline = |requests, sessions, duration_ns| PhaseOutline {
+            phase: Phase::Profiling,
+            index: 0,
+            profiling_index: Some(0),
+            requests,
+            duration_ns,
+            sessions,
+        };
+        assert_eq!(end(&outline(Some(10), Some(2), None)), "10 requests");
+        assert_eq!(end(&outline(None, Some(2), None)), "2 sessions");
+        assert_eq!(end(&outline(None, None, Some(61_000_000_000))), "1:01 min of load");
+        assert_eq!(end(&outline(None, None, None)), "until all is sent");
+    }
 }

@@ -66,7 +66,10 @@ impl Ui {
         match name.map(word).as_deref() {
             None | Some("simple" | "dashboard") => Ok(Self::Auto),
             Some("none") => Ok(Self::None),
-            Some(other) => Err(format!("{other:?} is not known: expected dashboard, simple or none")),
+            Some(_) => Err(format!(
+                "{:?} is not known: expected dashboard, simple or none",
+                name.unwrap_or_default()
+            )),
         }
     }
 
