@@ -194,6 +194,29 @@ fn an_interrupted_run_keeps_what_it_measured() {
 }
 
 #[test]
+fn an_interrupt_while_a_server_is_asked_for_its_models_says_that_nothing_began() {
+    let workspace = Workspace::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let child = workspace
+        .loadgen()
+        .args(["profile", "--url", &url, "--artifact-dir", "out", "--tokenizer", "builtin"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asking = silent.accept().unwrap();
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(asking);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("interrupted before the load began"), "{told}");
+    assert!(!workspace.path("out").exists());
+}
+
+#[test]
 fn a_duration_ends_the_sending_and_the_grace_period_the_waiting() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=10s&itl=1ms");
