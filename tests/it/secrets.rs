@@ -52,13 +52,13 @@ fn nowhere(finished: &Finished, folder: &Path, secrets: &[&str]) {
     }
 }
 
-/// The files of a folder and of those in it.
+/// The files of a folder and of those in it. `inputs.json` holds the bodies as they are sent, to be sent again.
 fn files_below(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files_below(&path, files);
-        } else {
+        } else if path.file_name().unwrap() != "inputs.json" {
             files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
         }
     }

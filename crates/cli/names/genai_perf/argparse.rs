@@ -79,7 +79,8 @@ fn is_option(word: &str, flags: &'static [Flag]) -> bool {
 /// That a word is not understood. What may be a value is not shown: it may be a secret.
 fn unrecognized(word: &str) -> String {
     let ends = |c: char| c.is_whitespace() || matches!(c, ':' | '=' | '@' | '?' | '{' | '"');
-    match word.find(ends) {
+    let letter = word.char_indices().nth(2).filter(|_| word.starts_with('-') && !word.starts_with("--"));
+    match letter.map(|(end, _)| end).or_else(|| word.find(ends)) {
         Some(end) => format!("unrecognized argument: {}…", &word[..end]),
         None => format!("unrecognized argument: {word}"),
     }
