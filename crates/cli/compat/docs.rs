@@ -88,7 +88,9 @@ fn row_of_counts(page: &mut String, what: &str, standings: impl Iterator<Item = 
 fn option(page: &mut String, flag: &Flag) {
     let quoted = |name: &str| format!("`{name}`");
     let names: Vec<_> = flag.names().chain(flag.negatives()).map(quoted).collect();
-    line(page, &names.join(" "), flag.standing);
+    let words = [words(flag.standing), flag.accepted().unwrap_or_default()];
+    let words: Vec<String> = words.into_iter().filter(|words| !words.is_empty()).collect();
+    row(page, &names.join(" "), flag.standing, &words.join("; "));
 }
 
 fn subcommands(page: &mut String, subcommands: &[Subcommand]) {
@@ -97,13 +99,20 @@ fn subcommands(page: &mut String, subcommands: &[Subcommand]) {
     }
 }
 
-/// One row; a bar would end its cell.
 fn line(page: &mut String, what: &str, standing: Standing) {
-    let words = match standing {
+    row(page, what, standing, &words(standing));
+}
+
+fn words(standing: Standing) -> String {
+    match standing {
         Works => String::new(),
         NoEffect(why) => why.to_owned(),
         Refused { why, instead } => format!("{why}; instead: {instead}"),
         NotYet { instead } => format!("instead: {instead}"),
-    };
+    }
+}
+
+/// One row; a bar would end its cell.
+fn row(page: &mut String, what: &str, standing: Standing, words: &str) {
     let _ = writeln!(page, "| {what} | {} | {} |", standing.word(), words.replace('|', r"\|"));
 }

@@ -127,6 +127,21 @@ impl Flag {
         self.standing == Standing::Works
     }
 
+    /// What of it asks for nothing, and so is accepted whatever its standing.
+    fn accepted(&self) -> Option<String> {
+        if self.works() {
+            return None;
+        }
+        let quoted = |name: &str| format!("`{name}`");
+        let by_itself = if self.on_by_default { Some(self.name()) } else { self.negatives().next() };
+        if self.takes == Takes::Switch {
+            return by_itself
+                .map(|name| format!("{} is what happens by itself, and is accepted", quoted(name)));
+        }
+        let values: Vec<String> = self.harmless.iter().map(|value| quoted(value)).collect();
+        (!values.is_empty()).then(|| format!("{} is accepted: it asks for nothing", values.join(" or ")))
+    }
+
     /// An argument that consumes what is given, shown in no help.
     fn argument(&self) -> Arg {
         let argument = spelled(Arg::new(self.name()), self.names()).hide(true);

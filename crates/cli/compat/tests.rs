@@ -149,3 +149,15 @@ fn subcommands_that_do_not_work_are_refused_by_name() {
     assert_eq!(refused(&["nonsense"]), None, "clap says what it thinks of that");
     assert!(refused(&["synthesize", "--target", "x"]).is_some());
 }
+
+#[test]
+fn what_is_accepted_of_an_option_that_is_not_built_is_in_the_table() {
+    let accepted = |name: &str| flags().find(|flag| flag.name() == name).unwrap().accepted();
+    let replay = accepted("--open-loop-replay").unwrap();
+    assert!(replay.starts_with("`--open-loop-replay` is what happens by itself"), "{replay}");
+    let wrap = accepted("--allow-dataset-wrap").unwrap();
+    assert!(wrap.starts_with("`--no-allow-dataset-wrap` is what"), "{wrap}");
+    assert!(accepted("--force-min-tokens").unwrap().starts_with("`--force-min-tokens`"));
+    assert!(accepted("--cache-bust").unwrap().starts_with("`none` is accepted"));
+    assert_eq!(accepted("--scenario"), None);
+}

@@ -189,6 +189,10 @@ const PARSER: &[Exception] = &[
         lines: &["-m m -H Accept: text/html, application/json"],
     },
     Exception { reason: "a seed has 64 bits", lines: &["-m m --random-seed 18446744073709551616"] },
+    Exception {
+        reason: "a model without a name is a slip of the pen: no server has it",
+        lines: &["-m a,b,,c", "-m "],
+    },
 ];
 
 const TOGETHER: &[Exception] = &[
