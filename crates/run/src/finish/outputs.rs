@@ -69,7 +69,9 @@ pub(super) fn write(
     // that held more has left would be taken for this one's.
     if !succeeded {
         let files = artifacts.of_success();
-        files.iter().for_each(|path| failures.note(path, gone(path, fs::remove_file(path))));
+        for path in &files {
+            failures.note(path, gone(path, fs::remove_file(path)));
+        }
         failures.note(&artifacts.phases(), gone(&artifacts.phases(), fs::remove_dir_all(artifacts.phases())));
     }
     if succeeded {
