@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, Mock, Results, Workspace, words};
+use crate::support::{Finished, Held, Mock, Results, Workspace, words};
 
 /// What every run here has.
 const COMMON: &str = "--endpoint-type chat --streaming --isl 20 --osl 4 --no-html --no-parquet --no-gpu-telemetry \
@@ -291,6 +291,8 @@ fn what_cannot_be_meant_is_refused_before_anything_is_sent() {
         ),
         ("--concurrency 1,2 --request-count 1,2,3 --sweep-type zip", "of equal length"),
         ("--concurrency 1,2 --sweep-type diagonal", "grid or zip"),
+        ("--sweep-type 1", "grid or zip"),
+        ("--num-profile-runs 3 --convergence-metric request_latncy", "did you mean request_latency"),
         ("--parameter-sweep-mode sideways --concurrency 1,2", "repeated or independent"),
         ("--variant osl=2", "at least two"),
         ("--variant osl=2 --variant osl=3 --concurrency 1,2", "exclude each other"),
@@ -317,7 +319,135 @@ fn a_dry_run_of_a_sweep_shows_every_point_and_sends_nothing() {
         assert!(finished.stdout().contains(label), "{}", finished.stdout());
     }
     assert!(!workspace.path("out").exists());
+    let said = finished.stdout();
+    let shown: Vec<&str> =
+        said.lines().filter_map(|line| line.strip_prefix("results")).map(str::trim).collect();
+    let folder = |name: &str| workspace.path("out").join(name).display().to_string();
+    assert_eq!(shown, [folder("concurrency_1"), folder("concurrency_2")]);
+    let seeds: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("seed")).map(str::trim).collect();
+    assert_eq!(seeds, ["42", "43"], "each point's own");
+
+    let said = profile(&workspace, &mock, "--num-profile-runs 3 --request-count 2 --dry-run").expect_code(0);
+    let (first, last) = (folder("profile_runs/run_0001"), folder("profile_runs/run_0003"));
+    assert!(said.stdout().contains(&format!("{first} to {last}")), "{}", said.stdout());
     assert_eq!(mock.truth().len(), 0);
+}
+
+#[test]
+fn what_is_said_of_repeats_and_sweeps_that_there_are_not_is_told_to_have_no_effect() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let idle = "--confidence-level 0.9 --sweep-type zip --parameter-sweep-cooldown-seconds 3";
+    let arguments = format!("--concurrency 1 --request-count 1 --ui simple {idle}");
+    let run = workspace.profiling(&mock.url).args(words(COMMON)).args(words(&arguments)).output().unwrap();
+    let dry =
+        profile(&workspace, &mock, &format!("--request-count 1 --dry-run {idle}")).expect_code(0).stdout();
+    for said in [String::from_utf8_lossy(&run.stderr).into_owned(), dry] {
+        for flag in ["--confidence-level", "--sweep-type", "--parameter-sweep-cooldown-seconds"] {
+            assert_eq!(said.matches(&format!("{flag} has no effect")).count(), 1, "{flag}: {said}");
+        }
+    }
+    let said =
+        profile(&workspace, &mock, "--request-count 1 --dry-run --confidence-level 0.95").expect_code(0);
+    assert!(!said.stdout().contains("no effect"), "{}", said.stdout());
+}
+
+#[test]
+fn a_command_that_cannot_begin_leaves_an_earlier_experiment_alone() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    profile(&workspace, &mock, "--concurrency 1 --request-count 1 --num-profile-runs 2").expect_code(0);
+    let before = workspace.results("out").files();
+    workspace.file("broken.jsonl", "{\"text\": 3\n");
+    let broken =
+        "--endpoint-type chat --request-count 1 --input-file broken.jsonl --custom-dataset-type single_turn";
+    for more in ["", " --num-profile-runs 3", " --concurrency 1,2"] {
+        workspace.profile(&mock, &words(&format!("{broken}{more}"))).expect_code(1);
+        assert!(workspace.results("out").files() == before, "{more}");
+    }
+    assert_eq!(mock.truth().len(), 2);
+}
+
+#[test]
+fn a_sweep_that_is_interrupted_says_how_far_it_came_and_compares_no_half_of_a_run() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let mut child = workspace
+        .profiling(&mock.url)
+        .args(words(COMMON))
+        .args(words("--concurrency 1 --ui simple --stats-interval 0.05 --variant request-count=3"))
+        .args(["--variant", "request-count=1000000, request-rate=50", "--variant", "request-count=3"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The second point has answers once its records begin to be written.
+    let mut stderr = child.stderr.take().unwrap();
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    let has_answers = |said: &[u8]| {
+        let said = String::from_utf8_lossy(said).into_owned();
+        said.split_once("run 2 of 3").is_some_and(|(_, second)| {
+            second.lines().any(|line| line.contains(" ok") && !line.contains(" 0 ok"))
+        })
+    };
+    while byte[0] != b'\n' || !has_answers(&said) {
+        assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    stderr.read_to_end(&mut said).unwrap();
+    let told = child.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&said));
+    drop(mock);
+    let again = workspace.run(&["report", "out"]).expect_code(0).stdout();
+    for told in [String::from_utf8_lossy(&told.stdout).into_owned(), again] {
+        assert!(
+            told.contains("Incomplete: 2 of 3 planned runs made, 1 cut short (v1): 2/2 successful"),
+            "{told}"
+        );
+        assert!(!told.contains("All runs complete"), "{told}");
+        assert!(told.contains("† cut short"), "{told}");
+    }
+    let sweep = workspace.results("out").json("sweep_aggregate/profile_export_aiperf_sweep.json");
+    let ours = &sweep["loadgen"];
+    assert_eq!(ours["cut_short"][0]["request-count"], 1_000_000);
+    assert_eq!(ours["best_configurations"]["best_throughput"]["parameters"]["request-count"], 3);
+}
+
+#[test]
+fn an_interrupt_before_the_first_answer_is_no_fault_of_the_command() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=600s&itl=1ms");
+    let mut command = workspace.profiling(&mock.url);
+    command.args(words(COMMON)).args(words("--concurrency 2 --request-count 2"));
+    let held = Held::start(command);
+    held.interrupt();
+    let finished = held.finish().expect_code(1);
+    let said = finished.stderr();
+    assert!(said.contains("error: interrupted before any request succeeded"), "{said}");
+    assert!(!said.contains("check --url"), "{said}");
+}
+
+#[test]
+fn a_report_of_a_journal_without_a_success_leaves_no_results_of_an_earlier_one() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    profile(&workspace, &mock, "--concurrency 1 --request-count 3").expect_code(0);
+    let results = workspace.results("out");
+    let told = ["profile_export_aiperf.json", "profile_export_aiperf.csv", ".aiperf_results_ready.json"];
+    assert!(told.iter().all(|name| results.path(name).exists()));
+    // All that is left of the journal is its head, of which there are two.
+    let segment = results.path("journal/segment-000001.journal");
+    let mut journal = std::fs::read(&segment).unwrap();
+    let key = b"\"benchmark_id\":";
+    let heads: Vec<usize> = (0..journal.len()).filter(|at| journal[*at..].starts_with(key)).take(2).collect();
+    journal.truncate(heads[1]);
+    std::fs::write(&segment, journal).unwrap();
+    let finished = workspace.run(&["report", "out"]).expect_code(1);
+    assert!(finished.stderr().contains("interrupted before any request succeeded"), "{}", finished.stderr());
+    assert!(!finished.stderr().contains("check --url"), "{}", finished.stderr());
+    assert!(told.iter().all(|name| !results.path(name).exists()));
 }
 
 #[test]

@@ -221,6 +221,12 @@ impl Held {
         kill(pid, Signal::SIGCONT).unwrap();
     }
 
+    /// Presses Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    }
+
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Finished {
         let status = self.child.wait().unwrap();
