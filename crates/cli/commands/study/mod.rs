@@ -46,7 +46,7 @@ pub(crate) fn rehearse(
     if base.service.dry_run {
         for notice in &experiment.notices {
             let (Notice::Info(said) | Notice::Warning(said)) = notice;
-            text += &format!("{said}\n");
+            text.extend([said.as_str(), "\n"]);
         }
     }
     let mut dir = None;
