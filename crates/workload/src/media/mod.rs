@@ -2,7 +2,7 @@
 //!
 //! Invariant: what a position gets is a function of (seed, configuration, position), whoever makes it and
 //! when. The first of them are made before the load begins, on all cores, up to a bound of memory
-//! ([`kept::BOUND`]); later ones when they are asked for, and not kept.
+//! (`kept::BOUND`); later ones when they are asked for, and not kept.
 //!
 //! What this does not know: how an endpoint names media in its JSON.
 
