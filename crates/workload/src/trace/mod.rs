@@ -1,5 +1,5 @@
 //! Input files: traces of requests with their times, sizes and prefixes, and requests of text, media and
-//! ready bodies ([`custom`]).
+//! ready bodies (`custom`).
 //!
 //! [`parse_line`] reads one line; a file is streamed through it, and what is kept are the rows left after
 //! the filters, grouped into sessions, checked as a whole, and their times. A row costs its numbers and
