@@ -5,6 +5,7 @@
 //! * `packets`: arrivals stamped by packets;
 //! * `calibrate`: this host's ceiling, and the runs that cite it;
 //! * `layering`: who may depend on whom;
+//! * `parity`: behaviours of AIPerf that a port gets wrong unnoticed, and the list of the tests that hold them;
 //! * `profile`: the main job, and what it leaves behind;
 //! * `faults`: nine ways a server fails, under each kind of load;
 //! * `cancellation`: requests given up on purpose;
@@ -37,6 +38,7 @@ mod layering;
 mod names;
 mod outputs;
 mod packets;
+mod parity;
 mod profile;
 mod secrets;
 mod sockets;
