@@ -8,6 +8,7 @@ use loadgen_metrics::{MetricSummary, Stats, Summary, Unit};
 
 use crate::gpu::{GpuTelemetry, gpu_csv};
 use crate::phases::PhaseView;
+use crate::rows::{cell, csv_table};
 
 const STATISTICS: [&str; 15] = [
     "Metric", "avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std",
@@ -36,12 +37,11 @@ fn tables(metrics: &[MetricSummary]) -> String {
 
     let mut tables = Vec::new();
     if !distributions.is_empty() {
-        let rows = distributions.into_iter().map(distribution_row);
-        tables.push(table(std::iter::once(STATISTICS.map(str::to_owned).to_vec()).chain(rows)));
+        tables.push(csv_table(&STATISTICS, distributions.into_iter().map(distribution_row)));
     }
     if !figures.is_empty() {
-        let rows = figures.into_iter().map(|m| vec![label(m), cell(m.stats.avg)]);
-        tables.push(table(std::iter::once(vec!["Metric".to_owned(), "Value".to_owned()]).chain(rows)));
+        let rows = figures.into_iter().map(|m| vec![label(m), cell(m.stats.avg, 2)]);
+        tables.push(csv_table(&["Metric", "Value"], rows));
     }
     tables.join("\r\n")
 }
@@ -49,7 +49,7 @@ fn tables(metrics: &[MetricSummary]) -> String {
 fn distribution_row(m: &MetricSummary) -> Vec<String> {
     let Stats { avg, percentiles, min, max, std, sum, .. } = m.stats;
     let figures = [avg, min, max, sum].into_iter().chain(percentiles).chain([std]);
-    std::iter::once(label(m)).chain(figures.map(cell)).collect()
+    std::iter::once(label(m)).chain(figures.map(|figure| cell(figure, 2))).collect()
 }
 
 /// The row's name: the unit is left out where the header says it.
@@ -58,17 +58,4 @@ fn label(m: &MetricSummary) -> String {
         Unit::Count | Unit::Requests => m.metric.header.to_owned(),
         _ => m.metric.label(),
     }
-}
-
-fn cell(value: Option<f64>) -> String {
-    value.filter(|v| v.is_finite()).map(|v| format!("{v:.2}")).unwrap_or_default()
-}
-
-fn table(rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row).expect("rows of one length, written to memory");
-    }
-    let bytes = writer.into_inner().expect("memory takes every write");
-    String::from_utf8(bytes).expect("CSV of text is text")
 }

@@ -5,13 +5,12 @@ use serde_json::Value;
 
 use super::Aggregate;
 use crate::python::{python, python_list};
-use crate::rows::{csv_rows, decimals};
+use crate::rows::{cell, csv_rows, csv_table, decimals};
 
 /// The file's text: two decimals, four for cv, se and t; lines ended by CRLF.
 pub fn aggregate_csv(aggregate: &Aggregate) -> String {
     let head = ["metric", "mean", "std", "min", "max", "cv", "se", "ci_low", "ci_high", "t_critical", "unit"];
-    let rows = std::iter::once(head.map(str::to_owned).to_vec()).chain(aggregate.figures.iter().map(row));
-    csv_rows(rows)
+    csv_table(&head, aggregate.figures.iter().map(row))
         + "\r\n"
         + &csv_rows(facts(aggregate).into_iter().map(|(name, value)| vec![name.to_owned(), value]))
 }
@@ -28,7 +27,7 @@ fn row(figure: &RepeatedFigure) -> Vec<String> {
         decimals(interval.se, 4),
         decimals(interval.ci_low, 2),
         decimals(interval.ci_high, 2),
-        interval.t_critical.map_or_else(String::new, |t| decimals(t, 4)),
+        cell(interval.t_critical, 4),
         figure.unit.clone(),
     ]
 }

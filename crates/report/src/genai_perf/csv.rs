@@ -4,6 +4,7 @@
 use loadgen_metrics::{Stats, Summary};
 
 use super::{GenaiPerfView, REQUEST_ROWS, Row, SYSTEM_ROWS, telemetry};
+use crate::rows::csv_table;
 
 const STATISTICS: [&str; 13] =
     ["Metric", "avg", "min", "max", "p99", "p95", "p90", "p75", "p50", "p25", "p10", "p5", "p1"];
@@ -19,13 +20,13 @@ pub fn genai_perf_csv(summary: &Summary, view: GenaiPerfView<'_>) -> String {
     });
     let system =
         SYSTEM_ROWS.iter().filter_map(|row| Some(vec![label(row), cell(row.stats(summary, view)?.avg)]));
-    let requests = table(&STATISTICS, requests);
-    let system = table(&["Metric", "Value"], system);
+    let requests = csv_table(&STATISTICS, requests);
+    let system = csv_table(&["Metric", "Value"], system);
     let gpus = view.gpu.map(telemetry::rows).unwrap_or_default();
     if gpus.is_empty() {
         return format!("{requests}\r\n{system}");
     }
-    let gpus = table(&READINGS, gpus.into_iter());
+    let gpus = csv_table(&READINGS, gpus);
     format!("{requests}\r\n{system}\r\n{gpus}")
 }
 
@@ -58,14 +59,4 @@ pub(super) fn thousands(value: f64) -> String {
     }
     let sign = if value < 0.0 { "-" } else { "" };
     format!("{sign}{parted}.{fraction}")
-}
-
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(head).expect("a row, written to memory");
-    for row in rows {
-        writer.write_record(row).expect("rows of one length, written to memory");
-    }
-    let bytes = writer.into_inner().expect("memory takes every write");
-    String::from_utf8(bytes).expect("CSV of text is text")
 }

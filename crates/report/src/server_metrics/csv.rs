@@ -6,6 +6,7 @@ use loadgen_metrics::{SeriesKind, SeriesStats, infer_unit};
 
 use super::{ScrapedSeries, ServerMetrics, host_and_port, labels_text};
 use crate::info::RunInfo;
+use crate::rows::{cell, csv_table};
 use crate::summary_json::AIPERF_VERSION;
 
 const GAUGE: [&str; 13] =
@@ -82,8 +83,7 @@ fn figures_table(kind: SeriesKind, mut of: Vec<&ScrapedSeries>) -> String {
         }
         row
     });
-    let head = head.into_iter().map(str::to_owned).collect();
-    table(std::iter::once(head).chain(rows))
+    csv_table(&head, rows)
 }
 
 fn label_of<'a>(series: &'a ScrapedSeries, label: &str) -> Option<&'a str> {
@@ -113,9 +113,7 @@ fn label_columns<'a>(of: &[&'a ScrapedSeries]) -> Vec<&'a str> {
 }
 
 fn cells(stats: &SeriesStats) -> Vec<String> {
-    let cell = |figure: Option<f64>| {
-        figure.filter(|figure| figure.is_finite()).map(|figure| format!("{figure:.4}")).unwrap_or_default()
-    };
+    let cell = |figure| cell(figure, 4);
     match stats {
         SeriesStats::Gauge(gauge) => [gauge.avg, gauge.min, gauge.max, gauge.std]
             .into_iter()
@@ -159,7 +157,6 @@ fn buckets(series: &ScrapedSeries) -> String {
 
 fn facts_table(mut of: Vec<&ScrapedSeries>) -> String {
     of.sort_by_key(|series| (&series.name.name, host_and_port(&series.url)));
-    let head = ["Endpoint", "Metric", "Key", "Value", "Description"].map(str::to_owned).to_vec();
     let rows = of.into_iter().flat_map(|series| {
         let mut labels = series.name.labels.clone();
         labels.sort();
@@ -168,14 +165,5 @@ fn facts_table(mut of: Vec<&ScrapedSeries>) -> String {
             vec![host_and_port(&series.url).to_owned(), name.name.clone(), key, value, name.help.clone()]
         })
     });
-    table(std::iter::once(head).chain(rows))
-}
-
-fn table(rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row).expect("rows of one length, written to memory");
-    }
-    let bytes = writer.into_inner().expect("memory takes every write");
-    String::from_utf8(bytes).expect("CSV of text is text")
+    csv_table(&["Endpoint", "Metric", "Key", "Value", "Description"], rows)
 }

@@ -8,7 +8,7 @@ use loadgen_metrics::REGISTRY;
 
 use super::{PointFigures, Standout, Sweep, SweepPoint};
 use crate::python::python_text;
-use crate::rows::{csv_rows, decimals};
+use crate::rows::{cell, csv_rows, decimals};
 
 /// The columns of a figure.
 const COLUMNS: [&str; 5] = ["mean", "std", "min", "max", "cv"];
@@ -74,7 +74,7 @@ fn cells(point: &SweepPoint, key: &str) -> [String; 5] {
     };
     let Some((figures, cv)) = figures else { return Default::default() };
     let [mean, std, min, max] = figures.map(|figure| decimals(figure, 2));
-    [mean, std, min, max, cv.map_or_else(String::new, |cv| decimals(cv, 4))]
+    [mean, std, min, max, cell(cv, 4)]
 }
 
 fn best(sweep: &Sweep) -> Vec<Vec<String>> {
