@@ -286,8 +286,8 @@ pub struct TraceConfig {
     pub max_isl: Option<u32>,
     /// Longer outputs are cut to this (`--synthesis-max-osl`); at least 1.
     pub max_osl: Option<u32>,
-    /// Tokens to ask for where a row does not say (`--osl`, `--osl-stddev`). Without it such a row asks for
-    /// 1, with a warning, when it gives an input length, and sets no limit when it gives text.
+    /// Tokens to ask for where a row does not say (`--osl`, `--osl-stddev`). Without it such a row sets no
+    /// limit, which is said of rows that give an input length.
     pub osl: Option<LengthDistribution>,
     /// Longer pauses between turns are cut to this, in ms (`--inter-turn-delay-cap-seconds`).
     #[serde(default)]

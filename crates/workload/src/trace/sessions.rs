@@ -101,10 +101,10 @@ impl Trace {
         if let Some(osl) = config.osl.filter(|osl| osl.mean >= 1.0) {
             let osl = LengthDistribution { mean: osl.mean.trunc(), stddev: osl.stddev.trunc() };
             let mut random = PythonRandom::derive(seed, Purpose::OutputLength.name());
-            let is_open =
-                |row: &&mut Row| row.output_length.is_none() && !matches!(row.input, Input::Payload(_));
-            for row in trace.rows.iter_mut().filter(is_open) {
-                row.output_length = Some(length(osl, &mut random));
+            for row in trace.rows.iter_mut().filter(|row| row.output_length.is_none()) {
+                // A body that is sent as it stands takes no limit, but AIPerf draws one for it all the same.
+                let drawn = length(osl, &mut random);
+                row.output_length = (!matches!(row.input, Input::Payload(_))).then_some(drawn);
             }
         }
         Ok(trace)
@@ -280,11 +280,10 @@ fn output_length(
             Some(1)
         }
         (_, Some(length)) => Some(u32::try_from(length).unwrap_or(u32::MAX)),
-        // A row that gives sizes means one, and without a limit a server may answer without end; a row that
-        // gives text leaves the length to the server, as AIPerf does.
+        // What nobody limits, the server ends, as with AIPerf. Whoever gives sizes may have meant to limit it.
         (Input::Length { .. }, None) if config.osl.is_none() => {
             warnings.absent.note(line_number);
-            Some(1)
+            None
         }
         (_, None) => None,
     }
@@ -426,19 +425,24 @@ impl Tally {
 
 impl Warnings {
     fn finish(&self, path: &Path) -> Vec<String> {
-        let say = |tally: &Tally, what: &str| {
+        let say = |tally: &Tally, what: &str, then: &str| {
             (tally.count > 0).then(|| {
                 let rows = if tally.count == 1 { "row" } else { "rows" };
                 format!(
-                    "{}: {} {rows} with {what} (first in line {}): 1 output token is asked for",
+                    "{}: {} {rows} with {what} (first in line {}): {then}",
                     path.display(),
                     tally.count,
                     tally.first_line
                 )
             })
         };
-        let not_positive = say(&self.not_positive, "an output_length of 0 or less");
-        let absent = say(&self.absent, "an input_length and no output_length, and no --osl to fill it in");
+        let not_positive =
+            say(&self.not_positive, "an output_length of 0 or less", "1 output token is asked for");
+        let absent = say(
+            &self.absent,
+            "an input_length and no output_length",
+            "no limit is sent, and the server decides how long it answers; --osl fills it in",
+        );
         not_positive.into_iter().chain(absent).collect()
     }
 }

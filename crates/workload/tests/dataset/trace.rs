@@ -160,11 +160,11 @@ fn output_lengths_come_from_the_row_then_the_option_then_a_warning() {
         dataset.entries().map(|entry| entry.turns[0].max_output_tokens).collect()
     };
     let dataset = file.load();
-    assert_eq!(outputs(&dataset), [Some(1), Some(1), Some(3), None, Some(1), None]);
+    assert_eq!(outputs(&dataset), [Some(1), None, Some(3), None, None, None], "what nobody limits has no limit");
     let warnings = dataset.warnings().join("\n").replace(&file.0.path().display().to_string(), "DIR");
     insta::assert_snapshot!(warnings, @r"
     DIR/trace.jsonl: 1 row with an output_length of 0 or less (first in line 1): 1 output token is asked for
-    DIR/trace.jsonl: 2 rows with an input_length and no output_length, and no --osl to fill it in (first in line 2): 1 output token is asked for
+    DIR/trace.jsonl: 2 rows with an input_length and no output_length (first in line 2): no limit is sent, and the server decides how long it answers; --osl fills it in
     ");
     let config = TraceConfig { osl: Some(LengthDistribution::constant(40.0)), ..file.config() };
     let dataset = load_trace(config, GIVEN).unwrap();
@@ -187,6 +187,20 @@ fn a_ready_body_says_for_itself_how_much_it_asks_for() {
             "nothing is mended in what is sent as it stands"
         );
     }
+}
+
+#[test]
+fn a_ready_body_takes_a_draw_of_the_output_lengths_as_in_aiperf() {
+    let drawn = |second: &str| -> Vec<_> {
+        let row = "{\"input_length\":5}\n";
+        let file = File::new(&[row, second, row].concat());
+        let osl = Some(LengthDistribution { mean: 100.0, stddev: 30.0 });
+        let dataset = load_trace(TraceConfig { osl, ..file.config() }, GIVEN).unwrap();
+        dataset.entries().map(|entry| entry.turns[0].max_output_tokens).collect()
+    };
+    let (all, ready) = (drawn("{\"input_length\":5}\n"), drawn("{\"payload\":{\"x\":1}}\n"));
+    assert!(all[1] != all[2], "{all:?}");
+    assert_eq!(ready, [all[0], None, all[2]]);
 }
 
 proptest! {
