@@ -1,10 +1,11 @@
 //! Drawing: named streams of the root seed, and lengths from them.
 //!
-//! What is drawn while a run goes on has a position (a turn, a row, an ordinal) and a stream of its own, so
-//! that the order in which figures are asked for never matters ([`Streams`]). Lengths are drawn once, in the
-//! dataset's order, from the generator that AIPerf draws them from ([`PythonRandom`]).
+//! What is drawn while a run goes on has a position (a turn, a row) and a stream of its own, so that the order
+//! in which figures are asked for never matters ([`Streams`]). Lengths and choices of conversations are drawn in
+//! the dataset's order, from the generators that AIPerf draws them from ([`PythonRandom`], [`NumpyRandom`]).
 
 mod mersenne;
+mod numpy;
 
 use loadgen_core::Seed;
 use rand::{Rng, SeedableRng};
@@ -12,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::LengthDistribution;
 pub(crate) use mersenne::PythonRandom;
+pub(crate) use numpy::NumpyRandom;
 
 /// Draws before a truncated normal gives up and answers its mean.
 const MAX_TRIES: u32 = 10_000;

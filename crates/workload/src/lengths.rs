@@ -7,11 +7,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{LONGEST_PROMPT, LengthDistribution};
-use crate::draw::{PythonRandom, length, longest, scale};
+use crate::draw::{NumpyRandom, PythonRandom, length, longest};
 
 /// Classes of requests by their lengths, each with its share. Never empty; the shares sum to 100.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -268,10 +267,9 @@ impl RangeRatio {
         (low.max(1), high.max(1))
     }
 
-    /// A pair from both windows.
-    pub(crate) fn draw(&self, isl: u32, osl: u32, added: u32, rng: &mut impl Rng) -> (u32, u32) {
-        let mut between =
-            |(low, high): (u32, u32)| low + scale(rng.next_u64(), (high - low) as usize + 1) as u32;
+    /// A pair from both windows: the prompt's length, then the output's.
+    pub(crate) fn draw(&self, isl: u32, osl: u32, added: u32, random: &mut NumpyRandom) -> (u32, u32) {
+        let mut between = |(low, high): (u32, u32)| random.between(low, high);
         let input = between(self.input_window(isl, added));
         let output = between(self.output_window(osl));
         let input = match self.style {
@@ -294,7 +292,7 @@ fn lower_window(mean: u32, ratio: f64) -> (u32, u32) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::draw::{Purpose, Streams};
+    use crate::draw::Purpose;
     use loadgen_core::Seed;
     use proptest::prelude::*;
 
@@ -371,6 +369,23 @@ mod tests {
         }
     }
 
+    /// What AIPerf 0.13 draws around 512 and 128 tokens with seed 42, where the server adds two tokens to
+    /// the prompts of the second.
+    #[test]
+    fn lengths_in_windows_are_those_of_aiperf() {
+        let drawn = |text: &str, style, added| {
+            let mut random = NumpyRandom::derive(Seed(42), Purpose::RangeLength.name());
+            let ratio = RangeRatio::parse(text, style).unwrap();
+            std::array::from_fn(|_| ratio.draw(512, 128, added, &mut random))
+        };
+        let both = [(636, 128), (428, 164), (368, 96), (570, 166), (489, 135), (528, 126)];
+        assert_eq!(drawn("0.3", RangeStyle::Vllm, 0), both);
+        let lower = [(473, 80), (213, 125), (139, 41), (391, 127), (289, 89), (338, 78)];
+        assert_eq!(drawn("0.25", RangeStyle::Sglang, 2), lower);
+        let outputs = [(512, 180), (512, 128), (512, 93), (512, 187), (512, 68), (512, 76)];
+        assert_eq!(drawn(r#"{"input":0,"output":0.5}"#, RangeStyle::Vllm, 0), outputs);
+    }
+
     proptest! {
         #[test]
         fn drawn_lengths_lie_in_their_windows(
@@ -378,8 +393,7 @@ mod tests {
         ) {
             let style = if sglang { RangeStyle::Sglang } else { RangeStyle::Vllm };
             let ratio = RangeRatio::parse(&ratio.to_string(), style).unwrap();
-            let mut rng = Streams::new(Seed(seed), Purpose::RangeLength).at(0);
-            let (input, output) = ratio.draw(isl, osl, 0, &mut rng);
+            let (input, output) = ratio.draw(isl, osl, 0, &mut NumpyRandom::new(seed));
             let (low, high) = ratio.input_window(isl, 0);
             prop_assert!((low.max(1)..=high.max(1)).contains(&input));
             let (low, high) = ratio.output_window(osl);

@@ -80,7 +80,7 @@ impl Synthetic {
         added: Added,
         seed: Seed,
     ) -> Result<Self, WorkloadError> {
-        check(config)?;
+        check(config, added.by_server)?;
         let tables = Tables::draw(config, added, seed)?;
         let prefix = Streams::new(seed, Purpose::Prefix);
         let prefixes = (0..u64::from(config.prefix_prompts))
@@ -232,7 +232,8 @@ fn has_text(config: &SyntheticConfig) -> bool {
     config.isl.mean >= 1.0 || config.pairs.is_some()
 }
 
-fn check(config: &SyntheticConfig) -> Result<(), WorkloadError> {
+/// `added` is what a server adds to a prompt on its own.
+fn check(config: &SyntheticConfig, added: u32) -> Result<(), WorkloadError> {
     config.isl.check("--isl")?;
     config.turns.check("--conversation-turn-mean")?;
     config.turn_delay.ms.check("--conversation-turn-delay-mean")?;
@@ -248,6 +249,12 @@ fn check(config: &SyntheticConfig) -> Result<(), WorkloadError> {
         let LengthDistribution { mean, stddev } = config.isl;
         let value = if stddev > 0.0 { format!("{mean} (deviation {stddev})") } else { mean.to_string() };
         return option(flag, value, "a prompt has at most 16777216 tokens, its deviation included");
+    }
+    if let Some(PairedLengths::Range(range)) = &config.pairs
+        && range.input_window(config.isl.mean as u32, added).0 + config.prefix_length == 0
+    {
+        let reason = "makes prompts of no tokens at all; lower it, or raise --isl";
+        return option("--random-range-ratio", range.input.to_string(), reason);
     }
     for (flag, tokens) in [
         ("--prefix-prompt-length", config.prefix_length),

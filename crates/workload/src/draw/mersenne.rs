@@ -1,7 +1,7 @@
 //! The generator behind AIPerf's lengths: CPython's `random.Random`.
 //!
-//! Lengths, turn counts and delays are drawn from it in AIPerf's order, so that one seed asks for the same
-//! tokens in both tools. Text, arrivals and everything else of ours come from [`Streams`](super::Streams).
+//! Lengths, turn counts, delays and random choices are drawn from it in AIPerf's order, so that one seed asks
+//! for the same tokens in both tools. Text, arrivals and everything else of ours come from [`Streams`](super::Streams).
 //!
 //! Sources: Matsumoto and Nishimura's MT19937 with `init_by_array`; CPython's `random.py` for what is made
 //! of its bits. Logarithms and the like go through `libm`, which may differ from C's in the last bit: a

@@ -13,7 +13,7 @@ use image::{ExtendedColorType, ImageEncoder, ImageReader, RgbImage};
 use loadgen_core::{Media, Seed};
 use rand::Rng;
 
-use super::kept::{BOUND, Kept};
+use super::kept::{Batches, Make};
 use super::{ImageConfig, ImageFormat, ImageSource, SourceSampling};
 use crate::config::Sampling;
 use crate::draw::{Purpose, PythonRandom, Streams, index, length, longest};
@@ -28,10 +28,7 @@ const JPEG_QUALITY: u8 = 75;
 const ASSETS: u32 = 4;
 
 /// The images of a run.
-pub(crate) struct Images {
-    maker: Maker,
-    kept: Kept,
-}
+pub(crate) struct Images(Batches<Maker>);
 
 /// Makes the image of a position.
 struct Maker {
@@ -80,20 +77,16 @@ impl Images {
             sources,
             assets: (config.source == ImageSource::Assets).then(|| sampler(ASSETS)),
         };
-        let count = usize::try_from(turns.saturating_mul(u64::from(config.batch))).unwrap_or(usize::MAX);
-        let kept = Kept::make(count, BOUND, |position| maker.make(position));
-        Ok(Self { maker, kept })
+        Ok(Self(Batches::new(maker, config.batch, turns)))
     }
 
     /// The images of the turn at `position`.
     pub(crate) fn of(&self, position: u64) -> impl Iterator<Item = Media> + '_ {
-        let batch = u64::from(self.maker.config.batch);
-        (position * batch..(position + 1) * batch)
-            .map(|image| self.kept.at(image).unwrap_or_else(|| self.maker.make(image)))
+        self.0.of(position)
     }
 }
 
-impl Maker {
+impl Make for Maker {
     fn make(&self, position: u64) -> Media {
         let mut random = PythonRandom::new(self.sizes.at(position).next_u64());
         let width = length(self.config.width, &mut random);
@@ -120,7 +113,9 @@ impl Maker {
         let format = if is_jpeg { "jpeg" } else { "png" };
         Media::Encoded { format: format.into(), base64: STANDARD.encode(bytes).into() }
     }
+}
 
+impl Maker {
     fn is_noise(&self) -> bool {
         self.sources.is_none() && self.assets.is_none()
     }
@@ -244,9 +239,8 @@ mod tests {
     #[test]
     fn what_was_not_kept_is_made_again_the_same() {
         let config = config(ImageSource::Noise, ImageFormat::Random);
-        let images = Images::new(&config, 3, Seed(1)).unwrap();
-        let later = Images { kept: Kept::make(0, BOUND, |_| unreachable!()), ..images };
         let kept = Images::new(&config, 3, Seed(1)).unwrap();
+        let later = Images::new(&config, 0, Seed(1)).unwrap();
         for position in 0..5 {
             assert!(kept.of(position).eq(later.of(position)), "{position}");
         }

@@ -1,4 +1,4 @@
-//! Media that are made ahead and kept, as far as memory allows.
+//! Media that are made ahead and kept, as far as memory allows; later ones when a turn asks for them.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -6,17 +6,46 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use loadgen_core::Media;
 
 /// Bytes of media that are kept, of each kind.
-pub(super) const BOUND: u64 = 256 << 20;
+const BOUND: u64 = 256 << 20;
+
+/// Makes a kind of media.
+pub(super) trait Make: Sync {
+    /// The medium at a position, the same whoever asks and when.
+    fn make(&self, position: u64) -> Media;
+}
+
+/// The media of a run's turns, as many for each.
+pub(super) struct Batches<M> {
+    maker: M,
+    batch: u64,
+    kept: Kept,
+}
+
+impl<M: Make> Batches<M> {
+    /// `batch` media for each of `turns` turns.
+    pub(super) fn new(maker: M, batch: u32, turns: u64) -> Self {
+        let batch = u64::from(batch);
+        let count = usize::try_from(turns.saturating_mul(batch)).unwrap_or(usize::MAX);
+        let kept = Kept::make(count, BOUND, |position| maker.make(position));
+        Self { maker, batch, kept }
+    }
+
+    /// The media of the turn at `position`.
+    pub(super) fn of(&self, position: u64) -> impl Iterator<Item = Media> + '_ {
+        (position * self.batch..(position + 1) * self.batch)
+            .map(|medium| self.kept.at(medium).unwrap_or_else(|| self.maker.make(medium)))
+    }
+}
 
 /// The media of the first positions.
 #[derive(Debug)]
-pub(super) struct Kept {
+struct Kept {
     made: Vec<OnceLock<Media>>,
 }
 
 impl Kept {
     /// Makes the first of `count` media, on all cores, until `bound` bytes are held.
-    pub(super) fn make(count: usize, bound: u64, make: impl Fn(u64) -> Media + Sync) -> Self {
+    fn make(count: usize, bound: u64, make: impl Fn(u64) -> Media + Sync) -> Self {
         // A medium has some bytes at least, so this many are more than are ever kept.
         let made: Vec<OnceLock<Media>> =
             (0..count.min((bound / LEAST_BYTES) as usize)).map(|_| OnceLock::new()).collect();
@@ -40,7 +69,7 @@ impl Kept {
     }
 
     /// The medium at a position, if it is kept.
-    pub(super) fn at(&self, position: u64) -> Option<Media> {
+    fn at(&self, position: u64) -> Option<Media> {
         self.made.get(usize::try_from(position).ok()?)?.get().cloned()
     }
 }

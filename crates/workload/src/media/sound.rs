@@ -6,7 +6,7 @@ use loadgen_core::{Media, Seed};
 use rand::Rng;
 
 use super::AudioConfig;
-use super::kept::{BOUND, Kept};
+use super::kept::{Batches, Make};
 use crate::draw::{Purpose, PythonRandom, Streams, index, normal_from};
 use crate::error::WorkloadError;
 
@@ -18,10 +18,7 @@ const MOST_BYTES: f64 = (1_u32 << 30) as f64;
 const LOUDNESS: f64 = 0.3;
 
 /// The sounds of a run.
-pub(crate) struct Sounds {
-    maker: Maker,
-    kept: Kept,
-}
+pub(crate) struct Sounds(Batches<Maker>);
 
 /// Makes the sound of a position.
 struct Maker {
@@ -41,16 +38,12 @@ impl Sounds {
             formats: Streams::new(seed, Purpose::AudioFormat),
             noise: Streams::new(seed, Purpose::AudioNoise),
         };
-        let count = usize::try_from(turns.saturating_mul(u64::from(config.batch))).unwrap_or(usize::MAX);
-        let kept = Kept::make(count, BOUND, |position| maker.make(position));
-        Ok(Self { maker, kept })
+        Ok(Self(Batches::new(maker, config.batch, turns)))
     }
 
     /// The sounds of the turn at `position`.
     pub(crate) fn of(&self, position: u64) -> impl Iterator<Item = Media> + '_ {
-        let batch = u64::from(self.maker.config.batch);
-        (position * batch..(position + 1) * batch)
-            .map(|sound| self.kept.at(sound).unwrap_or_else(|| self.maker.make(sound)))
+        self.0.of(position)
     }
 }
 
@@ -84,7 +77,7 @@ fn check(config: &AudioConfig) -> Result<(), WorkloadError> {
     Ok(())
 }
 
-impl Maker {
+impl Make for Maker {
     fn make(&self, position: u64) -> Media {
         let mut lengths = PythonRandom::new(self.lengths.at(position).next_u64());
         let seconds =

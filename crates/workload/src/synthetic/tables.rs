@@ -6,7 +6,7 @@
 use loadgen_core::Seed;
 
 use crate::config::{LengthDistribution, PairedLengths, SyntheticConfig};
-use crate::draw::{Purpose, PythonRandom, Streams, length};
+use crate::draw::{NumpyRandom, Purpose, PythonRandom, length};
 use crate::error::WorkloadError;
 use crate::synthetic::Added;
 
@@ -175,12 +175,10 @@ fn paired(
             (0..turns).map(|_| mix.draw(&mut random)).collect()
         }
         PairedLengths::Range(range) => {
-            let streams = Streams::new(seed, Purpose::RangeLength);
+            let mut random = NumpyRandom::derive(seed, Purpose::RangeLength.name());
             let isl = config.isl.mean as u32;
             let osl = config.osl.map_or(1, |osl| osl.mean as u32);
-            (0..u64::from(turns))
-                .map(|turn| range.draw(isl, osl, added.by_server, &mut streams.at(turn)))
-                .collect()
+            (0..turns).map(|_| range.draw(isl, osl, added.by_server, &mut random)).collect()
         }
     };
     for conversation in 0..config.entries {
