@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::support::scripted::Scripted;
 use crate::support::{Finished, Mock, Workspace};
 use compare::Counts;
-use servers::Scripted;
 use shape::{File, Folder};
 
 /// A command of AIPerf's, and what it left.
@@ -241,31 +241,31 @@ fn a_metric_that_goodput_cannot_hold_ends_at_once_where_aiperf_hangs() {
 
 #[test]
 fn server_metrics() {
-    let exporter = Scripted::exporter(servers::metrics_page);
+    let exporter = servers::exporter(servers::metrics_page);
     holds("server_metrics", Counts::Varying, vec![("127.0.0.1:18161", exporter)]);
 }
 
 #[test]
 fn server_metrics_that_never_change() {
-    let exporter = Scripted::exporter(|_| servers::metrics_page(4));
+    let exporter = servers::exporter(|_| servers::metrics_page(4));
     holds("server_metrics_constant", Counts::Varying, vec![("127.0.0.1:18168", exporter)]);
 }
 
 #[test]
 fn server_metrics_that_fail_now_and_then() {
-    let exporter = Scripted::exporter(servers::flaky_page);
+    let exporter = servers::exporter(servers::flaky_page);
     holds("server_metrics_flaky", Counts::Varying, vec![("127.0.0.1:18165", exporter)]);
 }
 
 #[test]
 fn server_metrics_that_are_none() {
-    let exporter = Scripted::exporter(servers::json_page);
+    let exporter = servers::exporter(servers::json_page);
     holds("server_metrics_notprom", Counts::Steady, vec![("127.0.0.1:18167", exporter)]);
 }
 
 #[test]
 fn gpu_telemetry() {
-    let exporter = Scripted::exporter(servers::gpu_page);
+    let exporter = servers::exporter(servers::gpu_page);
     holds("gpu_telemetry", Counts::Varying, vec![("127.0.0.1:18162", exporter)]);
 }
 
@@ -278,7 +278,7 @@ fn control_calls(servers: &Servers) -> Vec<String> {
 
 #[test]
 fn control_calls_come_before_and_after_the_measured_phase() {
-    let server = Scripted::openai("mock-model", 200, 200, 200);
+    let server = servers::openai("mock-model", 200, 200, 200);
     let (_workspace, servers, _) = holds("hooks_ok", Counts::Steady, vec![("127.0.0.1:18163", server)]);
     assert_eq!(control_calls(&servers), ["/reset_prefix_cache", "/start_profile", "/stop_profile"]);
 }
@@ -290,14 +290,14 @@ fn control_calls_that_fail_end_the_run_unless_it_is_over() {
         ("hooks_start500", 200, 500, 200),
         ("hooks_stop500", 200, 200, 500),
     ] {
-        let server = Scripted::openai("mock-model", reset, start, stop);
+        let server = servers::openai("mock-model", reset, start, stop);
         holds(name, Counts::Steady, vec![("127.0.0.1:18163", server)]);
     }
 }
 
 #[test]
 fn a_server_without_the_model_is_not_waited_for_longer_than_asked() {
-    let server = Scripted::openai("other", 200, 200, 200);
+    let server = servers::openai("other", 200, 200, 200);
     let (_workspace, servers, finished) =
         holds("wait_timeout", Counts::Steady, vec![("127.0.0.1:18163", server)]);
     assert!(finished.stderr().contains("mock-model"), "{}", finished.stderr());

@@ -1,158 +1,47 @@
 //! Scripted servers of the golden cases: what each answers depends on the request and on how many came before.
 //!
-//! They answer what AIPerf's runs were answered; each stops when it is dropped.
+//! They answer what AIPerf's runs were answered.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
-/// A request as it came.
-#[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) body: String,
-}
+use serde_json::json;
 
-/// What a server answers: status, content type and body.
-pub(super) struct Answer(pub(super) u16, pub(super) &'static str, pub(super) String);
+use crate::support::scripted::{Answer, Scripted, chat};
 
-const JSON: &str = "application/json";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Decides by the request and the requests before it.
-type Script = Box<dyn FnMut(&Asked) -> Answer + Send>;
-
-/// A server on a port of its own.
-pub(super) struct Scripted {
-    address: SocketAddr,
-    stopped: Arc<AtomicBool>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+fn plain(status: u16, page: impl Into<Vec<u8>>) -> Answer {
+    Answer::new(status, PLAIN, page)
 }
 
-impl Scripted {
-    fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let stopped = Arc::new(AtomicBool::new(false));
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let script = Arc::new(Mutex::new(script));
-        let (is_stopped, log) = (Arc::clone(&stopped), Arc::clone(&asked));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if is_stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                let (stream, script, log) = (stream.unwrap(), Arc::clone(&script), Arc::clone(&log));
-                // A client that goes away ends its connection, and nothing else.
-                std::thread::spawn(move || drop(serve(&stream, &script, &log)));
-            }
-        });
-        Self { address, stopped, asked }
-    }
-
-    pub(super) fn address(&self) -> String {
-        self.address.to_string()
-    }
-
-    /// What was asked so far.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    /// An OpenAI-like server whose control calls answer with a status each, and which serves `model`.
-    pub(super) fn openai(model: &'static str, reset: u16, start: u16, stop: u16) -> Self {
-        Self::start(Box::new(move |asked| {
-            let empty = |status| Answer(status, JSON, "{}".to_owned());
-            match asked.path.as_str() {
-                "/v1/models" => {
-                    Answer(200, JSON, format!(r#"{{"object":"list","data":[{{"id":"{model}"}}]}}"#))
-                }
-                "/v1/chat/completions" => chat(&asked.body),
-                "/reset_prefix_cache" => empty(reset),
-                "/start_profile" => empty(start),
-                "/stop_profile" => empty(stop),
-                _ => Answer(404, JSON, r#"{"error":"not found"}"#.to_owned()),
-            }
-        }))
-    }
-
-    /// A Prometheus exporter; `page` gives the answer to the nth GET of /metrics, from 0.
-    pub(super) fn exporter(page: impl Fn(u32) -> Answer + Send + 'static) -> Self {
-        let mut count = 0;
-        Self::start(Box::new(move |asked| {
-            if asked.path.split('?').next() != Some("/metrics") {
-                return Answer(404, PLAIN, "not found\n".to_owned());
-            }
-            if asked.method == "HEAD" {
-                return Answer(200, PLAIN, String::new());
-            }
-            count += 1;
-            page(count - 1)
-        }))
-    }
+/// An OpenAI-like server whose control calls answer with a status each, and which serves `model`.
+pub(super) fn openai(model: &'static str, reset: u16, start: u16, stop: u16) -> Scripted {
+    Scripted::start(move |asked| {
+        let (status, body) = match asked.path.as_str() {
+            "/v1/chat/completions" => return chat(asked, &[" a", " b", " c", " d"]),
+            "/v1/models" => (200, json!({ "object": "list", "data": [{ "id": model }] })),
+            "/reset_prefix_cache" => (reset, json!({})),
+            "/start_profile" => (start, json!({})),
+            "/stop_profile" => (stop, json!({})),
+            _ => (404, json!({ "error": "not found" })),
+        };
+        Answer::json(status, &body)
+    })
 }
 
-impl Drop for Scripted {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        // The listener waits for a connection: give it one.
-        drop(TcpStream::connect(self.address));
-    }
-}
-
-fn serve(stream: &TcpStream, script: &Mutex<Script>, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
+/// A Prometheus exporter; `page` gives the answer to the nth GET of /metrics, from 0.
+pub(super) fn exporter(page: impl Fn(u32) -> Answer + Send + 'static) -> Scripted {
+    let mut count = 0;
+    Scripted::start(move |asked| {
+        if asked.path.split('?').next() != Some("/metrics") {
+            return plain(404, "not found\n");
         }
-        let mut words = line.split_whitespace().map(str::to_owned);
-        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let mut length = 0;
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header)?;
-            if header.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
+        if asked.method == "HEAD" {
+            return plain(200, "");
         }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let asked = Asked { method, path, body: String::from_utf8_lossy(&body).into_owned() };
-        log.lock().unwrap().push(asked.clone());
-        let Answer(status, content_type, body) = script.lock().unwrap()(&asked);
-        let head = format!(
-            "HTTP/1.1 {status} Scripted\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let body = if asked.method == "HEAD" { "" } else { &body };
-        let mut stream = stream;
-        stream.write_all(format!("{head}{body}").as_bytes())?;
-    }
-}
-
-/// Four tokens, streamed or not.
-fn chat(body: &str) -> Answer {
-    let asked: serde_json::Value = serde_json::from_str(body).unwrap();
-    if asked["stream"] != true {
-        let text = r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"a"}}],"usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}"#;
-        return Answer(200, JSON, text.to_owned());
-    }
-    let delta = |word: &str| {
-        format!(
-            r#"data: {{"object":"chat.completion.chunk","choices":[{{"index":0,"delta":{{"content":"{word}"}}}}]}}"#
-        )
-    };
-    let usage = r#"data: {"object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":4,"total_tokens":9}}"#;
-    let events: Vec<String> = [" a", " b", " c", " d"].map(delta).into();
-    Answer(200, "text/event-stream", format!("{}\n\n{usage}\n\ndata: [DONE]\n\n", events.join("\n\n")))
+        count += 1;
+        page(count - 1)
+    })
 }
 
 /// The nth page of a server's metrics: gauges, counters with a reset, histograms, and what is to be skipped.
@@ -220,17 +109,17 @@ demo:rpc_seconds_count 10
 demo:raw_value {nth}
 "
     );
-    Answer(200, PLAIN, page)
+    plain(200, page)
 }
 
 /// As [`metrics_page`], but every third answer is a failure.
 pub(super) fn flaky_page(nth: u32) -> Answer {
-    if nth % 3 == 2 { Answer(500, PLAIN, "boom\n".to_owned()) } else { metrics_page(nth) }
+    if nth % 3 == 2 { plain(500, "boom\n") } else { metrics_page(nth) }
 }
 
 /// No metrics at all.
 pub(super) fn json_page(_nth: u32) -> Answer {
-    Answer(200, JSON, r#"[{"iter": 1}]"#.to_owned())
+    Answer::json(200, &json!([{ "iter": 1 }]))
 }
 
 /// A field of a GPU: its name, its kind, and its value on the nth page for a GPU.
@@ -269,5 +158,5 @@ pub(super) fn gpu_page(nth: u32) -> Answer {
             );
         }
     }
-    Answer(200, PLAIN, page)
+    plain(200, page)
 }

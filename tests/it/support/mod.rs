@@ -1,5 +1,7 @@
 //! What the tests share: a folder of their own, the program, a mock server, and readers of results.
 
+pub(crate) mod scripted;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
