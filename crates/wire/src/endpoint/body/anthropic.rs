@@ -3,11 +3,11 @@
 //! The system message in front is `system`. A limit must be there: 1024 where none was asked for, as
 //! AIPerf has it. `stream` is there only for a stream.
 
-use loadgen_core::{Prompt, Turn};
+use loadgen_core::Turn;
 
 use super::field::{Field, Fields, Piece};
-use super::messages::{self, Dialect};
-use super::{BodyPlan, MODEL, STREAM, after_system, what_of};
+use super::messages::Dialect;
+use super::{BodyPlan, MODEL, STREAM, Said, said};
 use crate::endpoint::EndpointError;
 
 /// The limit where none was asked for, tokens.
@@ -15,20 +15,10 @@ const USUAL_MAX_TOKENS: u32 = 1024;
 
 pub(super) fn fields<'a>(plan: &'a BodyPlan, turn: &'a Turn) -> Result<Fields<'a>, EndpointError> {
     let dialect = Dialect::Messages { always_parts: plan.always_parts };
-    let (said, system, tools) = match &turn.prompt {
-        Prompt::Messages(said) => {
-            let (system, said) = after_system(said);
-            messages::check(dialect, said)?;
-            (Field::Messages(dialect, said), system, None)
-        }
-        Prompt::RawMessages { messages, tools } => (Field::Json(messages.clone()), None, tools.as_ref()),
-        other => {
-            return Err(EndpointError::NoMessages { kind: plan.kind.facts().name, found: what_of(other) });
-        }
-    };
+    let Said { messages, system, tools } = said(plan, dialect, turn)?;
     let mut fields = Fields::with_capacity(8 + plan.extras.len());
     fields.set(MODEL, Field::Name(&turn.model));
-    fields.set("messages", said);
+    fields.set("messages", messages);
     fields.set("max_tokens", Field::Count(turn.max_output_tokens.unwrap_or(USUAL_MAX_TOKENS)));
     if plan.streaming {
         fields.set(STREAM, Field::Flag(true));

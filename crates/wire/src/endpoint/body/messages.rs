@@ -43,6 +43,14 @@ impl Dialect {
             | Self::Messages { always_parts } => always_parts,
         }
     }
+
+    /// Whether the system message in front has a field of its own beside the array.
+    pub(super) fn parts_system(self) -> bool {
+        match self {
+            Self::Chat { .. } => false,
+            Self::Responses { .. } | Self::Messages { .. } => true,
+        }
+    }
 }
 
 /// Refuses what cannot be written in a dialect.

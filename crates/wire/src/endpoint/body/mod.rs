@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 use super::{EndpointConfig, EndpointError, EndpointKind};
 use crate::request::Body;
 use field::{Field, Fields, Piece};
+use messages::Dialect;
 use template::PayloadTemplate;
 pub(crate) use template::RESPONSE_FIELD;
 use writer::Writer;
@@ -134,6 +135,36 @@ impl BodyPlan {
     }
 }
 
+/// What a turn says to an endpoint that takes conversations.
+struct Said<'a> {
+    /// The array of messages.
+    messages: Field<'a>,
+    /// The system message in front, where the dialect has a field of its own for it; no longer in `messages`.
+    system: Option<&'a Message>,
+    /// Tools, as JSON.
+    tools: Option<&'a Bytes>,
+}
+
+/// What the turn says, in a dialect that has a shape for all of it.
+fn said<'a>(plan: &BodyPlan, dialect: Dialect, turn: &'a Turn) -> Result<Said<'a>, EndpointError> {
+    match &turn.prompt {
+        Prompt::Messages(said) => {
+            let (system, said) = match said.split_first() {
+                Some((first, rest)) if first.role == Role::System && dialect.parts_system() => {
+                    (Some(first), rest)
+                }
+                _ => (None, said.as_slice()),
+            };
+            messages::check(dialect, said)?;
+            Ok(Said { messages: Field::Messages(dialect, said), system, tools: None })
+        }
+        Prompt::RawMessages { messages, tools } => {
+            Ok(Said { messages: Field::Json(messages.clone()), system: None, tools: tools.as_ref() })
+        }
+        other => Err(EndpointError::NoMessages { kind: plan.kind.facts().name, found: what_of(other) }),
+    }
+}
+
 /// The one message that an endpoint without conversations can express.
 fn only_message(kind: EndpointKind, turn: &Turn) -> Result<&Message, EndpointError> {
     let not_one = |found| Err(EndpointError::NotOnePrompt { kind: kind.facts().name, found });
@@ -167,14 +198,6 @@ fn only_texts(kind: EndpointKind, message: &Message) -> Result<Vec<Vec<Piece<'_>
         return Err(EndpointError::Media { kind: kind.facts().name, what });
     }
     Ok(texts)
-}
-
-/// The system message in front, if there is one, and the others.
-fn after_system(messages: &[Message]) -> (Option<&Message>, &[Message]) {
-    match messages.split_first() {
-        Some((first, rest)) if first.role == Role::System => (Some(first), rest),
-        _ => (None, messages),
-    }
 }
 
 /// What a prompt is, for people.

@@ -3,11 +3,11 @@
 //! The system message in front is `instructions`. A `previous_response_id` among the turn's own fields, which
 //! stands for what was said before, comes behind `stream`.
 
-use loadgen_core::{Prompt, Turn};
+use loadgen_core::Turn;
 
 use super::field::{Field, Fields, Piece};
-use super::messages::{self, Dialect};
-use super::{BodyPlan, MODEL, STREAM, after_system, what_of};
+use super::messages::Dialect;
+use super::{BodyPlan, MODEL, STREAM, Said, said};
 use crate::endpoint::EndpointError;
 
 /// The field that stands for what was said before.
@@ -15,19 +15,9 @@ const PREVIOUS: &str = "previous_response_id";
 
 pub(super) fn fields<'a>(plan: &'a BodyPlan, turn: &'a Turn) -> Result<Fields<'a>, EndpointError> {
     let dialect = Dialect::Responses { always_parts: plan.always_parts };
-    let (input, system, tools) = match &turn.prompt {
-        Prompt::Messages(said) => {
-            let (system, said) = after_system(said);
-            messages::check(dialect, said)?;
-            (Field::Messages(dialect, said), system, None)
-        }
-        Prompt::RawMessages { messages, tools } => (Field::Json(messages.clone()), None, tools.as_ref()),
-        other => {
-            return Err(EndpointError::NoMessages { kind: plan.kind.facts().name, found: what_of(other) });
-        }
-    };
+    let Said { messages, system, tools } = said(plan, dialect, turn)?;
     let mut fields = Fields::with_capacity(8 + plan.extras.len());
-    fields.set("input", input);
+    fields.set("input", messages);
     fields.set(MODEL, Field::Name(&turn.model));
     fields.set(STREAM, Field::Flag(plan.streaming));
     if turn.extra.as_deref().is_some_and(|extra| extra.contains(PREVIOUS)) {
