@@ -1,5 +1,8 @@
 //! From flags to what goes on beside the load.
 
+mod echo;
+mod environment;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -9,96 +12,17 @@ use loadgen_run::{
 };
 use loadgen_telemetry::{
     CONTROL_TIMEOUT, ControlHooks, DEFAULT_GPU_URLS, MetricsUrl, Readiness, ReadinessMode, ResetKvCache,
-    RttProbe, ScrapeTiming, ServerProfiler, custom_fields,
+    RttProbe, ServerProfiler, custom_fields,
 };
 use loadgen_wire::Target;
-use serde_json::{Map, Value, json};
 
 use super::load::Load;
 use super::{Environment, Faults, Notice, Servers};
 use crate::args::ProfileArgs;
 use crate::args::telemetry::{ControlArgs, TelemetryArgs};
-use crate::args::values::{non_negative, word};
-
-/// AIPerf's variables about what goes on beside the load.
-#[derive(Debug, Clone)]
-pub(crate) struct ScrapeEnvironment {
-    server: ScrapeTiming,
-    gpu: ScrapeTiming,
-    gpu_grace_ns: i64,
-    gpu_urls: Option<Vec<String>>,
-    rtt: RttProbe,
-}
-
-impl Default for ScrapeEnvironment {
-    fn default() -> Self {
-        let server = ScrapeTiming {
-            interval: Duration::from_millis(333),
-            // AIPerf goes on reading for two seconds: here a run ends when its load does, with one last reading.
-            flush: Duration::ZERO,
-            patience: Duration::from_secs(30),
-            first_patience: Duration::from_secs(10),
-        };
-        Self { server, gpu: server, gpu_grace_ns: 666_000_000, gpu_urls: None, rtt: RttProbe::default() }
-    }
-}
-
-impl ScrapeEnvironment {
-    /// Reads the variables through `value_of`.
-    pub(super) fn read(value_of: &dyn Fn(&str) -> Option<String>, faults: &mut Faults) -> Self {
-        let by_itself = Self::default();
-        let mut number = |name: &str| faults.take(name, non_negative(value_of(name)?.trim()));
-        let mut seconds = |name: &str, by_itself: Duration| {
-            number(name).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(by_itself)
-        };
-        let ScrapeTiming { interval, flush, patience, first_patience } = by_itself.server;
-        let server = ScrapeTiming {
-            flush: seconds("AIPERF_SERVER_METRICS_COLLECTION_FLUSH_PERIOD", flush),
-            interval: at_least_a_moment(seconds("AIPERF_SERVER_METRICS_COLLECTION_INTERVAL", interval)),
-            first_patience: seconds("AIPERF_SERVER_METRICS_REACHABILITY_TIMEOUT", first_patience),
-            patience: seconds("AIPERF_SERVER_METRICS_SCRAPE_TIMEOUT", patience),
-        };
-        let gpu = ScrapeTiming {
-            interval: at_least_a_moment(seconds("AIPERF_GPU_COLLECTION_INTERVAL", interval)),
-            first_patience: seconds("AIPERF_GPU_REACHABILITY_TIMEOUT", first_patience),
-            ..by_itself.gpu
-        };
-        let rtt = RttProbe {
-            make_up_within: seconds(
-                "AIPERF_NETWORK_LATENCY_COMPLETE_TOPUP_TIMEOUT",
-                by_itself.rtt.make_up_within,
-            ),
-            patience: seconds("AIPERF_NETWORK_LATENCY_CONNECT_TIMEOUT", by_itself.rtt.patience),
-            interval: at_least_a_moment(seconds(
-                "AIPERF_NETWORK_LATENCY_DEFAULT_PROBE_INTERVAL",
-                by_itself.rtt.interval,
-            )),
-            least: number("AIPERF_NETWORK_LATENCY_MIN_SAMPLES")
-                .map_or(by_itself.rtt.least, |least| least as u32),
-        };
-        let gpu_grace_ns =
-            number("AIPERF_GPU_FINAL_SCRAPE_GRACE_NS").map_or(by_itself.gpu_grace_ns, |grace| grace as i64);
-        let gpu_urls = value_of("AIPERF_GPU_DEFAULT_DCGM_ENDPOINTS").map(|text| urls_of(&text));
-        Self { server, gpu, gpu_grace_ns, gpu_urls, rtt }
-    }
-}
-
-/// Whether an item names a file of DCGM fields.
-fn is_csv(item: &str) -> bool {
-    Path::new(item).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
-}
-
-/// A JSON list of texts, or texts parted by commas.
-fn urls_of(text: &str) -> Vec<String> {
-    serde_json::from_str(text).unwrap_or_else(|_| {
-        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
-    })
-}
-
-/// Asking without a pause would be load.
-fn at_least_a_moment(interval: Duration) -> Duration {
-    interval.max(Duration::from_millis(10))
-}
+use crate::args::values::word;
+pub(super) use echo::{echo, echo_control};
+pub(super) use environment::ScrapeEnvironment;
 
 /// What goes on beside the load, and what reporting needs to know of it.
 pub(super) struct Beside {
@@ -339,263 +263,15 @@ fn round_trips(given: &TelemetryArgs, scrapes: &ScrapeEnvironment, faults: &mut 
     given.network_latency_automatic.then_some(RttPlan { probe })
 }
 
-/// What AIPerf echoes of it below `endpoint`.
-pub(super) fn echo_control(given: &ControlArgs, endpoint: &mut Value) {
-    let mut set = |key: &str, value: Value| {
-        endpoint[key] = value;
-    };
-    if let Some(timeout) = given.wait_for_model_timeout {
-        set("wait_for_model_timeout", json!(timeout.as_secs_f64()));
-    }
-    if let Some(interval) = given.wait_for_model_interval {
-        set("wait_for_model_interval", json!(interval.as_secs_f64()));
-    }
-    if let Some(mode) = &given.wait_for_model_mode {
-        set("wait_for_model_mode", json!(word(mode)));
-    }
-    let seconds = |timeout: Option<Duration>| timeout.map(|timeout| json!(timeout.as_secs_f64()));
-    let text = |path: &Option<String>| path.as_ref().map(|path| json!(loadgen_wire::redact_url(path)));
-    let reset = [
-        ("timeout_seconds", seconds(given.reset_kv_cache_timeout_seconds)),
-        ("path", text(&given.reset_kv_cache_path)),
-    ];
-    let profiler = [
-        ("timeout_seconds", seconds(given.server_profiler_timeout_seconds)),
-        ("start_path", text(&given.server_profiler_start_path)),
-        ("stop_path", text(&given.server_profiler_stop_path)),
-    ];
-    let as_given = |fields: &[(&str, Option<Value>)]| -> Map<String, Value> {
-        fields.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?))).collect()
-    };
-    for (key, is_on, fields) in [
-        ("reset_kv_cache", given.reset_kv_cache, as_given(&reset)),
-        ("server_profiler", given.server_profiler, as_given(&profiler)),
-    ] {
-        if is_on || !fields.is_empty() {
-            set(key, Value::Object(fields));
-        }
-    }
+/// Whether an item names a file of DCGM fields.
+fn is_csv(item: &str) -> bool {
+    Path::new(item).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
 }
 
-/// What AIPerf echoes of it at the top: `gpu_telemetry`, `server_metrics`, `network_latency`.
-pub(super) fn echo(given: &TelemetryArgs) -> [(&'static str, Value); 3] {
-    let shown = |item: &String| loadgen_wire::redact_url(item).into_owned();
-    let normal = |item: &String| MetricsUrl::parse(item).map_or_else(|_| shown(item), |url| url.to_string());
-    let gpu = match &given.gpu_telemetry {
-        _ if given.no_gpu_telemetry => json!({ "enabled": false }),
-        None => json!({ "enabled": true }),
-        Some(items) => {
-            let (files, urls): (Vec<&String>, Vec<&String>) =
-                items.iter().filter(|item| word(item) != "dashboard").partition(|item| is_csv(item));
-            let mut gpu =
-                json!({ "enabled": true, "urls": urls.into_iter().map(normal).collect::<Vec<_>>() });
-            if let Some(file) = files.last() {
-                gpu["metrics_file"] = json!(file);
-            }
-            gpu["collector"] = json!("dcgm");
-            let is_shown_live = items.iter().any(|item| word(item) == "dashboard");
-            gpu["mode"] = json!(if is_shown_live { "realtime_dashboard" } else { "summary" });
-            gpu
-        }
-    };
-    let server = if given.no_server_metrics {
-        json!({ "enabled": false })
-    } else {
-        let urls: Vec<String> = given
-            .server_metrics
-            .iter()
-            .flatten()
-            .filter(|item| item.starts_with("http") || item.contains(':'))
-            .map(normal)
-            .collect();
-        let formats = given.server_metrics_formats.as_ref().filter(|formats| !formats.is_empty());
-        let formats: Vec<String> = formats.map_or_else(
-            || vec!["json".to_owned(), "csv".to_owned()],
-            |formats| formats.iter().map(|format| word(format)).collect(),
-        );
-        json!({ "enabled": true, "urls": urls, "formats": formats })
-    };
-    let is_adjusted = given.network_latency_automatic || given.network_latency_mean.is_some();
-    let mut network = json!({ "enabled": is_adjusted });
-    if let Some(interval) = given.network_latency_ping_interval {
-        network["ping_interval"] = json!(interval.as_secs_f64());
-    }
-    if let Some(mean) = given.network_latency_mean {
-        network["mean_ms"] = json!(mean);
-    }
-    [("gpu_telemetry", gpu), ("server_metrics", server), ("network_latency", network)]
+/// Asking without a pause would be load.
+fn at_least_a_moment(interval: Duration) -> Duration {
+    interval.max(Duration::from_millis(10))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::ffi::OsString;
-
-    use super::super::resolve;
-    use super::*;
-    use crate::args::parse_profile;
-
-    fn resolved(options: &[&str]) -> Result<(TelemetryPlan, TelemetryReport, Value, Vec<Notice>), String> {
-        let head = ["loadgen", "profile", "-m", "m", "--url", "http://u:p@h:1/v1", "--tokenizer", "builtin"];
-        let argv: Vec<OsString> = head.iter().chain(options).map(OsString::from).collect();
-        let args = parse_profile(&argv, &[]).map_err(|error| error.to_string())?;
-        let servers = Servers { urls: args.endpoint.urls.clone(), mock: false };
-        let planned = resolve(&args, &argv, &Environment::default(), &servers);
-        let planned = planned.map_err(|faults| faults.to_string())?;
-        let report = planned.run.report;
-        Ok((planned.run.telemetry, report.telemetry, report.input_config, planned.notices))
-    }
-
-    fn refusal(options: &[&str]) -> String {
-        resolved(options).map(|_| ()).unwrap_err()
-    }
-
-    #[test]
-    fn servers_metrics_and_the_usual_gpus_are_read_by_default() {
-        let (plan, report, echo, _) = resolved(&[]).unwrap();
-        let server = plan.server_metrics.unwrap();
-        assert_eq!(
-            server.urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["http://h:1/v1/metrics"]
-        );
-        assert_eq!(
-            (server.timing.interval, server.timing.flush),
-            (Duration::from_millis(333), Duration::ZERO)
-        );
-        let gpu = plan.gpu.unwrap();
-        assert_eq!((gpu.urls.len(), gpu.default_urls.len(), gpu.timing.flush), (0, 2, Duration::ZERO));
-        assert!(plan.readiness.is_none() && plan.rtt.is_none() && plan.control == ControlHooks::default());
-        assert_eq!(report.formats, ServerMetricsFormats::default());
-        assert_eq!(echo["gpu_telemetry"], json!({ "enabled": true }));
-        assert_eq!(
-            echo["server_metrics"],
-            json!({ "enabled": true, "urls": [], "formats": ["json", "csv"] })
-        );
-        assert_eq!(echo["network_latency"], json!({ "enabled": false }));
-    }
-
-    #[test]
-    fn what_is_named_is_read_too_and_each_only_once() {
-        let (plan, report, echo, notices) = resolved(&[
-            "--server-metrics",
-            "h:1/v1",
-            "http://g:2/metrics",
-            "word",
-            "--server-metrics-formats",
-            "JSONL",
-            "parquet",
-            "--gpu-telemetry",
-            "gpu:9400",
-            "dashboard",
-        ])
-        .unwrap();
-        let urls = plan.server_metrics.unwrap().urls;
-        assert_eq!(
-            urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["http://h:1/v1/metrics", "http://g:2/metrics"]
-        );
-        let formats = ServerMetricsFormats { json: false, csv: false, jsonl: true, parquet: true };
-        assert_eq!((report.formats, report.gpu_urls), (formats, vec!["http://gpu:9400/metrics".to_owned()]));
-        let gpu = json!({ "enabled": true, "urls": ["http://gpu:9400/metrics"], "collector": "dcgm", "mode": "realtime_dashboard" });
-        assert_eq!(echo["gpu_telemetry"], gpu);
-        assert_eq!(echo["server_metrics"]["urls"], json!(["http://h:1/v1/metrics", "http://g:2/metrics"]));
-        let said = |what: &str| notices.iter().any(|notice| format!("{notice:?}").contains(what));
-        assert!(said("\\\"word\\\" is passed over") && said("dashboard"), "{notices:?}");
-    }
-
-    #[test]
-    fn what_is_turned_off_is_left_alone() {
-        let (plan, _, echo, _) = resolved(&["--no-server-metrics", "--no-gpu-telemetry"]).unwrap();
-        assert!(plan.server_metrics.is_none() && plan.gpu.is_none());
-        assert_eq!(
-            (&echo["server_metrics"], &echo["gpu_telemetry"]),
-            (&json!({ "enabled": false }), &json!({ "enabled": false }))
-        );
-    }
-
-    #[test]
-    fn hooks_are_on_with_any_of_their_options() {
-        let (plan, _, echo, _) = resolved(&[
-            "--reset-kv-cache-path",
-            "/flush",
-            "--server-profiler-timeout-seconds",
-            "5",
-            "--wait-for-model-timeout",
-            "20",
-            "--wait-for-model-mode",
-            "both",
-            "--network-latency-automatic",
-            "--network-latency-ping-interval",
-            "0.5",
-        ])
-        .unwrap();
-        let reset = plan.control.reset_kv_cache.unwrap();
-        assert_eq!((reset.path.as_str(), reset.timeout), ("/flush", Duration::from_secs(30)));
-        let profiler = plan.control.server_profiler.unwrap();
-        assert_eq!(
-            (profiler.stop_path.as_str(), profiler.timeout),
-            ("/stop_profile", Duration::from_secs(5))
-        );
-        let readiness = plan.readiness.unwrap();
-        assert_eq!((readiness.mode, readiness.interval), (ReadinessMode::Both, Duration::from_secs(5)));
-        assert_eq!(plan.rtt.unwrap().probe.interval, Duration::from_millis(500));
-        let endpoint = &echo["endpoint"];
-        assert_eq!(endpoint["reset_kv_cache"], json!({ "path": "/flush" }));
-        assert_eq!(endpoint["server_profiler"], json!({ "timeout_seconds": 5.0 }));
-        assert_eq!(
-            (&endpoint["wait_for_model_timeout"], &endpoint["wait_for_model_mode"]),
-            (&json!(20.0), &json!("both"))
-        );
-        assert_eq!(echo["network_latency"], json!({ "enabled": true, "ping_interval": 0.5 }));
-    }
-
-    #[test]
-    fn what_cannot_be_meant_is_refused_by_name() {
-        for (options, says) in [
-            (
-                &["--wait-for-model-mode", "both"][..],
-                "--wait-for-model-mode: nothing is waited for: add --wait-for-model-timeout",
-            ),
-            (&["--wait-for-model-interval", "2"], "--wait-for-model-interval: nothing is waited for"),
-            (
-                &["--wait-for-model-timeout", "1", "--wait-for-model-mode", "Any"],
-                "\"Any\" is not known: expected models",
-            ),
-            (&["--reset-kv-cache-path", "flush"], "--reset-kv-cache-path: \"flush\" is no path"),
-            (&["--server-metrics-formats", "xml"], "--server-metrics-formats: \"xml\" is not known"),
-            (&["--server-metrics", "h:2", "--no-server-metrics"], "--no-server-metrics: not together with"),
-            (&["--gpu-telemetry", "pynvml"], "run a DCGM exporter beside the server"),
-            (&["--gpu-telemetry", "no-such-file.csv"], "--gpu-telemetry: no-such-file.csv cannot be read"),
-            (&["--gpu-telemetry", "all"], "--gpu-telemetry: \"all\" is not known"),
-            (&["--network-latency-ping-interval", "1"], "add --network-latency-automatic"),
-            (
-                &["--network-latency-automatic", "--network-latency-mean", "5"],
-                "not together with --network-latency-mean",
-            ),
-        ] {
-            let refusal = refusal(options);
-            assert!(refusal.contains(says), "{options:?}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn aiperfs_variables_say_when() {
-        let value_of = |name: &str| match name {
-            "AIPERF_SERVER_METRICS_COLLECTION_INTERVAL" => Some("0".to_owned()),
-            "AIPERF_SERVER_METRICS_COLLECTION_FLUSH_PERIOD" => Some("0.5".to_owned()),
-            "AIPERF_GPU_FINAL_SCRAPE_GRACE_NS" => Some("7".to_owned()),
-            "AIPERF_GPU_DEFAULT_DCGM_ENDPOINTS" => Some("[\"http://a:1\", \"http://b:2\"]".to_owned()),
-            "AIPERF_NETWORK_LATENCY_MIN_SAMPLES" => Some("9".to_owned()),
-            _ => None,
-        };
-        let mut faults = Faults::default();
-        let read = ScrapeEnvironment::read(&value_of, &mut faults);
-        faults.into_result(()).unwrap();
-        assert_eq!(read.server.interval, Duration::from_millis(10), "asking without a pause would be load");
-        assert_eq!(
-            (read.server.flush, read.gpu_grace_ns, read.rtt.least),
-            (Duration::from_millis(500), 7, 9)
-        );
-        assert_eq!(read.gpu_urls.unwrap(), ["http://a:1", "http://b:2"]);
-    }
-}
+mod tests;
