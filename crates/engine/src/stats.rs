@@ -73,6 +73,12 @@ pub struct PhaseCounts {
     pub aborted: u64,
     /// Scheduled, never sent.
     pub not_sent: u64,
+    /// Sessions whose first turn was sent.
+    pub sessions_sent: u64,
+    /// Sessions whose last turn came back, well or not.
+    pub sessions_completed: u64,
+    /// Sessions whose last turn was cut off by the end of the run.
+    pub sessions_cancelled: u64,
     /// Ticks that carried nothing because every slot was taken. Not part of `scheduled`.
     pub skipped: u64,
     /// Arrivals that waited for a slot.
@@ -161,7 +167,8 @@ macro_rules! lanes {
 lanes!(
     scheduled, sent, ok, failed, timeouts, cancelled, aborted, not_sent, skipped, delayed, late, released,
     lateness_total_ns, retried_stale, connections_opened, chunks, request_bytes, response_bytes,
-    unstamped_reads, clock_steps, caught_up, skipped_late, governed, connections_governed, starved;
+    unstamped_reads, clock_steps, caught_up, skipped_late, governed, connections_governed, starved,
+    sessions_sent, sessions_completed, sessions_cancelled;
     lateness_max_ns
 );
 
@@ -247,6 +254,21 @@ impl Lane {
         }
     }
 
+    /// The first turn of a session was sent.
+    pub(crate) fn session_began(&self) {
+        self.sessions_sent.fetch_add(1, Relaxed);
+    }
+
+    /// The last turn of a session ended.
+    pub(crate) fn session_ended(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Ok | Outcome::Failed(_) | Outcome::Cancelled => &self.sessions_completed,
+            Outcome::Aborted => &self.sessions_cancelled,
+            Outcome::NotSent => return,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
     /// What was odd about the stamps of a finished request.
     pub(crate) fn stamped(&self, unstamped_reads: u32, clock_steps: u32) {
         self.unstamped_reads.fetch_add(u64::from(unstamped_reads), Relaxed);
@@ -282,6 +304,22 @@ impl Latest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sessions_end_with_their_last_turn_whatever_became_of_it() {
+        let stats = RunStats::new(1, 1);
+        let lane = stats.lane(0, 0);
+        for _ in 0..5 {
+            lane.session_began();
+        }
+        for outcome in [Outcome::Ok, Outcome::Failed(FailureKind::Timeout), Outcome::Cancelled] {
+            lane.session_ended(outcome);
+        }
+        lane.session_ended(Outcome::Aborted);
+        lane.session_ended(Outcome::NotSent);
+        let counts = stats.phase(0);
+        assert_eq!((counts.sessions_sent, counts.sessions_completed, counts.sessions_cancelled), (5, 3, 1));
+    }
 
     #[test]
     fn lanes_add_up_and_maxima_do_not() {

@@ -333,6 +333,10 @@ fn sent(live: &Live) -> String {
         grouped(returned),
         grouped(in_flight)
     );
+    if counts.sessions_sent > 0 {
+        let [sent, completed] = [counts.sessions_sent, counts.sessions_completed].map(grouped);
+        line.push_str(&format!(" | sessions: sent={sent}, completed={completed}"));
+    }
     if is_timed_out(live) {
         line.push_str(" | timeout_triggered=True");
     }
@@ -341,8 +345,14 @@ fn sent(live: &Live) -> String {
 
 fn complete(live: &Live) -> String {
     let counts = &live.counts;
+    let sessions = if counts.sessions_sent > 0 {
+        let [completed, cancelled] = [counts.sessions_completed, counts.sessions_cancelled].map(grouped);
+        format!(" | sessions: completed={completed}, cancelled={cancelled}")
+    } else {
+        String::new()
+    };
     format!(
-        "{} complete | completed={}, cancelled={}, errors={} | elapsed={:.2}s{}",
+        "{} complete | completed={}, cancelled={}, errors={}{sessions} | elapsed={:.2}s{}",
         whom(&live.outline),
         grouped(returned(live)),
         grouped(counts.aborted),
@@ -390,7 +400,17 @@ mod tests {
     };
 
     fn live(sent: u64, ok: u64, failed: u64, aborted: u64) -> Live {
-        let counts = PhaseCounts { sent, ok, failed, aborted, ..PhaseCounts::default() };
+        let sessions = (sent, ok + failed, aborted);
+        let counts = PhaseCounts {
+            sent,
+            ok,
+            failed,
+            aborted,
+            sessions_sent: sessions.0,
+            sessions_completed: sessions.1,
+            sessions_cancelled: sessions.2,
+            ..PhaseCounts::default()
+        };
         Live { outline: OUTLINE, elapsed_ns: 3_004_000_000, counts, stopping: false }
     }
 
@@ -414,18 +434,22 @@ mod tests {
         );
         assert_eq!(
             sent(&live(1200, 1190, 4, 0)),
-            "Phase profiling (profiling) sending complete | sent=1,200, completed=1,194, in_flight=6"
+            "Phase profiling (profiling) sending complete | sent=1,200, completed=1,194, in_flight=6 | \
+             sessions: sent=1,200, completed=1,194"
         );
         assert_eq!(
             complete(&live(1200, 1190, 4, 6)),
-            "Phase profiling (profiling) complete | completed=1,194, cancelled=6, errors=4 | elapsed=3.00s"
+            "Phase profiling (profiling) complete | completed=1,194, cancelled=6, errors=4 | \
+             sessions: completed=1,194, cancelled=6 | elapsed=3.00s"
         );
         let stopped = Live { stopping: true, ..live(3, 1, 0, 2) };
         assert!(complete(&stopped).ends_with(" | was_cancelled=True"));
         let timed = PhaseOutline { requests: None, duration_ns: Some(3_000_000_000), ..OUTLINE };
         assert!(started(&timed).ends_with("target: 3.0s duration"));
         let over = Live { outline: timed, ..live(6, 4, 0, 2) };
-        assert!(sent(&over).ends_with("sent=6, completed=4, in_flight=2 | timeout_triggered=True"));
+        assert!(
+            sent(&over).ends_with("in_flight=2 | sessions: sent=6, completed=4 | timeout_triggered=True")
+        );
         assert!(complete(&over).ends_with("elapsed=3.00s | grace_period_timeout=True"));
     }
 
@@ -442,7 +466,7 @@ mod tests {
         assert_eq!(told[0], "loadgen - INFO - before the folder");
         let sent: Vec<_> = told.iter().filter(|line| line.contains("sending complete")).collect();
         assert_eq!(sent.len(), 1);
-        assert!(sent[0].ends_with("completed=1,000, in_flight=200"));
+        assert!(sent[0].ends_with("in_flight=200 | sessions: sent=1,200, completed=1,000"), "{sent:?}");
         assert!(told.iter().any(|line| line.contains("Processed 0 valid requests and 3 errors (3 total).")));
         assert!(told.last().unwrap().contains("ERROR - All 3 inference request(s) failed"));
     }

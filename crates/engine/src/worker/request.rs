@@ -367,6 +367,9 @@ impl PhaseRun {
     /// Tells the sink that a request is in flight, and gives its identity back.
     fn note_start(&self, identity: Identity, scheduled: Nanos, observation: &Observation) -> Identity {
         self.lane().sent();
+        if identity.turn_index == 0 {
+            self.lane().session_began();
+        }
         let request_start = observation.instants.request_start.unwrap_or(scheduled);
         let started = Started { identity, scheduled, request_start };
         self.worker.sink.borrow_mut().started(&started);
@@ -397,6 +400,9 @@ impl PhaseRun {
         self.lane().carried(observation.chunks.len(), facts.request_bytes, facts.response_bytes);
         self.lane().stamped(observation.unstamped_reads, observation.clock_steps);
         self.lane().finished(outcome);
+        if turn.is_last {
+            self.lane().session_ended(outcome);
+        }
         self.worker.sink.borrow_mut().finished(RawRecord {
             identity,
             instants: observation.instants,
