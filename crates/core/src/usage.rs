@@ -58,4 +58,8 @@ pub struct SpeculativeDecoding {
     pub steps: u32,
     /// Most drafts a step.
     pub most_drafts: Option<u32>,
+    /// Drafts accepted, step by step, where the server says it in detail.
+    pub accepted_by_step: Option<Vec<u32>>,
+    /// Drafts made, step by step, where the server says it in detail.
+    pub drafted_by_step: Option<Vec<u32>>,
 }

@@ -32,6 +32,7 @@ mod record_line;
 mod rows;
 mod schemas;
 pub mod server_metrics;
+mod spec_decode;
 mod sse_messages;
 mod summary_csv;
 mod summary_json;

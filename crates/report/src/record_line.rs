@@ -9,6 +9,7 @@ use loadgen_metrics::{Metric, RequestMetrics, ShownValue, credit_issued};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::spec_decode::Acceptance;
 use crate::summary_json::ErrorFacts;
 use crate::trace_data::TraceData;
 
@@ -34,6 +35,9 @@ pub(crate) struct RecordLine<'a> {
     /// What was seen of its connection; with --export-http-trace.
     #[schemars(skip_serializing_if = "Option::is_none")]
     trace_data: Option<TraceData<'a>>,
+    /// What became of its drafts; where the server decodes speculatively and says so.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    spec_decode_acceptance: Option<Acceptance<'a>>,
     /// Why it failed; absent on success.
     #[schemars(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFacts<'a>>,
@@ -153,6 +157,10 @@ impl RecordLines {
         if let Some(exchange) = trace {
             out.extend_from_slice(b",\"trace_data\":");
             write_json(&TraceData::of(record, exchange), out);
+        }
+        if let Some(acceptance) = Acceptance::of(record) {
+            out.extend_from_slice(b",\"spec_decode_acceptance\":");
+            write_json(&acceptance, out);
         }
         if let Some(error) = shown_error(record) {
             out.extend_from_slice(b",\"error\":");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 mod aiperf_lines;
 
 use aiperf_lines::{lines, record};
-use loadgen_core::{ErrorDetail, Nanos, Outcome, Phase, RequestRecord};
+use loadgen_core::{ErrorDetail, Nanos, Outcome, Phase, RequestRecord, SpeculativeDecoding, Usage};
 use loadgen_metrics::{
     Aggregator, MetricConfig, MetricValue, SloSet, Timeline, Window, Windows, request_metrics,
 };
@@ -45,6 +45,40 @@ fn same(ours: &Value, theirs: &Value) -> bool {
         }
         _ => ours == theirs,
     }
+}
+
+/// The object is what AIPerf's own model prints of the same figures.
+#[test]
+fn what_became_of_drafts_stands_beside_the_metrics() {
+    let mut record = record(&lines(CHAT)[0]);
+    let line = |record: &RequestRecord| {
+        let metrics = request_metrics(record, &config(""));
+        RecordLines::new("3fbf379833fd", 0).line(record, &metrics).unwrap()
+    };
+    assert!(!line(&record).contains("spec_decode"));
+    let told = SpeculativeDecoding {
+        mean_acceptance_length: 2.5,
+        draft_acceptance_rate: 0.75,
+        histogram: vec![(0, 1), (2, 3)],
+        accepted_draft_tokens: 6,
+        draft_tokens: 8,
+        steps: 4,
+        most_drafts: Some(2),
+        accepted_by_step: Some(vec![2, 0, 2, 2]),
+        drafted_by_step: None,
+    };
+    let speculative = Some(Box::new(told));
+    record.tokens.usage = Some(Usage { completion_tokens: Some(10), speculative, ..Usage::default() });
+    let shown = line(&record);
+    assert!(
+        shown.ends_with(
+            r#"},"spec_decode_acceptance":{"engine":"vllm","mean_acceptance_length":2.5,"draft_acceptance_rate":0.75,"acceptance_histogram":{"0":1,"2":3},"num_accepted_draft_tokens":6,"num_draft_tokens":8,"num_spec_steps":4,"num_spec_tokens":2,"completion_tokens":10,"per_step_accepted":[2,0,2,2]}}
+"#
+        ),
+        "{shown}"
+    );
+    record.outcome = Outcome::Cancelled;
+    assert!(!line(&record).contains("spec_decode"), "a request that failed has no such figures");
 }
 
 #[test]

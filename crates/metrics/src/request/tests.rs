@@ -281,6 +281,7 @@ fn what_became_of_drafts_is_passed_on() {
         draft_tokens: 8,
         steps: 4,
         most_drafts: Some(2),
+        ..SpeculativeDecoding::default()
     };
     record.tokens.usage = Some(Usage { speculative: Some(Box::new(told.clone())), ..Usage::default() });
     let metrics = request_metrics(&record, &config());
