@@ -361,11 +361,10 @@ impl<'a> Phase<'a> {
 
     fn ramp(&self, settings: &mut Settings, key: &str, flag: &'static str, faults: &mut Faults) {
         let Some(ramp) = self.get(key) else { return };
+        let what =
+            "ramps are not built yet: leave it out, or let the rate swing with --request-rate-sinusoid";
+        faults.unbuilt(ramp.at, &self.path(key), what);
         let Yaml::Map(_) = ramp.value else { return self.time(settings, key, flag) };
-        if ramp.get("strategy").and_then(Node::text).is_some_and(|strategy| strategy != "linear") {
-            let what = "only linear ramps are built: leave it out";
-            faults.unbuilt(ramp.at, &below(&self.path(key), "strategy"), what);
-        }
         match ramp.get("duration") {
             Some(duration) => settings.value(flag, time_text(duration), &self.path(key), ramp.at),
             None => faults.add(ramp.at, &self.path(key), "needs a duration"),

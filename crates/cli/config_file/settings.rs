@@ -216,15 +216,14 @@ fn keys_below(keys: &'static [Key], name: &str) -> &'static [Key] {
 fn endpoint_settings(endpoint: &Node, settings: &mut Settings, faults: &mut Faults) {
     const PATH: &str = "benchmark.endpoint";
     for url in endpoint.get("urls").map(Node::items).unwrap_or_default() {
-        if let Some(text) = url.text()
-            && !["http://", "https://", "mock://"].iter().any(|scheme| text.starts_with(scheme))
-        {
-            faults.add(
-                url.at,
-                "benchmark.endpoint.urls",
-                format!("{text:?} needs http:// or https:// before it"),
-            );
-        }
+        let Some(text) = url.text().filter(|text| !text.starts_with("mock://")) else { continue };
+        let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        let fault = match host {
+            None => "needs http:// or https:// before it",
+            Some(host) if host.is_empty() || host.starts_with(['/', ':', '?']) => "names no host",
+            Some(_) => continue,
+        };
+        faults.add(url.at, "benchmark.endpoint.urls", format!("{text:?} {fault}"));
     }
     if endpoint.get("urls").is_none_or(|urls| urls.items().is_empty()) {
         faults.add(endpoint.at, PATH, "needs the server's url");

@@ -314,6 +314,11 @@ fn what_is_not_built_yet_is_right_and_says_so() {
         let unbuilt = read(&text).unwrap().unbuilt().unwrap();
         assert!(unbuilt.contains(said), "{unbuilt}");
     }
+    for ramp in ["concurrencyRamp: 3", "concurrencyRamp: {duration: 3, strategy: linear}"] {
+        let text = BASE.replace("concurrency: 2", &format!("concurrency: 2, {ramp}"));
+        let unbuilt = read(&text).unwrap().unbuilt().unwrap();
+        assert!(unbuilt.contains("concurrency_ramp: ramps are not built yet"), "{unbuilt}");
+    }
     let second = BASE.replace(
         "{type: concurrency, concurrency: 2, requests: 4}",
         "[{name: a, kind: profiling, type: concurrency, requests: 3}, {name: b, kind: profiling, type: concurrency, requests: 3}]",
@@ -454,6 +459,28 @@ const REFUSED: &[(Change, &str)] = &[
     ),
     (|text| text.replace("requests: 4", "requests: 4, gracePeriod: 3"), "give duration too"),
     (|text| text.replace("url: http://127.0.0.1:18160", "url: 127.0.0.1:18160"), "needs http:// or https://"),
+    (|text| text.replace("http://127.0.0.1:18160", "ftp://h"), "needs http:// or https://"),
+    (|text| text.replace("http://127.0.0.1:18160", "http://"), "\"http://\" names no host"),
+    (
+        |text| text.replace("model: mock-model", "models: {items: [{name: a, wieght: 1}]}"),
+        "benchmark.models.items[0].wieght: unknown key: did you mean \"weight\"?",
+    ),
+    (
+        |text| {
+            text.replace(
+                "{type: concurrency, concurrency: 2, requests: 4}",
+                "[{name: 1x, kind: profiling, type: concurrency, requests: 3}]",
+            )
+        },
+        "1x",
+    ),
+    (|text| text.replace("concurrency: 2", "concurrencyRamp: {duration: 3, strategy: steep}"), "steep"),
+    (
+        |text| format!("{text}  artifacts: {{summary: true}}\n"),
+        "benchmark.artifacts.summary: expected [json]",
+    ),
+    (|text| format!("{text}  artifacts: {{records: [csv]}}\n"), "benchmark.artifacts.records"),
+    (|text| format!("{text}  artifacts: {{records: true}}\n"), "benchmark.artifacts.records"),
     (|text| text.replace("streaming: true", "path: v1/chat"), "must begin with a slash"),
     (
         |text| {
@@ -472,6 +499,13 @@ const TAKEN: &[Change] = &[
     |text| text.replace("requests: 4", "requests: '${NOPE_N:7}'"),
     |text| text.replace("http://127.0.0.1:18160", "'http://${NOPE_H:127.0.0.1}:18160'"),
     |text| text.replace("streaming: true", "urls: [http://x]"),
+    |text| text.replace("streaming: true", "type: Chat_Embeddings"),
+    |text| text.replace("streaming: true", "type: chat-embeddings"),
+    |text| format!("{text}  runtime: {{ui: NONE}}\n"),
+    |text| format!("{text}  artifacts: {{summary: false, records: false}}\n"),
+    |text| text.replace("concurrency: 2", "concurrencyRamp: 3"),
+    |text| text.replace("concurrency: 2", "concurrencyRamp: {duration: 3, strategy: exponential}"),
+    |text| text.replace("concurrency: 2", "concurrency_ramp: {duration: 3, strategy: poisson}"),
     |text| text.replace("{type: concurrency, concurrency: 2, requests: 4}", "{type: fixed_schedule}"),
     // The older form, without an envelope.
     |text| text.trim_start_matches("benchmark:\n").replace("\n  ", "\n").trim_start().to_owned(),
