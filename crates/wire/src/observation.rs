@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use loadgen_core::{
     ChunkKind, ConnectionFacts, ErrorDetail, Exchange, FailureKind, Instants, Nanos, Outcome, RawChunks,
-    Reply, StampCounts, StreamTrail, Usage,
+    Reply, SpeculativeDecoding, StampCounts, StreamTrail, Usage,
 };
 
-use crate::decode::Arrival;
+use crate::decode::{Arrival, ToolCalls};
 
 /// What was seen of one request so far.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +55,10 @@ pub struct Observation {
     pub unstamped_reads: u32,
     /// Times the wall clock was stepped while the response came.
     pub clock_steps: u32,
+    /// What a chat's answer called.
+    pub(crate) calls: Option<Box<ToolCalls>>,
+    /// The server has said what became of its drafts.
+    has_drafts: bool,
     /// The read that brought the latest chunk, and the first chunk it brought.
     last_chunk_read: Option<(u64, usize)>,
 }
@@ -87,7 +91,8 @@ impl Observation {
     /// What the server answered: the answer's text, or the reasoning where there was nothing else.
     pub fn reply(&self) -> Reply {
         let text = if self.chunks.output.is_empty() { &self.chunks.reasoning } else { &self.chunks.output };
-        Reply { text: Bytes::copy_from_slice(text), response_id: self.response_id.clone() }
+        let message = self.calls.as_ref().and_then(|calls| calls.message(&self.chunks.output));
+        Reply { text: Bytes::copy_from_slice(text), message, response_id: self.response_id.clone() }
     }
 
     /// Ends the request as failed. The first failure stands: a later one is a consequence.
@@ -111,9 +116,21 @@ impl Observation {
     /// Takes the usage that the server sent last. That of the first content is kept with it, where
     /// this one `may_be_first`.
     pub(crate) fn take_usage(&mut self, mut usage: Usage, may_be_first: bool) {
-        let first = self.usage.as_ref().and_then(|known| known.first_chunk_tokens);
-        usage.first_chunk_tokens = first.or(usage.completion_tokens.filter(|_| may_be_first));
+        let known = self.usage.take().unwrap_or_default();
+        usage.first_chunk_tokens =
+            known.first_chunk_tokens.or(usage.completion_tokens.filter(|_| may_be_first));
+        usage.speculative = known.speculative;
         self.usage = Some(usage);
+    }
+
+    /// Takes what the server says became of its drafts. Figures that come more than once are those of several
+    /// answers, and none of them is the request's: then it has none, as with AIPerf.
+    pub(crate) fn take_drafts(&mut self, drafts: Option<Box<SpeculativeDecoding>>) {
+        let is_first = !std::mem::replace(&mut self.has_drafts, true);
+        let drafts = drafts.filter(|_| is_first);
+        if self.usage.is_some() || drafts.is_some() {
+            self.usage.get_or_insert_default().speculative = drafts;
+        }
     }
 
     /// Notes an event without content, or the beginning of one. If it shares the read of the latest chunk, then

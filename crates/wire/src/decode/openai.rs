@@ -6,8 +6,6 @@
 //! that has both is no output**, though the delta is content for every time. AIPerf counts so, and figures
 //! that are held against each other must be counted alike; servers count both.
 
-use loadgen_core::Usage;
-
 use super::event::{Frame, for_each_tool_text, plain_text_of, text_of};
 use super::said::Said;
 use super::template::{Plain, Slot};
@@ -17,10 +15,8 @@ use crate::endpoint::EndpointKind;
 pub(super) fn take<'a>(kind: EndpointKind, json: &'a str, said: &mut Said<'_>) -> Option<Plain<'a>> {
     let frame = Frame::decode(json)?;
     said.error(frame.error());
-    let speculative = || frame.metrics.and_then(speculative::decode);
-    said.usage(
-        frame.usage.and_then(usage::decode).map(|usage| Usage { speculative: speculative(), ..usage }),
-    );
+    said.usage(frame.usage.and_then(usage::decode));
+    said.drafts(frame.metrics.and_then(speculative::decode));
     let choice = frame.choices.0.as_ref()?;
     let (mut reasoning, mut content) = (None, None);
     match (kind, frame.object()) {
@@ -34,7 +30,9 @@ pub(super) fn take<'a>(kind: EndpointKind, json: &'a str, said: &mut Said<'_>) -
                 {
                     for_each_tool_text(calls, |text| said.tool(text));
                 }
-                content = delta.content.and_then(text_of).filter(|_| !said.has_tools());
+                let prose = delta.content.and_then(text_of);
+                said.calls(delta, object == "chat.completion", prose.unwrap_or_default());
+                content = prose.filter(|_| !said.has_tools());
             }
         }
         (EndpointKind::Completions, "text_completion" | "completion") => {

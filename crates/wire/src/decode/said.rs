@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use loadgen_core::{ChunkKind, ErrorDetail, Usage};
+use serde_json::value::RawValue;
 
-use super::event::InBandError;
+use super::event::{Delta, InBandError};
+use super::speculative::Drafts;
 use super::{Arrival, MOST_MESSAGE_BYTES, short};
 use crate::error::detail;
 use crate::observation::Observation;
@@ -67,6 +69,25 @@ impl<'o> Said<'o> {
         self.output(escaped);
     }
 
+    /// What a chat's delta or message calls, kept for what follows. Comes after the words of the calls, and before
+    /// the prose beside them, which is in the answer only if nothing was called.
+    pub(super) fn calls(&mut self, delta: &Delta<'_>, is_whole: bool, prose: &str) {
+        let known = |value: Option<&RawValue>| value.filter(|value| value.get() != "null").is_some();
+        if !known(delta.tool_calls) && !known(delta.function_call) {
+            return;
+        }
+        let calls = self.observation.calls.get_or_insert_default();
+        if let Some(new) = delta.tool_calls {
+            calls.take(new.get(), is_whole);
+        }
+        if let Some(new) = delta.function_call {
+            calls.take_older(new.get(), is_whole);
+        }
+        if self.has_tools {
+            calls.set_apart(self.output_before..self.observation.chunks.output.len(), prose);
+        }
+    }
+
     /// Content that has no text: a vector, a score, the end of a part.
     pub(super) fn wordless(&mut self) {
         self.is_content = true;
@@ -77,6 +98,14 @@ impl<'o> Said<'o> {
         if let Some(usage) = usage {
             self.says_more = true;
             self.usage = Some(usage);
+        }
+    }
+
+    /// What became of drafts.
+    pub(super) fn drafts(&mut self, drafts: Option<Drafts>) {
+        if let Some(Drafts(drafts)) = drafts {
+            self.says_more = true;
+            self.observation.take_drafts(drafts);
         }
     }
 

@@ -68,6 +68,39 @@ fn of_several_choices_the_first_one_counts() {
 }
 
 #[test]
+fn what_became_of_drafts_is_told_once_or_not_at_all() {
+    let drafts = |histogram: &str| {
+        format!(
+            r#""metrics":{{"speculative_decoding":{{"mean_acceptance_length":2.5,"draft_acceptance_rate":0.75,
+               "acceptance_histogram":{histogram},"num_accepted_draft_tokens":6,"num_draft_tokens":8,
+               "num_spec_steps":4}}}}"#
+        )
+        .replace('\n', "")
+    };
+    let event =
+        |more: &str| format!("data: {{\"object\":\"chat.completion.chunk\",\"choices\":[],{more}}}\n\n");
+    let usage = r#""usage":{"completion_tokens":2}"#;
+    let content = delta(r#""content":"a""#);
+    let steps = |events: &[&str]| {
+        let told = chat(events).usage.and_then(|usage| usage.speculative);
+        told.map(|told| told.histogram)
+    };
+    let (one, other) = (event(&drafts("[1,0,3]")), event(&drafts("[0,2,2]")));
+    let beside_usage = event(&format!("{usage},{}", drafts("[1,0,3]")));
+    assert_eq!(steps(&[&content, &beside_usage]), Some(vec![(0, 1), (2, 3)]));
+    assert_eq!(steps(&[&content, &one, &event(usage)]), Some(vec![(0, 1), (2, 3)]), "in front of the usage");
+    assert_eq!(steps(&[&content, &one]), Some(vec![(0, 1), (2, 3)]), "without usage");
+    assert_eq!(steps(&[&content, &one, &other, &event(usage)]), None, "of two answers");
+    assert_eq!(
+        steps(&[&content, &one, &event(usage), &event(&drafts("{}"))]),
+        None,
+        "of two, one unreadable"
+    );
+    let nothing = event(r#""metrics":{"speculative_decoding":{}}"#);
+    assert_eq!(steps(&[&content, &nothing, &beside_usage]), Some(vec![(0, 1), (2, 3)]));
+}
+
+#[test]
 fn white_space_is_content_and_the_empty_text_is_none() {
     let seen = chat(&[&delta(r#""content":"""#), &delta(r#""content":" ""#), &delta(r#""content":"\n""#)]);
     assert_eq!((seen.chunks.len(), seen.instants.first_token), (2, Some(Nanos(20))));
