@@ -17,7 +17,7 @@ use super::fault::LineFault;
 use super::line::Input;
 use super::read::{FileFacts, read_lines};
 use super::sessions::{Row, SessionKey};
-use super::value::{Object, string};
+use super::value::{Object, compact, string};
 use crate::config::{Batches, TraceConfig, TraceFormat};
 use crate::corpus::escape;
 use crate::draw::{Purpose, PythonRandom};
@@ -248,7 +248,7 @@ fn raw_payloads(config: &TraceConfig) -> Result<Loaded, WorkloadError> {
                 return Err(super::value::mismatch("messages", "a list", messages));
             }
             let session = if is_folder { SessionKey::Together(file as u64) } else { SessionKey::Own };
-            let body = Input::Payload(Bytes::copy_from_slice(text.trim().as_bytes()));
+            let body = Input::Payload(compact(text).into());
             rows.push((row(rows.len(), line, body), session));
             Ok(())
         })?);
@@ -290,7 +290,7 @@ fn inputs_json(config: &TraceConfig) -> Result<Loaded, WorkloadError> {
         for (turn, payload) in payloads.iter().enumerate() {
             serde_json::from_str::<Object>(payload.get())
                 .map_err(|_| fault(format!("{at}.payloads[{turn}] must be a JSON object")))?;
-            let body = Input::Payload(compact(payload.get()));
+            let body = Input::Payload(compact(payload.get()).into());
             rows.push((row(rows.len(), 1, body), SessionKey::Given(name.clone())));
         }
     }
@@ -301,12 +301,6 @@ fn inputs_json(config: &TraceConfig) -> Result<Loaded, WorkloadError> {
         rows_left_out: 0,
     };
     Ok(Loaded { facts, rows, systems: HashMap::new() })
-}
-
-/// A body on one line, its fields in their order.
-fn compact(body: &str) -> Bytes {
-    let value: Result<serde_json::Value, _> = serde_json::from_str(body);
-    value.map_or_else(|_| Bytes::copy_from_slice(body.as_bytes()), |value| value.to_string().into())
 }
 
 /// A file alone, or the files of a folder in the order of their names.

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::fault::LineFault;
 use super::value::{
-    Object, Text, inside, integer, integers, milliseconds, mismatch, objects, positive, string,
+    Object, Text, compact, inside, integer, integers, milliseconds, mismatch, objects, positive, string,
 };
 
 /// A line of a trace, read.
@@ -29,7 +29,7 @@ pub struct Line {
     pub output_length: Option<i64>,
     /// The conversation it belongs to.
     pub session_id: Option<Arc<str>>,
-    /// Fields merged last into the body: the inside of a JSON object, never empty.
+    /// Fields merged last into the body: the inside of a compact JSON object, never empty.
     pub extra: Option<Arc<str>>,
 }
 
@@ -45,7 +45,7 @@ pub enum Input {
     },
     /// A prompt as it stands, JSON-escaped.
     Text(Bytes),
-    /// Messages, and tools, as JSON arrays.
+    /// Messages, and tools, as compact JSON arrays.
     Messages {
         /// The messages.
         messages: Bytes,
@@ -61,7 +61,7 @@ pub enum Input {
         /// The passages.
         passages: Arc<[Rope]>,
     },
-    /// A whole body.
+    /// A whole body, compact.
     Payload(Bytes),
 }
 
@@ -243,7 +243,7 @@ impl<'a> Fields<'a> {
                 Ok(Input::Messages { messages, tools })
             }
             _ => match inside("payload", raw)? {
-                Some(_) => Ok(Input::Payload(Bytes::copy_from_slice(raw.get().as_bytes()))),
+                Some(_) => Ok(Input::Payload(compact(raw.get()).into())),
                 None => Err(mismatch("payload", "an object, not empty", raw)),
             },
         }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_modes_are_kept_as_they_stand() {
+    fn the_other_modes_are_kept_as_they_stand_but_for_blanks() {
         assert_eq!(read(r#"{"text_input":"a\n\"b\""}"#).input, Input::Text(r#"a\n\"b\""#.into()));
         let line = read(
             r#"{"messages":[{"role":"user","content":"x"}],"tools":[{"a":1}],"extra":{ "temperature": 0.3 }}"#,
@@ -305,8 +305,8 @@ mod tests {
                 tools: Some(r#"[{"a":1}]"#.into())
             }
         );
-        assert_eq!(line.extra.as_deref(), Some(r#""temperature": 0.3"#));
-        assert_eq!(read(r#"{"payload":{"zz":1}}"#).input, Input::Payload(r#"{"zz":1}"#.into()));
+        assert_eq!(line.extra.as_deref(), Some(r#""temperature":0.3"#));
+        assert_eq!(read(r#"{"payload":{ "zz": 1 }}"#).input, Input::Payload(r#"{"zz":1}"#.into()));
     }
 
     #[test]

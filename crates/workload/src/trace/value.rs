@@ -135,17 +135,55 @@ pub(super) fn objects<'a, T: Deserialize<'a>>(
     raw: &'a RawValue,
 ) -> Result<Bytes, LineFault> {
     match serde_json::from_str::<Vec<T>>(raw.get()) {
-        Ok(items) if !items.is_empty() => Ok(Bytes::copy_from_slice(raw.get().as_bytes())),
+        Ok(items) if !items.is_empty() => Ok(compact(raw.get()).into()),
         _ => Err(mismatch(field, expected, raw)),
     }
 }
 
-/// The inside of a JSON object, `None` when it is empty.
-pub(super) fn inside<'a>(field: &'static str, raw: &'a RawValue) -> Result<Option<&'a str>, LineFault> {
-    let text = raw.get();
+/// The inside of a JSON object, compact; `None` when it is empty.
+pub(super) fn inside(field: &'static str, raw: &RawValue) -> Result<Option<String>, LineFault> {
+    let text = compact(raw.get());
     let inside = text
         .strip_prefix('{')
         .and_then(|text| text.strip_suffix('}'))
         .ok_or_else(|| mismatch(field, "an object", raw))?;
-    Ok(Some(inside.trim()).filter(|inside| !inside.is_empty()))
+    Ok(Some(inside).filter(|inside| !inside.is_empty()).map(str::to_owned))
+}
+
+/// JSON without the blanks between its values, as AIPerf sends it; names, strings and numbers stay as they stand.
+pub(super) fn compact(json: &str) -> String {
+    let (mut is_string, mut is_escaped) = (false, false);
+    let is_kept = |character: &char| {
+        let is_inside = is_string;
+        match character {
+            '"' if !is_escaped => is_string = !is_string,
+            _ => {}
+        }
+        is_escaped = is_inside && *character == '\\' && !is_escaped;
+        is_inside || !matches!(character, ' ' | '\t' | '\n' | '\r')
+    };
+    json.chars().filter(is_kept).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn blanks_stay_in_strings_alone() {
+        assert_eq!(
+            compact("{ \"a b\" :\t[1.50,\r\n -2e3 ], \"c\\\" d\\\\\" : \" é \\u00e9\" }"),
+            "{\"a b\":[1.50,-2e3],\"c\\\" d\\\\\":\" é \\u00e9\"}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn compact_json_says_the_same(text in "[ \"\\\\{}\\[\\]a\n]{0,20}", number: f64) {
+            let value = serde_json::json!({ (text.clone()): [text, number, { "x": null }] });
+            let spread = serde_json::to_string_pretty(&value).expect("a value is JSON");
+            prop_assert_eq!(compact(&spread), value.to_string());
+        }
+    }
 }

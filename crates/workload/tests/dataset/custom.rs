@@ -183,9 +183,10 @@ fn a_folder_of_pools_gives_one_of_each_and_names_what_is_ranked() {
 }
 
 #[test]
-fn ready_bodies_are_sent_as_they_stand() {
-    let body = r#"{"messages":[{"role":"user","content":"a"}], "zz" : 1}"#;
-    let (folder, path) = write("bodies.jsonl", &format!("{body}\n{body}\n"));
+fn ready_bodies_are_sent_as_they_stand_but_for_blanks() {
+    let spread = r#"{"messages": [{"role": "user", "content": "a b"}], "zz" : 1.50}"#;
+    let body = r#"{"messages":[{"role":"user","content":"a b"}],"zz":1.50}"#;
+    let (folder, path) = write("bodies.jsonl", &format!("{body}\n {spread}\n"));
     let payload = |turn: &Turn| {
         let Prompt::Payload(body) = &turn.prompt else { panic!("{turn:?}") };
         assert!(matches!(&turn.input_tokens, InputTokens::CountJson(_)));
@@ -194,7 +195,7 @@ fn ready_bodies_are_sent_as_they_stand() {
     let alone = dataset(&path, TraceFormat::RawPayload);
     assert_eq!((alone.len(), alone.turns()), (2, 2));
     assert_eq!(payload(&first_turn(&*alone.source(), 0)), body);
-    std::fs::write(folder.path().join("more.jsonl"), format!("{body}\n")).unwrap();
+    std::fs::write(folder.path().join("more.jsonl"), format!("{spread}\n")).unwrap();
     let sessions = dataset(folder.path(), TraceFormat::RawPayload);
     assert_eq!((sessions.len(), sessions.turns()), (2, 3), "a file is a session");
     assert_eq!(conversation(&sessions, 0).iter().map(payload).collect::<Vec<_>>(), [body, body]);

@@ -160,7 +160,11 @@ fn output_lengths_come_from_the_row_then_the_option_then_a_warning() {
         dataset.entries().map(|entry| entry.turns[0].max_output_tokens).collect()
     };
     let dataset = file.load();
-    assert_eq!(outputs(&dataset), [Some(1), None, Some(3), None, None, None], "what nobody limits has no limit");
+    assert_eq!(
+        outputs(&dataset),
+        [Some(1), None, Some(3), None, None, None],
+        "what nobody limits has no limit"
+    );
     let warnings = dataset.warnings().join("\n").replace(&file.0.path().display().to_string(), "DIR");
     insta::assert_snapshot!(warnings, @r"
     DIR/trace.jsonl: 1 row with an output_length of 0 or less (first in line 1): 1 output token is asked for
