@@ -32,7 +32,7 @@ pub use record::{
 };
 pub use rope::Rope;
 pub use seed::Seed;
-pub use source::{CountTokens, RecordSink, Reply, RequestSource, Session, Started};
+pub use source::{CountTokens, ReadyMessage, RecordSink, Reply, RequestSource, Session, Started};
 pub use time::{Clock, ManualClock, Nanos, SystemClock};
 pub use turn::{Media, Message, Part, Prompt, Role, Turn, TurnTiming};
 pub use usage::{SpeculativeDecoding, Usage};

@@ -33,9 +33,20 @@ pub trait Session: Send {
 pub struct Reply {
     /// The answer's text; the reasoning text where there was nothing else.
     pub text: Bytes,
+    /// The answer as the message that it is, where it was more than a text.
+    pub message: Option<ReadyMessage>,
     /// The id under which the server keeps the conversation, where it was asked to: what follows is sent with
     /// the id in place of what was said before.
     pub response_id: Option<Arc<str>>,
+}
+
+/// A message of the model that goes into what follows as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyMessage {
+    /// The message, as JSON.
+    pub json: Bytes,
+    /// The texts in it, JSON-escaped, to be counted.
+    pub texts: Vec<Bytes>,
 }
 
 /// A request that has been let go, noted before its first byte leaves, so that a run that is killed

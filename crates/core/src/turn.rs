@@ -79,12 +79,14 @@ pub struct Message {
     pub text: Rope,
     /// What follows the text: further texts, then images, audio and video.
     pub parts: Vec<Part>,
+    /// The whole of it as JSON, where it goes out as it stands: then text and parts are only counted.
+    pub ready: Option<Bytes>,
 }
 
 impl Message {
     /// A message of plain text.
     pub fn new(role: Role, text: Rope) -> Self {
-        Self { role, text, parts: Vec::new() }
+        Self { role, text, parts: Vec::new(), ready: None }
     }
 }
 

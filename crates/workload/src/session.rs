@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use loadgen_core::{InputTokens, Message, Part, Prompt, Reply, Role, Rope, Session, Turn};
 
 use crate::library::{Asked, Library, Opening};
@@ -35,8 +36,11 @@ impl Conversation {
     pub(crate) fn assemble(said: &Opening, asked: Asked, in_chat_template: bool) -> (Prompt, InputTokens) {
         match asked {
             Asked::Messages { messages, tools } => {
-                let tokens = InputTokens::CountJson(messages.clone());
-                (Prompt::RawMessages { messages, tools }, tokens)
+                let counted = match &tools {
+                    Some(tools) => beside_tools(&messages, tools),
+                    None => messages.clone(),
+                };
+                (Prompt::RawMessages { messages, tools }, InputTokens::CountJson(counted))
             }
             Asked::Payload(payload) => (Prompt::Payload(payload.clone()), InputTokens::CountJson(payload)),
             Asked::Ranking { query, passages, tokens } => {
@@ -61,6 +65,23 @@ impl Conversation {
             }
         }
     }
+}
+
+/// The part of a body whose texts count: a server puts what tools are called, and what they take, before the
+/// messages.
+fn beside_tools(messages: &[u8], tools: &[u8]) -> Bytes {
+    [&b"{\"messages\":"[..], messages, b",\"tools\":", tools, b"}"].concat().into()
+}
+
+/// What the model said, as a message of the conversation; nothing if it said nothing.
+fn answer(reply: &Reply) -> Option<Message> {
+    let Some(ready) = &reply.message else {
+        let text = Rope::from(reply.text.clone());
+        return (!text.is_empty()).then(|| Message::new(Role::Assistant, text));
+    };
+    let parts = ready.texts.iter().map(|text| Part::Text(Rope::from(text.clone()))).collect();
+    let ready = Some(ready.json.clone());
+    Some(Message { parts, ready, ..Message::new(Role::Assistant, Rope::new()) })
 }
 
 /// The fields of a turn that follows the answer of this id.
@@ -114,8 +135,8 @@ impl Session for Conversation {
         let turn = self.next;
         self.next += 1;
         let remembers = self.library.remembers(self.number);
-        if let Some(reply) = reply.filter(|reply| remembers && turn > 0 && !reply.text.is_empty()) {
-            self.said.push(Message::new(Role::Assistant, Rope::from(reply.text.clone())), None);
+        if let Some(answer) = reply.filter(|_| remembers && turn > 0).and_then(answer) {
+            self.said.push(answer, None);
         }
         let asked = self.library.asked(self.number, turn);
         let own = match &asked {

@@ -54,6 +54,8 @@ pub(super) struct Delta<'a> {
     pub(super) reasoning: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) tool_calls: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) function_call: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]

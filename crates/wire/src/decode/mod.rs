@@ -18,6 +18,7 @@
 
 mod anthropic;
 mod arrival;
+mod calls;
 mod coding;
 mod event;
 mod format;
@@ -40,6 +41,7 @@ use crate::python::{Exception, quoted};
 use crate::redact::redact;
 use crate::sse::{Event, SseParser};
 pub use arrival::{Arrival, Place};
+pub(crate) use calls::ToolCalls;
 use coding::Coding;
 pub use format::{ResponseField, ResponseFormat};
 use reader::{Reader, Shape};

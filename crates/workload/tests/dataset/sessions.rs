@@ -1,6 +1,6 @@
 //! Sessions of a trace: their order, their times, and what their turns carry.
 
-use loadgen_core::{InputTokens, Prompt, Reply, Role, TurnTiming};
+use loadgen_core::{InputTokens, Prompt, ReadyMessage, Reply, Role, TurnTiming};
 
 use crate::support::{File, exact, first_turn, messages, reply, text};
 
@@ -91,7 +91,10 @@ fn ready_messages_and_bodies_are_sent_as_they_stand() {
     let Prompt::RawMessages { messages, tools } = &turn.prompt else { panic!("{turn:?}") };
     assert_eq!(&messages[..], b"[{\"role\":\"user\",\"content\":\"hi\"}]");
     assert_eq!(tools.as_deref(), Some(&b"[{\"a\":1}]"[..]));
-    assert!(matches!(&turn.input_tokens, InputTokens::CountJson(json) if json == messages));
+    let InputTokens::CountJson(counted) = &turn.input_tokens else { panic!("{turn:?}") };
+    let counted: serde_json::Value = serde_json::from_slice(counted).unwrap();
+    let sent = serde_json::json!({ "messages": [{ "role": "user", "content": "hi" }], "tools": [{ "a": 1 }] });
+    assert_eq!(counted, sent, "what tools are called is part of what the server reads");
     let turn = first_turn(&*source, 3);
     assert!(matches!(&turn.prompt, Prompt::Payload(body) if &body[..] == b"{\"zz\":1}"));
     let turn = first_turn(&*source, 4);
@@ -106,4 +109,18 @@ fn after_a_warm_up_the_schedule_is_still_whole() {
     let rows: Vec<_> = (0..7).map(|at| first_turn(&*timetable.source, at).source_row.unwrap()).collect();
     assert_eq!(rows, [0, 1, 1, 0, 5, 4, 3]);
     assert!(timetable.source.session(7).is_none());
+}
+
+#[test]
+fn an_answer_that_is_more_than_a_text_goes_in_as_it_stands() {
+    let dataset = File::new(MIXED).load();
+    let timetable = dataset.timetable(0).unwrap();
+    let mut session = timetable.source.session(1).unwrap();
+    session.next_turn(None).unwrap();
+    let message = ReadyMessage { json: "{\"ready\":1}".into(), texts: vec!["name".into(), "words".into()] };
+    let called = Reply { message: Some(message), ..reply("namewords") };
+    let second = session.next_turn(Some(&called)).unwrap();
+    let Prompt::Messages(said) = &second.prompt else { panic!("{second:?}") };
+    assert_eq!(said[1].ready.as_deref(), Some(&b"{\"ready\":1}"[..]));
+    assert!(matches!(&second.input_tokens, InputTokens::Count(texts) if texts.len() == 4), "each text counts");
 }

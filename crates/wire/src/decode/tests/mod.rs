@@ -4,6 +4,7 @@ use std::io::Write as _;
 use loadgen_core::{ChunkKind, Nanos, StampSource};
 use proptest::prelude::*;
 
+mod calls;
 mod endpoints;
 mod parity;
 

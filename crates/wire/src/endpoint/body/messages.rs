@@ -78,6 +78,10 @@ pub(super) fn check(dialect: Dialect, said: &[Message]) -> Result<(), EndpointEr
 /// Writes messages as an array.
 pub(super) fn write(writer: &mut Writer, dialect: Dialect, said: &[Message]) {
     writer.list(said, |writer, message| {
+        if let Some(ready) = &message.ready {
+            writer.share(ready);
+            return;
+        }
         writer.put(b"{\"role\":");
         writer.string(message.role.name());
         writer.put(b",\"content\":");

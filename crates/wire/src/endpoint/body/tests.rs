@@ -170,9 +170,12 @@ fn chat_messages_with_media_are_lists_of_parts() {
             r#"]}],"model":"m","stream":false}"#
         )
     );
-    let alone = Prompt::Messages(vec![Message { role: Role::User, text: Rope::new(), parts: vec![png()] }]);
+    let alone = Prompt::Messages(vec![Message { parts: vec![png()], ..Message::new(Role::User, Rope::new()) }]);
     let said = plain(EndpointKind::Chat, &turn(alone, None, None));
     assert!(said.starts_with(r#"{"messages":[{"role":"user","content":[{"type":"image_url""#), "{said}");
+    let ready = Message { ready: Some(Bytes::from_static(b"{\"a\":1}")), ..says(Role::Assistant, &["not this"]) };
+    let said = plain(EndpointKind::Chat, &turn(Prompt::Messages(vec![ready]), None, None));
+    assert!(said.starts_with(r#"{"messages":[{"a":1}],"model""#), "{said}");
     let far = Part::Audio(Media::Url(Bytes::from_static(b"http://x/y.wav")));
     assert!(refusal(EndpointKind::Chat, with_parts("a", vec![far])).starts_with("audio is sent as its data"));
 }

@@ -1,0 +1,74 @@
+//! What a conversation goes on with after an answer that called tools. The messages are those that AIPerf 0.13
+//! makes of the same deltas.
+
+use super::{chat, decode, delta, text};
+use crate::endpoint::EndpointKind;
+
+fn whole(message: &str) -> crate::Observation {
+    let body =
+        format!("{{\"object\":\"chat.completion\",\"choices\":[{{\"index\":0,\"message\":{message}}}]}}");
+    decode(EndpointKind::Chat, "application/json", &[body.as_bytes()])
+}
+
+fn message(observation: &crate::Observation) -> String {
+    text(&observation.reply().message.unwrap().json).to_owned()
+}
+
+#[test]
+fn deltas_of_calls_become_one_message() {
+    let seen = chat(&[
+        &delta(r#""role":"assistant","content":"""#),
+        &delta(r#""content":"Let me \"look\". ""#),
+        &delta(
+            r#""content":"Now.","tool_calls":[{"index":1,"id":"b","type":"function","function":{"name":"two","arguments":""}}]"#,
+        ),
+        &delta(
+            r#""tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"one","arguments":"{\"x\":"}}]"#,
+        ),
+        &delta(
+            r#""tool_calls":[{"index":0,"id":"","function":{"name":null,"arguments":"1}"}},{"function":{"name":"three"}}]"#,
+        ),
+        &delta(r#""content":" Done.""#),
+    ]);
+    assert_eq!(
+        message(&seen),
+        r#"{"role":"assistant","content":"Let me \"look\". Now. Done.","tool_calls":[{"id":"a","type":"function","function":{"name":"one","arguments":"{\"x\":1}"}},{"id":"b","type":"function","function":{"name":"two","arguments":""}},{"function":{"name":"three"}}]}"#
+    );
+    let texts: Vec<String> =
+        seen.reply().message.unwrap().texts.iter().map(|bytes| text(bytes).to_owned()).collect();
+    assert_eq!(texts, [r#"Let me \"look\". Now. Done."#, "one", r#"{\"x\":1}"#, "two", "three"]);
+}
+
+#[test]
+fn a_whole_message_keeps_its_calls_as_they_are() {
+    let call = r#"{"index":3,"id":"z","type":"function","x":1,"function":{"name":"n","arguments":"{}"}}"#;
+    let seen = whole(&format!("{{\"content\":null,\"tool_calls\":[{call}]}}"));
+    assert_eq!(
+        message(&seen),
+        r#"{"role":"assistant","content":null,"tool_calls":[{"id":"z","type":"function","x":1,"function":{"name":"n","arguments":"{}"}}]}"#
+    );
+}
+
+#[test]
+fn the_older_form_of_a_call_becomes_the_newer_one() {
+    let seen = chat(&[
+        &delta(r#""function_call":{"name":"f","arguments":"{"}"#),
+        &delta(r#""function_call":{"arguments":"}"}"#),
+    ]);
+    assert_eq!(
+        message(&seen),
+        r#"{"role":"assistant","content":null,"tool_calls":[{"type":"function","function":{"name":"f","arguments":"{}"}}]}"#
+    );
+    let seen = whole(r#"{"content":"hm","function_call":{"name":"n"}}"#);
+    assert_eq!(
+        message(&seen),
+        r#"{"role":"assistant","content":"hm","tool_calls":[{"type":"function","function":{"name":"n","arguments":""}}]}"#
+    );
+}
+
+#[test]
+fn an_answer_without_calls_is_its_text() {
+    let seen = chat(&[&delta(r#""content":"plain","tool_calls":[],"function_call":null"#)]);
+    let reply = seen.reply();
+    assert_eq!((&reply.text[..], reply.message), (&b"plain"[..], None));
+}
