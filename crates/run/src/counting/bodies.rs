@@ -34,13 +34,7 @@ pub(super) fn body_texts(body: &Value) -> Vec<Cow<'_, str>> {
             }
         }
     }
-    for tool in body["tools"].as_array().into_iter().flatten() {
-        for source in [&tool["function"], tool] {
-            push_strings(source, &["name", "description"], &mut texts);
-            texts.extend(source.get("parameters").filter(|value| value.is_object()).map(compact));
-        }
-        texts.extend(tool.get("input_schema").filter(|value| value.is_object()).map(compact));
-    }
+    texts.append(&mut tool_texts(body));
     if !has_messages {
         flat_texts(body, &mut texts);
     }
@@ -53,6 +47,19 @@ pub(super) fn body_texts(body: &Value) -> Vec<Cow<'_, str>> {
     }
     front.append(&mut texts);
     front
+}
+
+/// What a body's tools are called, what they do and what they take.
+pub(super) fn tool_texts(body: &Value) -> Vec<Cow<'_, str>> {
+    let mut texts = Vec::new();
+    for tool in body["tools"].as_array().into_iter().flatten() {
+        for source in [&tool["function"], tool] {
+            push_strings(source, &["name", "description"], &mut texts);
+            texts.extend(source.get("parameters").filter(|value| value.is_object()).map(compact));
+        }
+        texts.extend(tool.get("input_schema").filter(|value| value.is_object()).map(compact));
+    }
+    texts
 }
 
 /// The texts of one message.

@@ -11,7 +11,7 @@ use loadgen_core::{
     TokenCounts, Usage,
 };
 
-use bodies::{body_texts, given_tokens, messages_of};
+use bodies::{body_texts, given_tokens, messages_of, tool_texts};
 use escapes::unescape;
 
 /// Where token counts come from.
@@ -123,7 +123,10 @@ fn input_tokens(input: &InputTokens, counter: &dyn CountTokens) -> Option<i64> {
         InputTokens::CountJson(json) => {
             let body = serde_json::from_slice(json).ok()?;
             if let Some(tokens) = messages_of(&body).and_then(|messages| counter.count_chat(&messages)) {
-                return Some(tokens as i64);
+                // A template is given the messages alone: what tools are called is counted beside them.
+                let beside = tool_texts(&body);
+                let tools = if beside.is_empty() { 0 } else { counter.count(&beside.join(" ")) };
+                return Some((tokens + tools) as i64);
             }
             let texts = body_texts(&body);
             let given = given_tokens(&body);
@@ -210,6 +213,8 @@ pub(crate) fn answer(chunks: &RawChunks) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// Counts words: a token ends where a word does.
@@ -241,5 +246,35 @@ mod tests {
         assert_eq!(apportion(7, &[1, 2, 3]), [2, 2, 3]);
         assert_eq!(apportion(5, &[0, 0]).iter().sum::<i32>(), 5);
         assert!(apportion(5, &[]).is_empty());
+    }
+
+    /// Gives every message of a template four tokens of its own.
+    struct Templated;
+
+    impl CountTokens for Templated {
+        fn count(&self, text: &str) -> usize {
+            Words.count(text)
+        }
+
+        fn token_ends(&self, text: &str) -> Vec<usize> {
+            Words.token_ends(text)
+        }
+
+        fn count_chat(&self, messages: &[u8]) -> Option<usize> {
+            let messages: Vec<serde_json::Value> = serde_json::from_slice(messages).ok()?;
+            Some(4 * messages.len())
+        }
+    }
+
+    #[test]
+    fn tools_count_beside_a_chat_template_as_without_one() {
+        let tools = json!([{"type": "function", "function": {"name": "look up", "description": "a word"}}]);
+        let messages = json!([{"role": "user", "content": "one two three"}]);
+        let body = json!({ "messages": messages, "tools": tools });
+        let input = InputTokens::CountJson(serde_json::to_vec(&body).unwrap().into());
+        assert_eq!(input_tokens(&input, &Words), Some(7));
+        assert_eq!(input_tokens(&input, &Templated), Some(8));
+        let input = InputTokens::CountJson(serde_json::to_vec(&messages).unwrap().into());
+        assert_eq!(input_tokens(&input, &Templated), Some(4));
     }
 }
