@@ -8,7 +8,8 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 
-use super::reply::{Asked, Endpoint, Reply, garbage};
+use super::endpoint::Endpoint;
+use super::reply::{Asked, Reply, garbage};
 use super::request::GenerationRequest;
 use super::stream::{StreamBody, note_admission};
 use super::{

@@ -1,6 +1,7 @@
 //! The HTTP surface: which path does what, and in which shape answers go out.
 
 mod body;
+mod endpoint;
 mod generate;
 mod info;
 mod reply;
@@ -16,7 +17,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
 pub(crate) use body::ReplyBody;
-pub(crate) use reply::Endpoint;
+pub(crate) use endpoint::Endpoint;
 
 use crate::connection::Watch;
 use crate::shard::Shard;

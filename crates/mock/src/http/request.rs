@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::reply::Endpoint;
+use super::endpoint::Endpoint;
 use crate::prompt::PromptJson;
 
 /// Most tokens that can be asked for.
