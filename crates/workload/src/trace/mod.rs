@@ -10,6 +10,7 @@ mod custom;
 mod detect;
 mod fault;
 mod line;
+mod mooncake;
 mod read;
 mod row;
 mod sessions;
