@@ -190,7 +190,7 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, serde_json::Value)>, Stri
 
 /// A scalar as AIPerf coerces it: booleans, null, decimal integers without a leading zero, simple
 /// decimals; everything else is a string.
-fn scalar(text: &str) -> serde_json::Value {
+pub(crate) fn scalar(text: &str) -> serde_json::Value {
     use serde_json::Value;
     match text.to_ascii_lowercase().as_str() {
         "true" => return Value::Bool(true),
@@ -199,14 +199,16 @@ fn scalar(text: &str) -> serde_json::Value {
         _ => {}
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let no_leading_zero = |part: &str| part == "0" || !part.starts_with('0');
-    if plain(digits)
+    if !digits.is_empty()
+        && plain(digits)
         && no_leading_zero(digits)
         && let Ok(value) = text.parse::<i64>()
     {
         return Value::from(value);
     }
+    // Rust reads what Python does: `.5` and `5.` too, and not a point alone.
     if let Some((whole, fraction)) = digits.split_once('.')
         && plain(whole)
         && plain(fraction)
@@ -272,11 +274,23 @@ mod tests {
 
     #[test]
     fn scalars_are_coerced_as_aiperf_coerces_them() {
-        let parsed = pairs("a:true,b:null,c:1.5,d:-3,e:007,f:1e5,g:x:y").unwrap();
+        let parsed = pairs("a:true,b:null,c:1.5,d:-3,e:007,f:1e5,g:x:y,h:.5,i:-5.,j:.,k:-").unwrap();
         let values: Vec<_> = parsed.into_iter().map(|(_, value)| value).collect();
         assert_eq!(
             values,
-            [json!(true), json!(null), json!(1.5), json!(-3), json!("007"), json!("1e5"), json!("x:y")]
+            [
+                json!(true),
+                json!(null),
+                json!(1.5),
+                json!(-3),
+                json!("007"),
+                json!("1e5"),
+                json!("x:y"),
+                json!(0.5),
+                json!(-5.0),
+                json!("."),
+                json!("-")
+            ]
         );
     }
 

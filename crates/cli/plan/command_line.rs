@@ -3,9 +3,11 @@
 //! What may be shown of a value, its option decides: of the few that are known to hold no secret all, of the
 //! others what is left without credentials, of what belongs to no known option nothing.
 
+use loadgen_report::python;
 use loadgen_wire::{REDACTED, is_secret_name, redact, redact_field, redact_url};
 use serde_json::Value;
 
+use crate::args::values::scalar;
 use crate::names::Personality;
 use crate::words::Word;
 
@@ -20,23 +22,27 @@ pub(super) fn echo(personality: Personality, words: &[Word]) -> String {
             Word::Name(name) => line.push_str(name),
             Word::Value { joined, option, text } => {
                 line.push_str(joined);
-                line.push_str(&value(&without_secrets(option, text), in_python && joined.is_empty()));
+                line.push_str(&value(&without_secrets(option, text), joined, in_python));
             }
         }
     }
     line
 }
 
-/// A value as AIPerf writes it: text in quotes, numbers and what Python has names for without.
-fn value(shown: &str, in_python: bool) -> String {
-    match shown.to_ascii_lowercase().as_str() {
-        "none" | "null" if in_python => return "None".to_owned(),
-        "true" if in_python => return "True".to_owned(),
-        "false" if in_python => return "False".to_owned(),
-        _ => {}
-    }
-    let plain = shown.parse::<f64>().is_ok() || matches!(shown, "true" | "false");
-    if plain { shown.to_owned() } else { format!("'{}'", shown.replace('\'', r"'\''")) }
+/// A value as AIPerf writes it: text in quotes, and what Python has other names for as Python writes it.
+fn value(shown: &str, joined: &str, in_python: bool) -> String {
+    let is_bare = match scalar(shown) {
+        // A word that begins with a dash goes without quotes, its value with it, unless a shell would part them.
+        Value::String(text) => in_python && !joined.is_empty() && text.chars().all(is_safe),
+        read if in_python && joined.is_empty() => return python(&read),
+        _ => true,
+    };
+    if is_bare { shown.to_owned() } else { format!("'{}'", shown.replace('\'', r"'\''")) }
+}
+
+/// Whether a letter means nothing to a shell.
+fn is_safe(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-_./:,=+@%".contains(letter)
 }
 
 fn without_secrets(option: &str, text: &str) -> String {
@@ -93,10 +99,14 @@ fn json(text: &str) -> Option<String> {
 /// A setting of a point of a sweep, `endpoint=/v1/chat`.
 fn setting(setting: &str) -> String {
     match setting.split_once('=') {
-        Some((option, _)) if names_a_secret(&option.replace('_', "-")) => format!("{option}={REDACTED}"),
-        Some((option, value)) => format!("{option}={}", free(value)),
+        Some((option, value)) => format!("{option}={}", shown_value(option, value)),
         None => free(setting),
     }
+}
+
+/// What is given for an option of any name, as it may be shown.
+pub(crate) fn shown_value(option: &str, value: &str) -> String {
+    if names_a_secret(&option.replace('_', "-")) { REDACTED.to_owned() } else { free(value) }
 }
 
 /// Text of which nothing is known: JSON, a place with its query, or words.
@@ -141,9 +151,33 @@ mod tests {
             "loadgen profile -m 'mock-model' --streaming --concurrency 2 --goodput 'time_to_first_token:1 b:2'"
         );
         assert_eq!(
-            echoed(&["profile", "--streaming=true", "-b", "-2", "--ui", "none", "-mx"]),
-            "loadgen profile --streaming=true -b -2 --ui None -m'x'"
+            echoed(&["profile", "--streaming=true", "-b", "-2", "--ui", "none", "-mx", "--model=a b"]),
+            "loadgen profile --streaming=true -b -2 --ui None -mx --model='a b'"
         );
+    }
+
+    /// What AIPerf 0.13 writes for each of these words.
+    #[test]
+    fn values_are_read_before_they_are_shown() {
+        for (typed, shown) in [
+            ("None", "None"),
+            ("null", "None"),
+            ("TRUE", "True"),
+            ("no", "'no'"),
+            ("0", "0"),
+            ("007", "'007'"),
+            ("1.50", "1.5"),
+            ("0.10", "0.1"),
+            ("100.0", "100.0"),
+            ("00.5", "0.5"),
+            (".5", "0.5"),
+            ("1e3", "'1e3'"),
+            ("inf", "'inf'"),
+            ("+2", "'+2'"),
+            ("1,2", "'1,2'"),
+        ] {
+            assert_eq!(echoed(&["profile", "--isl", typed]), format!("loadgen profile --isl {shown}"));
+        }
     }
 
     /// A secret in each place that has one, in every spelling.
