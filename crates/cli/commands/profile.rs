@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use loadgen_core::ErrorDetail;
 use loadgen_engine::StopSignal;
 use loadgen_run::{Level, Progress, RunResult};
 
@@ -150,10 +151,11 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
         let counts = &result.summary.counts;
         say!(
             "error: no successful responses were collected: of {} requests {} failed and {} were cut off\n\
-             hint: check --url, --endpoint-type and --model; the records say what came back",
+             hint: {}",
             counts.scheduled(),
             counts.errors(),
-            counts.aborted + counts.not_sent
+            counts.aborted + counts.not_sent,
+            what_to_check(result)
         );
         if let Some((error, times)) = result.summary.error_summary.first() {
             say!("most frequent error, {times} of {}: {}", counts.errors(), error.in_words());
@@ -174,6 +176,21 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
         return ExitStatus::ClientLimited;
     }
     ExitStatus::Success
+}
+
+/// What a user whose requests all failed should look at.
+fn what_to_check(result: &RunResult) -> &'static str {
+    let is_empty = |error: &ErrorDetail| {
+        // With a cause it came from somewhere else than a model's server.
+        error.error_type == "InvalidInferenceResultError" && error.cause.is_none()
+    };
+    match result.summary.error_summary.first() {
+        Some((error, _)) if is_empty(error) => {
+            "the server was reached, and nothing of its answers is content: check --endpoint-type and --model, and \
+             what it says to one such request"
+        }
+        _ => "check --url, --endpoint-type and --model; the records say what came back",
+    }
 }
 
 /// How much is said, and how often.
