@@ -32,6 +32,7 @@ use crate::args::output::OutputArgs;
 use crate::args::values::Patience;
 use crate::ceiling;
 use crate::ui::Ui;
+pub(crate) use command_line::shown_value;
 pub(crate) use environment::{Environment, VARIABLES};
 pub(crate) use faults::Faults;
 pub(crate) use models::first_served;
@@ -287,10 +288,7 @@ fn warn_of_unpinned_lengths(
     notices: &mut Vec<Notice>,
 ) {
     let pins = |name: &str| {
-        let value = endpoint.and_then(|endpoint| endpoint.extra_inputs.get(name));
-        value.is_some_and(|value| {
-            !matches!(value, Value::Null | Value::Bool(false)) && value.as_i64() != Some(0)
-        })
+        endpoint.and_then(|endpoint| endpoint.extra_inputs.get(name)).is_some_and(says_something)
     };
     let facts = endpoint.map(|endpoint| endpoint.kind.facts());
     if let Some(facts) = facts.filter(|facts| args.lengths.osl.is_some() && !facts.produces_tokens) {
@@ -307,6 +305,18 @@ fn warn_of_unpinned_lengths(
              (generate until max_tokens) or --extra-inputs min_tokens:<value> (set minimum output length)."
                 .to_owned(),
         ));
+    }
+}
+
+/// Whether a value is more than nothing, zero or empty: what Python takes for true.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(is_set) => *is_set,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
     }
 }
 
