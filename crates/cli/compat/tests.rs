@@ -136,6 +136,25 @@ fn options_are_consumed_and_judged_all_together() {
 }
 
 #[test]
+fn every_option_that_is_not_built_or_refused_is_refused_by_its_name() {
+    let mut refused = 0;
+    for flag in
+        flags().filter(|flag| matches!(flag.standing, Standing::NotYet { .. } | Standing::Refused { .. }))
+    {
+        // A switch that is on by itself asks for something by its opposite.
+        let asked_by = if flag.on_by_default { flag.negatives().next().unwrap() } else { flag.name() };
+        let value = (flag.takes != Takes::Switch).then_some("9");
+        let argv = ["loadgen", "profile", "-m", "m", asked_by].into_iter().chain(value);
+        let matches = args::command().try_get_matches_from(argv).unwrap();
+        let said = judge(matches.subcommand_matches("profile").unwrap()).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{}: ", shortest(flag))), "{asked_by}: {said}");
+        assert!(said.ends_with(&flag.standing.in_words()), "{asked_by}: {said}");
+        refused += 1;
+    }
+    assert!(refused > 50, "{refused}");
+}
+
+#[test]
 fn subcommands_that_do_not_work_are_refused_by_name() {
     let refused = |words: &[&str]| {
         let argv: Vec<_> = std::iter::once(&"loadgen").chain(words).map(Into::into).collect();

@@ -9,6 +9,8 @@ use loadgen_study::{
     Axis, Constraint, Criterion, DEFAULT_SEED, Design, LEAST_RUNS, Mode, Order, Pairing, Seeds, Variation,
     expand, with_own_folders,
 };
+use loadgen_wire::redact_field;
+use serde_json::Value;
 
 use super::variants;
 use crate::args::ProfileArgs;
@@ -62,8 +64,8 @@ impl Experiment {
         let criterion = criterion(args, argv, &mut faults);
         let is_sweep = sweep.len() > 1;
         check(study, is_sweep, order, criterion.as_ref(), &mut faults);
-        for path in sweep.iter().flat_map(|(variation, _)| variation.values.keys()) {
-            if is_secret(path) {
+        for (path, value) in sweep.iter().flat_map(|(variation, _)| &variation.values) {
+            if is_secret(path) || holds_secret(path, value) {
                 faults.add(
                     path,
                     "a secret cannot be swept, for what is swept shows in the results: set it once",
@@ -162,6 +164,7 @@ fn sweep(
             let settings: Vec<OsString> = settings.flatten().collect();
             let mut point = crate::args::parse_profile(argv, &settings)?;
             point.origin = args.origin.clone();
+            point.origin.sweeps_concurrency = axes.iter().any(|axis| axis.flag == "--concurrency");
             Ok((variation, point))
         })
         .collect()
@@ -173,6 +176,12 @@ pub(super) fn is_secret(path: &str) -> bool {
         let part: String = part.chars().filter(char::is_ascii_alphanumeric).collect();
         matches!(part.to_ascii_lowercase().as_str(), "apikey" | "header" | "headers")
     })
+}
+
+/// Whether the value of what is swept holds a secret: by the name of a field of the body, or by its look.
+fn holds_secret(path: &str, value: &Value) -> bool {
+    let name = path.rsplit_once(".extra.").map_or("", |(_, name)| name);
+    redact_field(name, value) != *value
 }
 
 fn order(study: &StudyArgs, faults: &mut Faults) -> Order {
@@ -344,6 +353,8 @@ fn notices(study: &StudyArgs, design: &Design, criterion: Option<&Criterion>) ->
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -354,6 +365,33 @@ mod tests {
         for open in ["output-tokens-mean", "datasets.main.prompts.isl.mean", "phases.profiling.rate"] {
             assert!(!is_secret(open), "{open}");
         }
+    }
+
+    #[test]
+    fn values_are_secrets_by_the_name_of_their_field_or_by_their_look() {
+        assert!(holds_secret("endpoint.extra.nvext.auth", &json!("a")));
+        assert!(holds_secret("endpoint.urls", &json!(["http://u:p@host"])));
+        for (path, value) in [
+            ("endpoint.extra.max_tokens", json!(5)),
+            ("endpoint.urls", json!(["http://host:1"])),
+            ("datasets.main.prompts.isl", json!({ "mean": 5 })),
+            ("output-tokens-mean", json!("<redacted>")),
+        ] {
+            assert!(!holds_secret(path, &value), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_metric_alone_is_watched_by_the_width_of_its_interval_from_the_second_run_on() {
+        let argv = ["loadgen", "profile", "-m", "m", "--convergence-metric", "request_latency"];
+        let argv: Vec<OsString> =
+            argv.iter().chain(&["--num-profile-runs", "5"]).map(OsString::from).collect();
+        let args = crate::args::parse_profile(&argv, &[]).expect("they are options");
+        let mut faults = Faults::default();
+        let watched = criterion(&args, &argv, &mut faults).expect("there is a metric");
+        assert_eq!(faults.into_result(()).map_err(|faults| faults.to_string()), Ok(()));
+        assert_eq!((watched.mode, watched.statistic.as_str(), watched.min_runs), (Mode::CiWidth, "avg", 2));
+        assert_eq!(watched.threshold().to_bits(), 0.10_f64.to_bits());
     }
 
     #[test]
