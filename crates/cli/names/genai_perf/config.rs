@@ -3,7 +3,9 @@
 use loadgen_wire::{REDACTED, redact_field, redact_url};
 use serde_json::{Map, Value, json};
 
-use super::{Line, Load, typed};
+use super::fields::typed;
+use super::line::Line;
+use super::load::Load;
 
 /// Renders it.
 pub(super) fn dump(line: &Line<'_>, kind: &str, load: &Load) -> Value {
