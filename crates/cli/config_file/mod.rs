@@ -97,7 +97,7 @@ pub(crate) fn apply(
     file.argv = given::merge_goodput(&mut file.settings, &given, argv);
     file.given = given;
     let words = file.words(&file.settings);
-    origin.closed_warmup = file.settings.closed_warmup;
+    origin.own_warmup = file.settings.own_warmup;
     origin.config = Some(Arc::new(file));
     Ok(words)
 }
@@ -132,7 +132,7 @@ pub(crate) fn variations(origin: &Origin) -> Result<Option<Vec<(Variation, Profi
         own.settings = settings;
         own.points = Vec::new();
         args.origin = Origin {
-            closed_warmup: own.settings.closed_warmup,
+            own_warmup: own.settings.own_warmup,
             config: Some(Arc::new(own)),
             ..origin.clone()
         };

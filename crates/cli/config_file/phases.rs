@@ -64,7 +64,7 @@ pub(super) fn phase_settings(
     }
     if let Some(warmup) = warming.first() {
         warmup.warming(settings, faults);
-        settings.closed_warmup = warmup.kind == "concurrency";
+        settings.own_warmup = true;
     }
 }
 

@@ -34,8 +34,8 @@ pub(super) struct Settings {
     pub(super) list: Vec<Setting>,
     /// What the user should know.
     pub(super) notes: Vec<String>,
-    /// Whether the warm-up keeps so many requests in flight, whatever paces the measured load.
-    pub(super) closed_warmup: bool,
+    /// Whether it has a phase for the warm-up, which takes nothing from the measured one.
+    pub(super) own_warmup: bool,
 }
 
 impl Settings {

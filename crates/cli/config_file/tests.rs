@@ -149,7 +149,7 @@ fn environment_templates_and_phases_are_read() {
     ] {
         assert!(words.contains(&word.to_owned()), "{word}: {words:?}");
     }
-    assert!(file.settings.closed_warmup, "the warm-up is not paced by the measured rate");
+    assert!(file.settings.own_warmup, "the warm-up is not paced by the measured rate");
 }
 
 #[test]

@@ -65,9 +65,10 @@ pub(crate) struct Origin {
     pub(crate) words: Option<Vec<Word>>,
     /// The configuration file, and what the command line changed in it.
     pub(crate) config: Option<Arc<ConfigFile>>,
-    /// Whether the warm-up keeps so many requests in flight, whatever paces the measured load: a file can
-    /// say so, flags cannot.
-    pub(crate) closed_warmup: bool,
+    /// Whether a file has a phase for the warm-up, which then takes nothing from the measured load.
+    pub(crate) own_warmup: bool,
+    /// Whether this is one of several runs that differ in `--concurrency`.
+    pub(crate) sweeps_concurrency: bool,
     /// The configuration as GenAI-Perf's files echo it, where it was called by that name.
     pub(crate) genai_perf: Option<serde_json::Value>,
 }

@@ -54,6 +54,7 @@ fn file(args: &ProfileArgs, config: &TraceConfig, dataset: &mut Map<String, Valu
         || args.load.request_count.is_some();
     add(dataset, "entries", asked_for.then(|| Value::from(config.entries)));
     both_kinds(args, dataset);
+    add(dataset, "block_size", args.lengths.isl_block_size.map(Value::from));
     add(dataset, "osl", osl(args));
     add(
         dataset,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::dataset_config::dataset;
 use super::load::Load;
-use super::{ExportLevel, Servers, telemetry};
+use super::{ExportLevel, Servers, telemetry, workload};
 use crate::args::ProfileArgs;
 use crate::args::values::{Patience, pairs, word};
 
@@ -123,26 +123,37 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
 fn phases(args: &ProfileArgs, load: &Load) -> Vec<Value> {
     let mut phases = Vec::new();
     if let Some(warmup) = &load.warmup {
-        let mut phase = phase("warmup", warmup);
+        let mut phase = phase("warmup", warmup, args.load.arrival_smoothness);
         if let Some(Patience::Until(grace)) = args.warmup.warmup_grace_period {
             phase.insert("grace_period".into(), json!(grace.as_secs_f64()));
         }
         phase.insert("exclude_from_results".into(), json!(true));
         phases.push(Value::Object(phase));
     }
-    let mut profiling = phase("profiling", &load.profiling);
+    let mut profiling = phase("profiling", &load.profiling, args.load.arrival_smoothness);
     if let Some(requests) = &args.load.request_count {
         profiling.insert("requests".into(), json!(requests.first()));
+    } else if let LoadShape::FixedSchedule { .. } = load.profiling.shape
+        && let Some(path) = &args.input.input_file
+    {
+        // The rows of the file, even those that a window leaves out.
+        profiling.insert("requests".into(), json!(workload::rows_of(path)));
     }
-    if let Some(Patience::Until(grace)) = args.load.benchmark_grace_period {
-        profiling.insert("grace_period".into(), json!(grace.as_secs_f64()));
+    if let Some(grace_ns) = load.profiling.stop.grace_ns {
+        profiling.insert("grace_period".into(), json!(grace_ns as f64 / 1e9));
     }
     if let Some(percent) = args.load.request_cancellation_rate {
-        let delay = args.load.request_cancellation_delay.unwrap_or_default();
-        let cancellation = json!({ "rate": percent, "delay": delay.as_secs_f64() });
+        let mut cancellation = json!({ "rate": percent });
+        if let Some(delay) = args.load.request_cancellation_delay {
+            cancellation["delay"] = json!(delay.as_secs_f64());
+        }
         profiling.insert("cancellation".into(), cancellation);
     }
+    if args.schedule.fixed_schedule_auto_offset {
+        profiling.insert("auto_offset".into(), json!(true));
+    }
     if let Some(start) = args.schedule.fixed_schedule_start_offset {
+        profiling.insert("auto_offset".into(), json!(false));
         profiling.insert("start_offset".into(), json!(start));
     }
     if let Some(end) = args.schedule.fixed_schedule_end_offset {
@@ -152,7 +163,8 @@ fn phases(args: &ProfileArgs, load: &Load) -> Vec<Value> {
     phases
 }
 
-fn phase(kind: &str, load: &PhaseLoad) -> Map<String, Value> {
+/// A phase. `smoothness` is the one that is given, which shapes gamma arrivals alone.
+fn phase(kind: &str, load: &PhaseLoad, smoothness: Option<f64>) -> Map<String, Value> {
     let mut phase = Map::new();
     phase.insert("name".into(), json!(kind));
     phase.insert("kind".into(), json!(kind));
@@ -174,6 +186,9 @@ fn phase(kind: &str, load: &PhaseLoad) -> Map<String, Value> {
                 }
                 None => None,
             };
+            if let (ArrivalProcess::Gamma { .. }, Some(smoothness)) = (process, smoothness) {
+                phase.insert("smoothness".into(), json!(smoothness));
+            }
             *cap
         }
     };

@@ -186,7 +186,7 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
             format!("has no meaning with --arrival-pattern {pattern}: use gamma"),
         );
     }
-    scattered(rate?, &pattern, args, faults)
+    scattered(rate?, &pattern, load.arrival_smoothness, faults)
 }
 
 /// The pattern of arrivals, where one is given or follows from the smoothness; else `poisson`.
@@ -236,7 +236,7 @@ const PATTERNS: [&str; 4] = ["poisson", "constant", "gamma", "concurrency_burst"
 fn scattered(
     rate: RateFunction,
     pattern: &str,
-    args: &ProfileArgs,
+    smoothness: Option<f64>,
     faults: &mut Faults,
 ) -> Option<ArrivalProcess> {
     match pattern {
@@ -244,7 +244,7 @@ fn scattered(
         "poisson" | "concurrency_burst" => Some(ArrivalProcess::Poisson(rate)),
         "constant" => Some(ArrivalProcess::Constant(rate)),
         "gamma" => {
-            let smoothness = Smoothness::new(args.load.arrival_smoothness.unwrap_or(1.0));
+            let smoothness = Smoothness::new(smoothness.unwrap_or(1.0));
             let smoothness = faults.take("--arrival-smoothness", smoothness)?;
             Some(ArrivalProcess::Gamma { rate, smoothness })
         }
@@ -285,27 +285,26 @@ fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
     StopCondition { requests, sessions, duration_ns, grace_ns }
 }
 
-/// The warm-up inherits the measured load's shape; a fixed schedule's warms up in a closed loop.
+/// The warm-up takes from the measured load what its own options leave open, as in AIPerf: rate, pattern, and
+/// the concurrency that is given, unless it is swept. A fixed schedule's warms up in a closed loop, and one that
+/// is a phase of a file takes nothing.
 fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Option<PhaseLoad> {
     let warmup = &args.warmup;
     if !warmup.is_wanted() {
         return None;
     }
-    let concurrency = warmup.warmup_concurrency.map(|slots| slots.min(u64::from(u32::MAX)) as u32);
-    let (inherited_rate, inherited_cap) = match &profiling.shape {
-        LoadShape::Rate { process, cap } => (Some(process), *cap),
-        LoadShape::FixedSchedule { cap } => (None, *cap),
-        LoadShape::Closed { concurrency } => (None, Some(*concurrency)),
+    let few = |places: u64| places.min(u64::from(u32::MAX)) as u32;
+    let inherits = !args.origin.own_warmup;
+    let measured = args.load.concurrency.as_ref().filter(|_| inherits && !args.origin.sweeps_concurrency);
+    let concurrency = warmup.warmup_concurrency.or(measured.map(Swept::first)).map(few);
+    let process = match &profiling.shape {
+        LoadShape::Rate { process, .. } if inherits => Some(process),
+        _ => None,
     };
-    let inherited_rate = inherited_rate.filter(|_| !args.origin.closed_warmup);
-    let shape = match (warmup.warmup_request_rate, inherited_rate) {
-        (Some(_), _) | (None, Some(_)) => {
-            // At a rate of its own, a closed load's concurrency is no cap.
-            let closed = matches!(profiling.shape, LoadShape::Closed { .. });
-            let cap = concurrency.or(inherited_cap.filter(|_| !closed));
-            LoadShape::Rate { process: warmup_process(args, inherited_rate, faults)?, cap }
-        }
-        (None, None) => LoadShape::Closed { concurrency: concurrency.or(inherited_cap).unwrap_or(1) },
+    let shape = if warmup.warmup_request_rate.is_some() || process.is_some() {
+        LoadShape::Rate { process: warmup_process(args, process, faults)?, cap: concurrency }
+    } else {
+        LoadShape::Closed { concurrency: concurrency.unwrap_or(1) }
     };
     let duration_ns = warmup.warmup_duration.and_then(nanoseconds);
     let grace_ns = warmup.warmup_grace_period.and_then(|grace| match grace {
@@ -318,26 +317,30 @@ fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Opt
         duration_ns,
         grace_ns: duration_ns.and(grace_ns),
     };
-    let own = warmup.warmup_prefill_concurrency.map(|places| places.min(u64::from(u32::MAX)) as u32);
-    Some(PhaseLoad { shape, stop, prefill: own.or(profiling.prefill) })
+    let own = warmup.warmup_prefill_concurrency.map(few);
+    Some(PhaseLoad { shape, stop, prefill: own.or(profiling.prefill.filter(|_| inherits)) })
 }
 
-/// The warm-up's arrivals: its own rate or the measured one, in its own pattern or the measured one.
+/// The warm-up's arrivals: its own rate or the measured one, in its own pattern or the one that is given. A
+/// pattern that only follows from the smoothness is the measured load's alone, as in AIPerf.
 fn warmup_process(
     args: &ProfileArgs,
-    inherited: Option<&ArrivalProcess>,
+    measured: Option<&ArrivalProcess>,
     faults: &mut Faults,
 ) -> Option<ArrivalProcess> {
-    let own_pattern = args.warmup.warmup_arrival_pattern.as_deref().map(word);
-    let rate = match (args.warmup.warmup_request_rate, inherited) {
+    let rate = match (args.warmup.warmup_request_rate, measured) {
         (Some(rate), _) => rate_of("--warmup-request-rate", rate, faults).map(RateFunction::from)?,
-        (None, Some(process)) => match (process.rate(), &own_pattern) {
-            (Some(rate), Some(_)) => *rate,
-            _ => return Some(process.clone()),
+        (None, Some(process)) => match process.rate() {
+            Some(rate) => *rate,
+            // All at once has neither rate nor pattern.
+            None => return Some(process.clone()),
         },
         (None, None) => return None,
     };
-    scattered(rate, &own_pattern.unwrap_or_else(|| pattern(args)), args, faults)
+    let inherits = !args.origin.own_warmup;
+    let given = args.load.arrival_pattern.as_deref().filter(|_| inherits);
+    let pattern = args.warmup.warmup_arrival_pattern.as_deref().or(given).map_or("poisson".to_owned(), word);
+    scattered(rate, &pattern, args.load.arrival_smoothness.filter(|_| inherits), faults)
 }
 
 #[cfg(test)]

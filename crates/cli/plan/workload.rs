@@ -231,13 +231,27 @@ fn small(value: u64, flag: &str, faults: &mut Faults) -> Option<u32> {
 /// Whether the first row of a trace has a time. A file that cannot be read has none: loading it says
 /// why.
 pub(super) fn first_row_has_timestamp(path: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(path) else { return false };
-    let reader: Box<dyn Read> = match path.extension() {
-        Some(extension) if extension == "gz" => Box::new(flate2::read::MultiGzDecoder::new(file)),
-        _ => Box::new(file),
-    };
-    let mut lines = BufReader::new(reader).lines().map_while(Result::ok);
-    let first = lines.find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let first = rows(path).next().unwrap_or_default();
     let row: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&first).ok();
     row.is_some_and(|row| row.get("timestamp").is_some_and(|timestamp| !timestamp.is_null()))
+}
+
+/// How many rows a file has, or the JSONL files of a folder.
+pub(super) fn rows_of(path: &Path) -> usize {
+    let Ok(folder) = std::fs::read_dir(path) else { return rows(path).count() };
+    let files = folder.flatten().map(|entry| entry.path());
+    let is_jsonl = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "jsonl");
+    files.filter(is_jsonl).map(|file| rows(&file).count()).sum()
+}
+
+/// The lines of a file that are not blank; none of one that cannot be read.
+fn rows(path: &Path) -> impl Iterator<Item = String> {
+    let reader: Box<dyn Read> = match std::fs::File::open(path) {
+        Ok(file) if path.extension().is_some_and(|extension| extension == "gz") => {
+            Box::new(flate2::read::MultiGzDecoder::new(file))
+        }
+        Ok(file) => Box::new(file),
+        Err(_) => Box::new(std::io::empty()),
+    };
+    BufReader::new(reader).lines().map_while(Result::ok).filter(|line| !line.trim().is_empty())
 }

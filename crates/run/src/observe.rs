@@ -87,7 +87,7 @@ fn resolved_plan(plan: &RunPlan) -> Value {
                 json!({ "closed": { "concurrency": concurrency } })
             }
         };
-        json!({ "shape": shape, "stop": phase.stop })
+        json!({ "shape": shape, "stop": phase.stop, "prefill": phase.prefill })
     };
     json!({
         "report": plan.report,
