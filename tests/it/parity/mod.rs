@@ -5,6 +5,20 @@
 //! not exist or does not run; that the test holds what the line says is for who writes the line. The tests of
 //! this module are those promises that take the whole program and had no other home.
 
+mod answers;
+mod beside;
+mod config_files;
+mod credentials;
+mod exchanges;
+mod files;
+mod loads;
+mod odd_requests;
+mod phases;
+mod refusals;
+mod transcript;
+mod unbuilt;
+mod visible;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
