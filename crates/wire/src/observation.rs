@@ -15,6 +15,23 @@ use loadgen_core::{
 
 use crate::decode::{Arrival, ToolCalls};
 
+/// Of each chunk its text, or its reasoning where it has no text.
+fn chunk_by_chunk(chunks: &RawChunks) -> Vec<u8> {
+    let RawChunks { output, reasoning, .. } = chunks;
+    let mut said = Vec::with_capacity(output.len() + reasoning.len());
+    let (mut output_from, mut reasoning_from) = (0, 0);
+    for (output_end, reasoning_end) in chunks.output_end.iter().zip(&chunks.reasoning_end) {
+        let (output_end, reasoning_end) = (*output_end as usize, *reasoning_end as usize);
+        said.extend_from_slice(if output_end > output_from {
+            &output[output_from..output_end]
+        } else {
+            &reasoning[reasoning_from..reasoning_end]
+        });
+        (output_from, reasoning_from) = (output_end, reasoning_end);
+    }
+    said
+}
+
 /// What was seen of one request so far.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
@@ -55,6 +72,8 @@ pub struct Observation {
     pub unstamped_reads: u32,
     /// Times the wall clock was stepped while the response came.
     pub clock_steps: u32,
+    /// A conversation goes on with reasoning too, where it came alone: a chat's, as with AIPerf.
+    pub(crate) recalls_reasoning: bool,
     /// What a chat's answer called.
     pub(crate) calls: Option<Box<ToolCalls>>,
     /// The server has said what became of its drafts.
@@ -88,11 +107,19 @@ impl Observation {
         };
     }
 
-    /// What the server answered: the answer's text, or the reasoning where there was nothing else.
+    /// What the server answered: the answer's text, or the reasoning where there was nothing else. Of a chat
+    /// that is decided chunk by chunk.
     pub fn reply(&self) -> Reply {
-        let text = if self.chunks.output.is_empty() { &self.chunks.reasoning } else { &self.chunks.output };
-        let message = self.calls.as_ref().and_then(|calls| calls.message(&self.chunks.output));
-        Reply { text: Bytes::copy_from_slice(text), message, response_id: self.response_id.clone() }
+        let RawChunks { output, reasoning, .. } = &self.chunks;
+        let text = if output.is_empty() {
+            Bytes::copy_from_slice(reasoning)
+        } else if self.recalls_reasoning && !reasoning.is_empty() {
+            chunk_by_chunk(&self.chunks).into()
+        } else {
+            Bytes::copy_from_slice(output)
+        };
+        let message = self.calls.as_ref().and_then(|calls| calls.message(output));
+        Reply { text, message, response_id: self.response_id.clone() }
     }
 
     /// Ends the request as failed. The first failure stands: a later one is a consequence.

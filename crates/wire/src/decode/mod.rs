@@ -120,6 +120,7 @@ impl ResponseDecoder {
         observation: &mut Observation,
     ) -> Appetite {
         observation.status = i16::try_from(status).ok();
+        observation.recalls_reasoning = self.reading.reader.recalls_reasoning();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         self.mode = if !(200..300).contains(&status) {
             Mode::Error { status, reason: short(reason).to_owned(), text: Vec::new() }

@@ -56,6 +56,11 @@ impl Reader {
         matches!(self, Self::Free(_))
     }
 
+    /// Whether a conversation goes on with reasoning that came without text beside it.
+    pub(super) fn recalls_reasoning(&self) -> bool {
+        matches!(self, Self::OpenAi(_))
+    }
+
     /// Reads one object. Gives its text if that is all it says.
     pub(super) fn take<'a>(&mut self, text: &'a str, shape: Shape, said: &mut Said<'_>) -> Option<Plain<'a>> {
         match self {

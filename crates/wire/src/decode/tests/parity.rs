@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use loadgen_core::{FailureKind, Nanos, Outcome};
 
-use super::{Appetite, EndpointKind, ResponseDecoder, at, chat, delta, text};
+use super::{Appetite, EndpointKind, ResponseDecoder, at, chat, decode, delta, text};
 use crate::observation::Observation;
 
 #[test]
@@ -49,6 +49,31 @@ fn the_second_name_of_reasoning_counts_where_the_first_is_empty() {
         (seen.instants.first_token, seen.instants.first_output_token),
         (Some(Nanos(10)), Some(Nanos(20)))
     );
+}
+
+#[test]
+fn a_conversation_goes_on_with_the_text_of_each_chunk_or_its_reasoning() {
+    let seen = chat(&[
+        &delta(r#""reasoning":"hm""#),
+        &delta(r#""reasoning_content":"so","content":"yes""#),
+        &delta(r#""content":"!""#),
+        &delta(r#""reasoning":"?""#),
+    ]);
+    assert_eq!(text(&seen.reply().text), "hmyes!?");
+    assert_eq!(text(&chat(&[&delta(r#""reasoning":"hm""#)]).reply().text), "hm");
+    let body = br#"{"object":"chat.completion","choices":[{"message":{"reasoning":"hm","content":"yes"}}]}"#;
+    let whole = decode(EndpointKind::Chat, "application/json", &[body]);
+    assert_eq!(text(&whole.reply().text), "yes");
+    // At other endpoints the text alone.
+    let seen = decode(
+        EndpointKind::Responses,
+        "text/event-stream",
+        &[
+            b"data: {\"type\":\"response.reasoning_text.delta\",\"delta\":\"hm\"}\n\n",
+            b"data: {\"type\":\"response.output_text.delta\",\"delta\":\"yes\"}\n\n",
+        ],
+    );
+    assert_eq!(text(&seen.reply().text), "yes");
 }
 
 #[test]
