@@ -62,7 +62,23 @@ impl Workspace {
 
     /// Runs `profile` against `mock` to its end.
     pub(crate) fn profile(&self, mock: &Mock, arguments: &[&str]) -> Finished {
-        Finished(self.profiling(&mock.url).args(["--ui", "none"]).args(arguments).output().unwrap())
+        self.profile_at(&mock.url, arguments)
+    }
+
+    /// Runs `profile` against whatever answers at `url` to its end.
+    pub(crate) fn profile_at(&self, url: &str, arguments: &[&str]) -> Finished {
+        Finished(self.profiling(url).args(["--ui", "none"]).args(arguments).output().unwrap())
+    }
+
+    /// The program under another name, by a link in the folder: `aiperf`, `genai-perf`.
+    pub(crate) fn called(&self, name: &str) -> Command {
+        let link = self.path(name);
+        if !link.is_symlink() {
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_loadgen"), &link).unwrap();
+        }
+        let mut command = Command::new(link);
+        at_home(&self.loadgen(), &mut command);
+        command
     }
 
     /// As [`profiling`](Self::profiling), run through another program that runs what follows its own
@@ -71,19 +87,25 @@ impl Workspace {
         let plain = self.profiling(url);
         let mut command = Command::new(wrapper[0]);
         command.args(&wrapper[1..]).arg(plain.get_program()).args(plain.get_args());
-        command.current_dir(self.folder.path()).stdin(Stdio::null());
-        for (name, value) in plain.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        at_home(&plain, &mut command);
         command
     }
 
     pub(crate) fn results(&self, folder: &str) -> Results {
         Results { folder: self.path(folder) }
     }
+}
+
+/// Gives a command the folder, the environment and the silent input of another one.
+fn at_home(plain: &Command, command: &mut Command) {
+    command.current_dir(plain.get_current_dir().expect("a program of a workspace has its folder"));
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.stdin(Stdio::null());
 }
 
 /// A run of the program that has ended.

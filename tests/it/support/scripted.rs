@@ -74,6 +74,11 @@ impl Answer {
         Self::events(deltas.into_iter().map(chunk))
     }
 
+    /// The body, whole.
+    pub(crate) fn text(&self) -> String {
+        self.pieces.iter().map(|(_, piece)| String::from_utf8_lossy(piece)).collect()
+    }
+
     /// One more piece, after a pause.
     pub(crate) fn then(mut self, pause: Duration, piece: &str) -> Self {
         self.pieces.push((pause, piece.as_bytes().to_vec()));
@@ -142,7 +147,8 @@ impl Scripted {
     /// A server of chats; anything else is not found.
     pub(crate) fn chats(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
         Self::start(move |asked| {
-            if asked.path == "/v1/chat/completions" && asked.method == "POST" {
+            let path = asked.path.split('?').next();
+            if path == Some("/v1/chat/completions") && asked.method == "POST" {
                 return answer(asked);
             }
             Answer::json(404, &json!({ "error": "not found" }))
