@@ -282,6 +282,11 @@ mod tests {
     }
 
     #[test]
+    fn blanks_around_a_fields_name_are_no_part_of_it() {
+        assert_eq!(data_of(" data : x\n\tdata\t: y\n\n"), ["x\ny"]);
+    }
+
+    #[test]
     fn json_broken_over_lines_is_mended() {
         assert_eq!(data_of("data: {\"a\":\"x\ny\"}\nfoo: bar\n\n"), ["{\"a\":\"x\\ny\"}"]);
     }
