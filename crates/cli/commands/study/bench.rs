@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,10 +10,11 @@ use anyhow::{Context, Result};
 use loadgen_engine::StopSignal;
 use loadgen_metrics::RunFigures;
 use loadgen_report::ExperimentRun;
-use loadgen_run::{Artifacts, Level, Progress, RunError, RunPlan};
+use loadgen_run::{Artifacts, Level, RunError, RunPlan};
 use loadgen_study::{Bench, Cell, Design, Failure, read_summary, run_label, succeeded};
 use serde_json::{Value, json};
 
+use super::chronicle::Chronicle;
 use super::design::Experiment;
 use super::record::{Record, RunRecord};
 use super::results::read_samples;
@@ -36,7 +36,8 @@ pub(super) struct Lab<'a> {
     pub(super) argv: &'a [OsString],
     pub(super) environment: &'a Environment,
     pub(super) servers: &'a Servers,
-    pub(super) progress: Arc<dyn Progress>,
+    /// Whom it is told to.
+    pub(super) chronicle: Chronicle,
     pub(super) stop: StopSignal,
     /// The experiment's folder.
     pub(super) dir: PathBuf,
@@ -62,7 +63,7 @@ impl Lab<'_> {
                 Notice::Warning(text) => (Level::Warning, text),
             };
             if self.said.insert(text.clone()) {
-                self.progress.note(level, text);
+                self.chronicle.note(level, text);
             }
         }
     }
@@ -88,7 +89,7 @@ impl Lab<'_> {
             &plan.report.artifacts.dir.join("run_config.json"),
             &echo::run_config(&plan.report, &self.dir),
         )?;
-        let result = loadgen_run::run(&plan, self.progress.as_ref(), &self.stop)?;
+        let result = loadgen_run::run(&plan, self.chronicle.progress(), &self.stop)?;
         show(&result)?;
         self.was_cut_short = result.was_cut_short();
         let status = conclude(&result, self.experiment.args[cell.variation].output.fail_if_client_limited);
@@ -123,7 +124,7 @@ impl Lab<'_> {
 
     fn write_record(&self) {
         if let Err(error) = self.record.write(&self.dir) {
-            self.progress.note(Level::Warning, &format!("{error:#}"));
+            self.chronicle.note(Level::Warning, &format!("{error:#}"));
         }
     }
 }
@@ -198,11 +199,11 @@ impl Bench for Lab<'_> {
         };
         let place = format!("run {number} of {}{place}", design.runs());
         let is_sweep = design.is_sweep();
-        self.progress.note(Level::Info, &place);
+        self.chronicle.run(cell, &place);
         let made = self.make(cell);
         let error = made.as_ref().err().map(|error| format!("{error:#}"));
         if let Some(error) = &error {
-            self.progress.note(Level::Warning, &format!("{place} did not succeed: {error}"));
+            self.chronicle.note(Level::Warning, &format!("{place} did not succeed: {error}"));
         }
         self.keep(cell, error.clone());
         // Repeats of what cannot even begin would all end alike; another point of a sweep may be possible.
@@ -224,13 +225,13 @@ impl Bench for Lab<'_> {
             }
         });
         if let Err(error) = read {
-            self.progress.note(Level::Warning, &format!("repeats are not compared: {error:#}"));
+            self.chronicle.note(Level::Warning, &format!("repeats are not compared: {error:#}"));
         }
         samples
     }
 
     fn rest(&mut self, rest: Duration) {
-        self.progress.note(Level::Info, &format!("resting for {} s", rest.as_secs_f64()));
+        self.chronicle.note(Level::Info, &format!("resting for {} s", rest.as_secs_f64()));
         let start = Instant::now();
         while !self.is_interrupted() {
             let left = rest.saturating_sub(start.elapsed());
@@ -259,6 +260,6 @@ impl Bench for Lab<'_> {
         } else {
             format!("{made} repeats agree in {what}")
         };
-        self.progress.note(Level::Info, &text);
+        self.chronicle.note(Level::Info, &text);
     }
 }

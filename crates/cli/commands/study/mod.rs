@@ -4,6 +4,7 @@
 //! What they came to together is made from those folders, here and by `loadgen report` again.
 
 mod bench;
+mod chronicle;
 mod design;
 mod echo;
 mod files;
@@ -18,17 +19,19 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use loadgen_engine::StopSignal;
-use loadgen_run::{Artifacts, Level, Progress};
+use loadgen_run::{Artifacts, Progress};
 use loadgen_study::{Cell, Design, Made, conduct};
 
 pub(crate) use design::{Asked, Experiment};
 
 use self::bench::{Lab, servers_of};
+use self::chronicle::Chronicle;
 use self::record::{Record, RunRecord};
 use self::results::Results;
 use crate::args::ProfileArgs;
 use crate::commands::profile::{conclude, listen_for_interrupts, show};
 use crate::exit::ExitStatus;
+use crate::names::Personality;
 use crate::plan::{self, Environment, Faults, Notice, Servers};
 use crate::ui::say;
 
@@ -116,13 +119,15 @@ pub(super) fn run(
     }
     Results::clear(&dir, design)?;
     record.write(&dir)?;
+    let as_aiperf = args.origin.personality == Personality::Aiperf;
+    let chronicle = Chronicle::begin(&dir, Arc::clone(progress), as_aiperf)?;
     let mut lab = Lab {
         experiment,
         base: args,
         argv,
         environment,
         servers,
-        progress: Arc::clone(progress),
+        chronicle,
         stop,
         dir: dir.clone(),
         record,
@@ -131,10 +136,10 @@ pub(super) fn run(
         said: HashSet::new(),
     };
     lab.note(&experiment.notices);
-    progress.note(Level::Info, &in_words(experiment));
+    lab.chronicle.plan(experiment, &in_words(experiment));
     let criterion = experiment.criterion.as_ref().map(|criterion| (criterion, experiment.confidence_level));
     let made = conduct(design, criterion, &mut lab);
-    let status = together(&dir, &lab.record, &made, experiment.table)?;
+    let status = together(&dir, &lab.record, &made, experiment.table, Some(&lab.chronicle))?;
     Ok(status.min(lab.worst))
 }
 
@@ -175,12 +180,23 @@ pub(super) fn report(dir: &Path, progress: &dyn Progress) -> Result<Option<ExitS
         let folder = dir.join(design.run_folder(cell));
         let known = record.runs.iter().find(|run| run.cell() == cell).cloned();
         let artifacts = Artifacts::new(folder.clone(), record.prefix.as_deref());
-        if !artifacts.journal().is_dir() {
+        let did_not_succeed = || known.as_ref().is_none_or(|run| run.error.is_some());
+        if !artifacts.journal().is_dir() && did_not_succeed() {
             // A run that never came to have a journal is told as it was then, or was never made.
             made.extend(known.and_then(|run| Some(Made { cell, outcome: Err(run.error?) })));
             continue;
         }
-        let result = loadgen_run::finish(&folder, progress)?;
+        let result = match loadgen_run::finish(&folder, progress) {
+            Ok(result) => result,
+            // What the others measured is worth no less for it.
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                say!("error: cannot report {}, the other runs are: {error:#}", folder.display());
+                worst = ExitStatus::Failure;
+                made.push(Made { cell, outcome: Err(format!("{error:#}")) });
+                continue;
+            }
+        };
         show(&result)?;
         let status = conclude(&result, false);
         let cut_short = result.was_cut_short();
@@ -207,24 +223,38 @@ pub(super) fn report(dir: &Path, progress: &dyn Progress) -> Result<Option<ExitS
     }
     record.runs.retain(|run| made.iter().any(|made| made.cell == run.cell()));
     Results::clear(dir, &design)?;
-    Ok(Some(together(dir, &record, &made, true)?.min(worst)))
+    Ok(Some(together(dir, &record, &made, true, None)?.min(worst)))
 }
 
-/// Writes and prints what the runs came to together. As AIPerf: a failure where fewer than two succeeded.
-fn together(dir: &Path, record: &Record, made: &[Made], table: bool) -> Result<ExitStatus> {
+/// Writes and prints what the runs came to together, and tells it. As AIPerf: a failure where fewer than two
+/// succeeded.
+fn together(
+    dir: &Path,
+    record: &Record,
+    made: &[Made],
+    table: bool,
+    chronicle: Option<&Chronicle>,
+) -> Result<ExitStatus> {
     let design = record.design();
     let results = Results { dir, record, design: &design, made };
     let (succeeded, planned) = (results.succeeded(), record.planned());
     if !results.are_enough() {
-        say!(
-            "error: {succeeded} of {planned} runs succeeded: at least 2 are needed to say what they came to together; \
+        let why = format!(
+            "{succeeded} of {planned} runs succeeded: at least 2 are needed to say what they came to together; \
              what each measured is below {}",
             dir.display()
         );
+        say!("error: {why}");
+        if let Some(chronicle) = chronicle {
+            chronicle.came_to_nothing(&why);
+        }
         return Ok(ExitStatus::Failure);
     }
-    let text = results.write(table)?;
-    super::print(&format!("{text}{}\n", results.how_far()))?;
+    let text = format!("{}{}\n", results.write(table)?, results.how_far());
+    super::print(&text)?;
+    if let Some(chronicle) = chronicle {
+        chronicle.came_to(&text);
+    }
     Ok(ExitStatus::Success)
 }
 
