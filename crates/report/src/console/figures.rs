@@ -24,6 +24,9 @@ const COLUMNS: [(&str, Align); 8] = [
     ("std", Align::Right),
 ];
 
+/// What a narrow terminal does without, the first of them first.
+pub(super) const SPARE: [&str; 3] = ["std", "p90", "min"];
+
 /// One table for each group that has metrics, the main one last.
 pub(super) fn tables(report: &Report<'_>, trace_timing: bool, width: usize, paint: Paint) -> Vec<String> {
     let RunInfo { product, metrics_title, .. } = report.info;
@@ -75,7 +78,7 @@ fn table(summary: &Summary, group: ConsoleGroup, title: &str, width: usize, pain
     if rows.is_empty() {
         return None;
     }
-    let mut table = Table::new(title, COLUMNS);
+    let mut table = Table::new(title, COLUMNS).sparing(&SPARE);
     for m in rows {
         let mut cells = vec![label(m)];
         cells.extend(figures(&m.stats).map(figure));

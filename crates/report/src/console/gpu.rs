@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use loadgen_metrics::ConsoleGroup;
 
-use super::figures::{console_rows, figure};
+use super::figures::{SPARE, console_rows, figure};
 use super::paint::Paint;
 use super::table::{Align, Table, panel};
 use crate::gpu::{Gpu, GpuFigures, GpuTelemetry};
@@ -28,7 +28,7 @@ pub(super) fn blocks(report: &Report<'_>, width: usize, paint: Paint) -> Vec<Str
     );
     let mut blocks = vec![panel("GPU Telemetry Platform", &platform, width, paint)];
     blocks.extend(efficiency(report, width, paint));
-    blocks.push(summary(telemetry));
+    blocks.push(summary(telemetry, &report.info.product));
     blocks.extend(telemetry.gpus.iter().map(|gpu| table(gpu, width, paint)));
     blocks
 }
@@ -60,9 +60,11 @@ fn efficiency(report: &Report<'_>, width: usize, paint: Paint) -> Option<String>
     Some(table.draw(width, paint))
 }
 
-fn summary(telemetry: &GpuTelemetry) -> String {
+fn summary(telemetry: &GpuTelemetry, product: &str) -> String {
+    // AIPerf leaves its maker out here, and only here.
+    let product = product.trim_start_matches("NVIDIA ");
     let mut text = format!(
-        "AIPerf | GPU Telemetry Summary\n{}/{} telemetry sources reachable\n",
+        "{product} | GPU Telemetry Summary\n{}/{} telemetry sources reachable\n",
         telemetry.successful.len(),
         telemetry.configured.len()
     );
@@ -78,7 +80,7 @@ fn table(gpu: &Gpu, width: usize, paint: Paint) -> String {
     let name = gpu.name.as_deref().unwrap_or("unknown");
     let title = format!("{} | GPU {} | {name}", host_and_port(&gpu.url), gpu.index);
     let columns = ["Metric", "avg", "min", "max", "p99", "p90", "p50", "std"];
-    let mut table = Table::new(&title, columns.map(|column| (column, Align::Right)));
+    let mut table = Table::new(&title, columns.map(|column| (column, Align::Right))).sparing(&SPARE);
     for metric in &gpu.metrics {
         let figures = match metric.figures {
             GpuFigures::Counter(growth) => [Some(growth), None, None, None, None, None, None],

@@ -1,8 +1,10 @@
 //! Tables and panels drawn with box characters.
 //!
 //! A table is as wide as its content. One that would not fit is narrowed by wrapping its widest
-//! columns of text; figures are never cut. Widths count columns of a terminal, not bytes.
+//! columns of text; where that would leave them too narrow to read, columns that a table can spare are left
+//! out, and it says which. Figures are never cut. Widths count columns of a terminal, not bytes.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use unicode_width::UnicodeWidthStr;
@@ -14,6 +16,10 @@ const LEAST_WIDTH: usize = 12;
 
 /// The others to no less than this, which holds every figure.
 const WIDEST_FIGURE: usize = 24;
+
+/// Before the widest column is narrower than this, a table does without columns that it can spare: it holds the
+/// longest unit, `(tokens/sec/user)`.
+const READABLE: usize = 17;
 
 /// Which side a column's text leans to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub(super) struct Table {
     head: Vec<(String, Align)>,
     /// Cells may have several lines.
     rows: Vec<Vec<String>>,
+    /// Columns that may be left out for want of room, the first of them first.
+    spare: &'static [&'static str],
 }
 
 impl Table {
@@ -37,7 +45,13 @@ impl Table {
         head: impl IntoIterator<Item = (&'static str, Align)>,
     ) -> Self {
         let head = head.into_iter().map(|(name, align)| (name.to_owned(), align)).collect();
-        Self { title: title.into(), head, rows: Vec::new() }
+        Self { title: title.into(), head, rows: Vec::new(), spare: &[] }
+    }
+
+    /// Names the columns that may be left out for want of room, the first of them first.
+    pub(super) fn sparing(mut self, spare: &'static [&'static str]) -> Self {
+        self.spare = spare;
+        self
     }
 
     /// Adds a row; it must have as many cells as the head.
@@ -49,6 +63,38 @@ impl Table {
     /// The title centred above the table, each line ended by a newline; at most `width` wide as far
     /// as wrapping can achieve that.
     pub(super) fn draw(&self, width: usize, paint: Paint) -> String {
+        let (shown, left_out) = self.shown(width);
+        let mut out = shown.draw_whole(width, paint);
+        if !left_out.is_empty() {
+            let text = format!("for want of room without {}: the CSV file has all", left_out.join(", "));
+            for line in wrap(&text, width) {
+                out.push_str(&paint.apply(Style::Faint, &line));
+                out.push('\n');
+            }
+        }
+        out
+    }
+
+    /// The table as far as it fits, and the columns that it does without.
+    fn shown(&self, limit: usize) -> (Cow<'_, Self>, Vec<&'static str>) {
+        let mut shown = Cow::Borrowed(self);
+        let mut left_out = Vec::new();
+        for name in self.spare {
+            let least = shown.least_widths(READABLE);
+            if total(&least) <= limit {
+                break;
+            }
+            if let Some(column) = shown.head.iter().position(|(head, _)| head == name) {
+                let table = shown.to_mut();
+                table.head.remove(column);
+                table.rows.iter_mut().for_each(|row| drop(row.remove(column)));
+                left_out.push(*name);
+            }
+        }
+        (shown, left_out)
+    }
+
+    fn draw_whole(&self, width: usize, paint: Paint) -> String {
         let widths = self.widths(width);
         let mut out = String::new();
         out.push_str(&paint.apply(Style::Title, &centred(&self.title, total(&widths))));
@@ -64,21 +110,38 @@ impl Table {
         out
     }
 
-    fn widths(&self, limit: usize) -> Vec<usize> {
-        let widest = |column: usize| {
-            let cells = self.rows.iter().map(|row| row[column].as_str());
-            let lines = cells.chain([self.head[column].0.as_str()]).flat_map(str::lines);
-            lines.map(UnicodeWidthStr::width).max().unwrap_or(0)
+    /// Each column as wide as its widest line.
+    fn natural_widths(&self) -> Vec<usize> {
+        let widest = |column: usize| widest_line(&self.head[column].0).max(self.widest_cell(column));
+        (0..self.head.len()).map(widest).collect()
+    }
+
+    /// Each column as narrow as it may be: the widest to `text`, the others to their figures and the longest
+    /// word above them.
+    fn least_widths(&self, text: usize) -> Vec<usize> {
+        let natural = self.natural_widths();
+        let widest = (0..natural.len()).max_by_key(|column| (natural[*column], Reverse(*column)));
+        let least = |(column, width): (usize, &usize)| {
+            if Some(column) == widest {
+                return text.min(*width);
+            }
+            let word = self.head[column].0.split(' ').map(UnicodeWidthStr::width).max().unwrap_or(0);
+            self.widest_cell(column).min(WIDEST_FIGURE).max(word).min(*width)
         };
-        let mut widths: Vec<usize> = (0..self.head.len()).map(widest).collect();
+        natural.iter().enumerate().map(least).collect()
+    }
+
+    fn widest_cell(&self, column: usize) -> usize {
+        self.rows.iter().map(|row| widest_line(&row[column])).max().unwrap_or(0)
+    }
+
+    fn widths(&self, limit: usize) -> Vec<usize> {
+        let (mut widths, least) = (self.natural_widths(), self.least_widths(LEAST_WIDTH));
         let mut by_width: Vec<usize> = (0..widths.len()).collect();
         by_width.sort_by_key(|column| Reverse(widths[*column]));
-        let mut least = LEAST_WIDTH;
         for column in by_width {
             let excess = total(&widths).saturating_sub(limit);
-            let narrowed = widths[column].saturating_sub(excess).max(least);
-            widths[column] = widths[column].min(narrowed);
-            least = WIDEST_FIGURE;
+            widths[column] = widths[column].saturating_sub(excess).max(least[column]);
         }
         widths
     }
@@ -170,6 +233,10 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+fn widest_line(text: &str) -> usize {
+    text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0)
+}
+
 /// The width of a table of columns so wide, frame included.
 fn total(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + 3 * widths.len() + 1
@@ -239,6 +306,40 @@ mod tests {
         // What cannot be narrowed further stays readable.
         let text = table.draw(20, Paint::none());
         assert!(text.contains(figure) && text.contains("a longer"), "{text}");
+    }
+
+    #[test]
+    fn columns_that_can_be_spared_are_left_out_one_by_one_and_it_says_so() {
+        let columns = ["Metric", "avg", "max", "std"].map(|name| (name, Align::Right));
+        let mut table = Table::new("t", columns).sparing(&["std", "max"]);
+        let label = "Active Decode Throughput Per User (tokens/sec/user)";
+        table.row(vec![label.into(), "1,234.00".into(), "5,678.00".into(), "9,012.00".into()]);
+        let drawn = |width: usize| {
+            let text = table.draw(width, Paint::none());
+            assert!(text.lines().all(|line| line.width() <= width), "{width}\n{text}");
+            text
+        };
+        let whole = drawn(100);
+        assert!(whole.contains("9,012.00") && !whole.contains("want of room"), "{whole}");
+        // 17 for the label, 8 for each figure, and the frame.
+        let narrow = drawn(17 + 3 * 8 + 13);
+        assert!(narrow.contains("(tokens/sec/user)") && narrow.contains("9,012.00"), "{narrow}");
+        let without = drawn(17 + 3 * 8 + 12);
+        assert!(without.contains("5,678.00") && !without.contains("9,012.00"), "{without}");
+        assert!(without.contains("for want of room without std: the CSV file has"), "{without}");
+        let only = drawn(40);
+        assert!(only.contains("1,234.00") && !only.contains("5,678.00"), "{only}");
+        assert!(only.replace('\n', " ").contains("without std, max:"), "{only}");
+    }
+
+    #[test]
+    fn a_long_head_over_short_figures_wraps() {
+        let mut table =
+            Table::new("t", [("Counted from", Align::Right), ("Request Latency p50", Align::Right)]);
+        table.row(vec!["Start of work".into(), "139.91".into()]);
+        let text = table.draw(32, Paint::none());
+        assert!(text.lines().all(|line| line.width() <= 32), "{text}");
+        assert!(text.contains("Latency") && text.contains("139.91"), "{text}");
     }
 
     #[test]
