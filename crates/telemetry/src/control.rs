@@ -19,7 +19,7 @@ use crate::caller::{Caller, origins};
 const TRY_AGAIN: [u16; 4] = [409, 423, 429, 503];
 /// How long a reset is tried in all.
 const RESET_WITHIN: Duration = Duration::from_mins(1);
-/// The longest wait between two tries; the first is a second, each next one twice as long.
+/// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// How long a server may take to stop profiling once the user has interrupted.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -126,16 +126,21 @@ impl ResetKvCache {
 
     async fn one(&self, origin: &Target, caller: &Caller) -> Result<(), Refusal> {
         let began = Instant::now();
-        let mut wait = Duration::from_secs(1);
+        let mut waits = waits();
         loop {
             let Err(refusal) = post(origin, &self.path, self.timeout, caller).await else { return Ok(()) };
+            let wait = waits.next().expect("waits never end");
             if !refusal.worth_another_try || began.elapsed() + wait > RESET_WITHIN {
                 return Err(refusal);
             }
             tokio::time::sleep(wait).await;
-            wait = (2 * wait).min(LONGEST_WAIT);
         }
     }
+}
+
+/// How long each next try of a reset is waited for.
+fn waits() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(Duration::from_secs(1)), |wait| Some((2 * *wait).min(LONGEST_WAIT)))
 }
 
 impl ServerProfiler {
@@ -297,6 +302,22 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains(&format!("POST {}/flush failed with status 404", refusing.url)), "{text}");
         assert_eq!(refusing.lines().len(), 1);
+    }
+
+    #[test]
+    fn waits_double_up_to_eight_seconds_and_only_what_passes_is_waited_for() {
+        let seconds: Vec<u64> = waits().take(6).map(|wait| wait.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 8, 8]);
+        assert_eq!((RESET_WITHIN.as_secs(), CONTROL_TIMEOUT.as_secs()), (60, 30));
+        for (status, helps) in
+            [(409, true), (423, true), (429, true), (503, true), (400, false), (404, false), (500, false)]
+        {
+            let fake = server(move |_, _| status);
+            let (origin, caller) = (at(&fake, ""), caller(EndpointKind::Chat));
+            let calling = post(&origin, "/reset", CONTROL_TIMEOUT, &caller);
+            let refusal = Caller::block_on(calling, &|| false).unwrap().unwrap().unwrap_err();
+            assert_eq!(refusal.worth_another_try, helps, "{status}");
+        }
     }
 
     #[test]
