@@ -266,7 +266,24 @@ fn server_metrics_that_are_none() {
 #[test]
 fn gpu_telemetry() {
     let exporter = servers::exporter(servers::gpu_page);
-    holds("gpu_telemetry", Counts::Varying, vec![("127.0.0.1:18162", exporter)]);
+    let (_workspace, servers, finished) =
+        holds("gpu_telemetry", Counts::Varying, vec![("127.0.0.1:18162", exporter)]);
+    let address = servers.scripted[0].address();
+    let stdout = finished.stdout().replace(&address, "exporter");
+    let words = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "Platform: nvidia",
+        "Metric semantics are platform-specific; cross-platform comparisons require workload and collector validation.",
+        "1/1 telemetry sources reachable",
+        "exporter | GPU 0 | Fake GPU X100",
+        "exporter | GPU 1 | Fake GPU X100",
+    ] {
+        assert!(words.contains(told), "{told}: {stdout}");
+    }
+    let (_, power) = stdout.split_once("GPU Power Efficiency (NVIDIA)").unwrap();
+    let heads = power.lines().find(|line| line.starts_with('┃')).unwrap();
+    let heads: Vec<&str> = heads.split('┃').map(str::trim).filter(|head| !head.is_empty()).collect();
+    assert_eq!(heads, ["Metric", "avg"], "one figure a metric");
 }
 
 /// The control calls that a server got, in their order.
