@@ -107,6 +107,8 @@ fn errors_are_counted_grouped_and_kept_out_of_latencies() {
     assert_eq!(avg(&summary, "completed_request_count"), Some(5.0));
     assert_eq!(avg(&summary, "request_error_rate"), Some(80.0));
     assert_eq!(avg(&summary, "context_overflow_count"), Some(1.0));
+    let other = summarize(&[fixture::ok(&[40]), failed("a")], &MetricConfig::default(), &window(1000));
+    assert_eq!(avg(&other, "context_overflow_count"), Some(0.0), "an error, and no overflow");
     assert_eq!(avg(&summary, "total_error_isl"), Some(128.0));
     assert_eq!(summary.get("request_latency").unwrap().count, Some(1));
     assert_eq!(summary.get("adj_request_latency").unwrap().count, Some(5));

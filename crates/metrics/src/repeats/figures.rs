@@ -95,6 +95,13 @@ mod tests {
     }
 
     #[test]
+    fn a_percentile_over_runs_is_the_mean_of_theirs() {
+        let runs = [4.0, 10.0].map(|p99| run(&[("latency", &[("p99", p99)])]));
+        let figures = over_runs(&[&runs[0], &runs[1]], 0.95);
+        assert_eq!((figures[0].key.as_str(), figures[0].interval.mean), ("latency_p99", 7.0));
+    }
+
+    #[test]
     fn a_statistic_that_only_some_runs_have_is_over_those() {
         let first = run(&[("latency", &[("avg", 1.0), ("p99", 4.0)])]);
         let second = run(&[("latency", &[("avg", 3.0)]), ("errors", &[("avg", 7.0)])]);

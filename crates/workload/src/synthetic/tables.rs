@@ -240,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_cut_to_whole_milliseconds_and_is_never_none() {
+        for (mean, pause) in [(10.7, Some(10)), (1.99, Some(1)), (0.4, Some(1)), (0.0, None)] {
+            let turn_delay = crate::config::TurnDelay { ms: LengthDistribution::constant(mean), ratio: 0.5 };
+            let config = SyntheticConfig { turn_delay, ..config(0.0, 0.0, 0.0) };
+            let tables = Tables::draw(&config, Added::default(), Seed(1)).unwrap();
+            assert_eq!(tables.delay_ms, pause.map(Column::Same), "{mean}: the ratio comes after");
+        }
+    }
+
+    #[test]
     fn what_does_not_vary_takes_no_room() {
         let tables =
             Tables::draw(&config(0.9, 0.0, 0.0), Added { by_server: 1, ..Added::default() }, Seed(1))
