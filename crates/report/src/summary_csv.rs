@@ -33,7 +33,7 @@ fn tables(metrics: &[MetricSummary]) -> String {
     let mut sorted: Vec<&MetricSummary> = metrics.iter().collect();
     sorted.sort_by_key(|m| m.metric.tag);
     let (distributions, figures): (Vec<_>, Vec<_>) =
-        sorted.into_iter().partition(|m| m.stats.percentiles.iter().any(Option::is_some));
+        sorted.into_iter().partition(|m| m.stats.is_distribution());
 
     let mut tables = Vec::new();
     if !distributions.is_empty() {

@@ -4,6 +4,7 @@
 use loadgen_metrics::{Stats, Summary};
 
 use super::{GenaiPerfView, REQUEST_ROWS, Row, SYSTEM_ROWS, telemetry};
+use crate::console::figure;
 use crate::rows::csv_table;
 
 const STATISTICS: [&str; 13] =
@@ -15,11 +16,11 @@ const READINGS: [&str; 11] = ["Metric", "GPU", "avg", "min", "max", "p99", "p95"
 pub fn genai_perf_csv(summary: &Summary, view: GenaiPerfView<'_>) -> String {
     let requests = REQUEST_ROWS.iter().filter_map(|row| {
         let Stats { avg, percentiles, min, max, .. } = row.stats(summary, view)?;
-        let figures = [avg, min, max].into_iter().chain(percentiles.into_iter().rev()).map(cell);
+        let figures = [avg, min, max].into_iter().chain(percentiles.into_iter().rev()).map(figure);
         Some(std::iter::once(label(row)).chain(figures).collect())
     });
     let system =
-        SYSTEM_ROWS.iter().filter_map(|row| Some(vec![label(row), cell(row.stats(summary, view)?.avg)]));
+        SYSTEM_ROWS.iter().filter_map(|row| Some(vec![label(row), figure(row.stats(summary, view)?.avg)]));
     let requests = csv_table(&STATISTICS, requests);
     let system = csv_table(&["Metric", "Value"], system);
     let gpus = view.gpu.map(telemetry::rows).unwrap_or_default();
@@ -40,23 +41,4 @@ fn label(row: &Row) -> String {
         words.push(' ');
     }
     format!("{words}({})", row.csv_unit)
-}
-
-fn cell(value: Option<f64>) -> String {
-    value.filter(|value| value.is_finite()).map_or_else(|| "N/A".to_owned(), thousands)
-}
-
-/// `1,234.50`.
-pub(super) fn thousands(value: f64) -> String {
-    let plain = format!("{:.2}", value.abs());
-    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, "00"));
-    let mut parted = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            parted.push(',');
-        }
-        parted.push(digit);
-    }
-    let sign = if value < 0.0 { "-" } else { "" };
-    format!("{sign}{parted}.{fraction}")
 }

@@ -6,7 +6,7 @@
 use loadgen_metrics::GaugeStats;
 use serde_json::{Map, Value, json};
 
-use super::csv::thousands;
+use crate::console::figure;
 use crate::gpu::{Gpu, GpuFigures, GpuTelemetry};
 
 /// A reading: GenAI-Perf's name, its label, its unit, and the name here.
@@ -55,7 +55,12 @@ pub(super) fn rows(telemetry: &GpuTelemetry) -> Vec<Vec<String>> {
         for (gpu, gauge) in gauges(telemetry, field) {
             let figures = [gauge.avg, gauge.min, gauge.max].into_iter();
             let figures = figures.chain(SHOWN.iter().rev().map(|(_, place)| gauge.percentiles[*place]));
-            rows.push([format!("{label} ({unit})"), gpu].into_iter().chain(figures.map(thousands)).collect());
+            rows.push(
+                [format!("{label} ({unit})"), gpu]
+                    .into_iter()
+                    .chain(figures.map(|value| figure(Some(value))))
+                    .collect(),
+            );
         }
     }
     rows

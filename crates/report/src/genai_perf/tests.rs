@@ -9,8 +9,8 @@ use loadgen_core::{
 use loadgen_metrics::{Aggregator, Metric, MetricConfig, MetricSummary, Stats, Summary, Window, Windows};
 use serde_json::{Value, json};
 
-use super::csv::thousands;
 use super::*;
+use crate::console::figure;
 use crate::gpu::{Gpu, GpuFigures, GpuMetric};
 
 /// Three values one apart: the figures that numpy gives of 7, 8, 9 for a middle of 8.
@@ -156,7 +156,7 @@ fn thousands_are_parted() {
         (1e6, "1,000,000.00"),
         (-1234.0, "-1,234.00"),
     ] {
-        assert_eq!(thousands(value), text);
+        assert_eq!(figure(Some(value)), text);
     }
 }
 
