@@ -12,6 +12,7 @@ mod energy;
 mod estimate;
 mod gauge;
 mod series;
+mod slices;
 mod unit;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,8 @@ use serde::{Deserialize, Serialize};
 pub use energy::{EnergyInput, energy_metrics};
 pub use estimate::{BucketLearning, HistogramDelta, estimate_percentiles};
 pub use gauge::{GaugeStats, GaugeValues};
-pub use series::{CounterStats, HistogramStats, SeriesAccumulator, SeriesStats, Slice, SliceFigures};
+pub use series::{CounterStats, HistogramStats, SeriesAccumulator, SeriesStats};
+pub use slices::{Slice, SliceFigures};
 pub use unit::infer_unit;
 
 /// What a series is.

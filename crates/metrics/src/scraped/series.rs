@@ -4,6 +4,7 @@ use loadgen_core::Nanos;
 
 use super::estimate::{BucketLearning, HistogramDelta, estimate_percentiles};
 use super::gauge::{GaugeStats, GaugeValues};
+use super::slices::{Slice, SliceFigures, Slices};
 use super::{Reading, SeriesKind};
 use crate::stats::PERCENTILES;
 
@@ -55,77 +56,10 @@ pub enum SeriesStats {
     Histogram(HistogramStats),
 }
 
-/// A part of a window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Slice {
-    /// Its beginning.
-    pub start: Nanos,
-    /// Its end.
-    pub end: Nanos,
-    /// Whether it has its full length.
-    pub is_complete: bool,
-    /// What the series was.
-    pub figures: SliceFigures,
-}
-
-/// What a series was within a slice.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SliceFigures {
-    /// Mean, least and greatest of a gauge.
-    Gauge {
-        /// Mean.
-        avg: f64,
-        /// Least.
-        min: f64,
-        /// Greatest.
-        max: f64,
-    },
-    /// A counter's growth, and the same a second.
-    Counter {
-        /// Growth.
-        total: f64,
-        /// Growth a second.
-        rate: f64,
-    },
-    /// What a histogram observed.
-    Histogram {
-        /// Number.
-        count: i64,
-        /// Sum.
-        sum: f64,
-        /// By bound.
-        buckets: Vec<i64>,
-    },
-}
-
-/// A window cut into slices of one length; the last one ends with the window.
-#[derive(Debug, Clone, Copy)]
-struct Cut {
-    start: Nanos,
-    end: Nanos,
-    length_ns: i64,
-}
-
-impl Cut {
-    fn count(self) -> usize {
-        let span = self.end.since(self.start).max(0);
-        usize::try_from(span.div_euclid(self.length_ns) + i64::from(span % self.length_ns != 0)).unwrap_or(0)
-    }
-
-    fn bounds(self, index: usize) -> (Nanos, Nanos) {
-        let start = self.start + self.length_ns * index as i64;
-        (start, (start + self.length_ns).min(self.end))
-    }
-
-    /// The slice that an instant belongs to.
-    fn index_of(self, at: Nanos) -> usize {
-        usize::try_from(at.since(self.start).div_euclid(self.length_ns)).unwrap_or(0)
-    }
-}
-
 /// Takes one series sample by sample, in the order of time, and sums a window of it up.
 #[derive(Debug, Clone)]
 pub struct SeriesAccumulator {
+    kind: SeriesKind,
     bounds: Vec<f64>,
     /// The last sample before the window; without one, the first within it.
     reference: Option<(Nanos, Reading)>,
@@ -134,15 +68,7 @@ pub struct SeriesAccumulator {
     learned: Vec<BucketLearning>,
     resets: u64,
     taken: u64,
-    cut: Option<Cut>,
-    slices: Vec<SliceState>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct SliceState {
-    gauge: Option<(f64, u64, f64, f64)>,
-    /// The last sample at or before the slice's end, where one came within it.
-    last: Option<Reading>,
+    slices: Option<Slices>,
 }
 
 impl SeriesAccumulator {
@@ -150,6 +76,7 @@ impl SeriesAccumulator {
     pub fn new(kind: SeriesKind, bounds: &[String]) -> Self {
         let bounds = if kind == SeriesKind::Histogram { bounds } else { &[] };
         Self {
+            kind,
             learned: vec![BucketLearning::default(); bounds.len()],
             bounds: bounds.iter().map(|bound| bound_of(bound)).collect(),
             reference: None,
@@ -157,16 +84,13 @@ impl SeriesAccumulator {
             gauge: GaugeValues::default(),
             resets: 0,
             taken: 0,
-            cut: None,
-            slices: Vec::new(),
+            slices: None,
         }
     }
 
     /// Cuts the window, which lasts from `start` to `end`, into slices so long.
     pub fn sliced(mut self, start: Nanos, end: Nanos, length_ns: i64) -> Self {
-        let cut = Cut { start, end, length_ns: length_ns.max(1) };
-        self.slices = vec![SliceState::default(); cut.count()];
-        self.cut = Some(cut);
+        self.slices = Some(Slices::new(start, end, length_ns));
         self
     }
 
@@ -176,9 +100,9 @@ impl SeriesAccumulator {
     }
 
     /// Takes a sample of the window.
-    pub fn take(&mut self, at: Nanos, reading: &Reading, kind: SeriesKind) {
+    pub fn take(&mut self, at: Nanos, reading: &Reading) {
         self.taken += 1;
-        if let (SeriesKind::Gauge | SeriesKind::Unknown, Reading::Scalar(value)) = (kind, reading) {
+        if let (SeriesKind::Gauge | SeriesKind::Unknown, Reading::Scalar(value)) = (self.kind, reading) {
             self.gauge.push(*value);
         } else {
             if self.reference.is_none() {
@@ -194,27 +118,20 @@ impl SeriesAccumulator {
             }
             self.last = Some((at, reading.clone()));
         }
-        self.slice(at, reading);
-    }
-
-    fn slice(&mut self, at: Nanos, reading: &Reading) {
-        let Some(cut) = self.cut else { return };
-        let last = self.slices.len().saturating_sub(1);
-        let Some(slice) = self.slices.get_mut(cut.index_of(at).min(last)) else { return };
-        slice.last = Some(reading.clone());
-        if let Reading::Scalar(value) = reading {
-            let (sum, count, min, max) = slice.gauge.unwrap_or((0.0, 0, f64::INFINITY, f64::NEG_INFINITY));
-            slice.gauge = Some((sum + value, count + 1, min.min(*value), max.max(*value)));
+        if let Some(slices) = &mut self.slices {
+            slices.take(at, reading);
         }
     }
 
     /// The window's figures, and its slices; `None` where it had no sample.
-    pub fn finish(self, kind: SeriesKind) -> Option<(SeriesStats, Vec<Slice>)> {
+    pub fn finish(self) -> Option<(SeriesStats, Vec<Slice>)> {
         if self.taken == 0 {
             return None;
         }
-        let slices = self.cut_up(kind);
-        let stats = match kind {
+        let slices = self.slices.as_ref().map_or_else(Vec::new, |slices| {
+            slices.finish(self.kind, self.reference.as_ref().map(|(_, reading)| reading))
+        });
+        let stats = match self.kind {
             SeriesKind::Gauge | SeriesKind::Unknown => SeriesStats::Gauge(self.gauge.stats()?),
             SeriesKind::Counter => SeriesStats::Counter(self.counter(&slices)?),
             SeriesKind::Histogram => SeriesStats::Histogram(self.histogram()?),
@@ -226,19 +143,13 @@ impl SeriesAccumulator {
         let (from, to) = (self.reference.as_ref()?, self.last.as_ref()?);
         let (Reading::Scalar(before), Reading::Scalar(after)) = (&from.1, &to.1) else { return None };
         let total = (after - before).max(0.0);
-        let rates: Vec<f64> = slices
-            .iter()
-            .filter(|slice| slice.is_complete)
-            .filter_map(|slice| match slice.figures {
-                SliceFigures::Counter { rate, .. } => Some(rate),
-                _ => None,
-            })
-            .collect();
-        let mut gauge = GaugeValues::default();
-        for rate in rates {
-            gauge.push(rate);
+        let mut rates = GaugeValues::default();
+        for slice in slices.iter().filter(|slice| slice.is_complete) {
+            if let SliceFigures::Counter { rate, .. } = slice.figures {
+                rates.push(rate);
+            }
         }
-        let slice_rates = gauge.stats().map(|stats| (stats.avg, stats.min, stats.max, stats.std));
+        let slice_rates = rates.stats().map(|stats| (stats.avg, stats.min, stats.max, stats.std));
         Some(CounterStats { total, rate: per_second(total, from.0, to.0), slice_rates, resets: self.resets })
     }
 
@@ -267,41 +178,6 @@ impl SeriesAccumulator {
             buckets: whole.then(buckets),
         })
     }
-
-    fn cut_up(&self, kind: SeriesKind) -> Vec<Slice> {
-        let Some(cut) = self.cut else { return Vec::new() };
-        let mut standing = self.reference.as_ref().map(|(_, reading)| reading.clone());
-        let slices = self.slices.iter().enumerate().filter_map(|(index, state)| {
-            let (start, end) = cut.bounds(index);
-            let before = standing.clone();
-            if state.last.is_some() {
-                standing.clone_from(&state.last);
-            }
-            let figures = match kind {
-                SeriesKind::Gauge | SeriesKind::Unknown => {
-                    let (sum, count, min, max) = state.gauge?;
-                    SliceFigures::Gauge { avg: sum / count as f64, min, max }
-                }
-                SeriesKind::Counter => {
-                    let (Reading::Scalar(from), Reading::Scalar(to)) = (before?, standing.as_ref()?) else {
-                        return None;
-                    };
-                    let total = (to - from).max(0.0);
-                    SliceFigures::Counter { total, rate: per_second(total, start, end)? }
-                }
-                SeriesKind::Histogram => {
-                    let (delta, sum, count) = difference(&before?, standing.as_ref()?)?;
-                    if count <= 0.0 || delta.iter().any(|bucket| *bucket < 0.0) {
-                        return None;
-                    }
-                    let buckets = delta.iter().map(|bucket| *bucket as i64).collect();
-                    SliceFigures::Histogram { count: count as i64, sum, buckets }
-                }
-            };
-            Some(Slice { start, end, is_complete: end.since(start) == cut.length_ns, figures })
-        });
-        slices.collect()
-    }
 }
 
 /// A bound as a number; what is none is infinite.
@@ -309,13 +185,13 @@ fn bound_of(text: &str) -> f64 {
     text.parse().unwrap_or(f64::INFINITY)
 }
 
-fn per_second(total: f64, from: Nanos, to: Nanos) -> Option<f64> {
+pub(super) fn per_second(total: f64, from: Nanos, to: Nanos) -> Option<f64> {
     let elapsed = to.since(from);
     (elapsed > 0).then(|| total / (elapsed as f64 / 1e9))
 }
 
 /// Buckets, sum and count of what a histogram observed between two readings.
-fn difference(from: &Reading, to: &Reading) -> Option<(Vec<f64>, f64, f64)> {
+pub(super) fn difference(from: &Reading, to: &Reading) -> Option<(Vec<f64>, f64, f64)> {
     let (
         Reading::Histogram { buckets: b0, sum: s0, count: n0 },
         Reading::Histogram { buckets: b1, sum: s1, count: n1 },
@@ -365,10 +241,10 @@ mod tests {
             second += 1;
         }
         for value in within {
-            series.take(at(second), &Reading::Scalar(*value), kind);
+            series.take(at(second), &Reading::Scalar(*value));
             second += 1;
         }
-        series.finish(kind).unwrap().0
+        series.finish().unwrap().0
     }
 
     #[test]
@@ -405,7 +281,7 @@ mod tests {
         assert_eq!((stats.avg, stats.count), (2.0, 2));
         let mut series = SeriesAccumulator::new(SeriesKind::Gauge, &[]);
         series.before(at(0), &Reading::Scalar(1.0));
-        assert_eq!(series.finish(SeriesKind::Gauge), None);
+        assert_eq!(series.finish(), None);
     }
 
     fn histogram(buckets: [f64; 3], sum: f64) -> Reading {
@@ -418,10 +294,8 @@ mod tests {
         let of = |first: Reading, last: Reading| {
             let mut series = SeriesAccumulator::new(SeriesKind::Histogram, &bounds);
             series.before(at(0), &first);
-            series.take(at(2), &last, SeriesKind::Histogram);
-            let Some((SeriesStats::Histogram(stats), _)) = series.finish(SeriesKind::Histogram) else {
-                panic!("a histogram")
-            };
+            series.take(at(2), &last);
+            let Some((SeriesStats::Histogram(stats), _)) = series.finish() else { panic!("a histogram") };
             stats
         };
         let stats = of(histogram([3.0, 3.0, 3.0], 0.015), histogram([3.0, 7.0, 7.0], 2.015));
@@ -440,9 +314,9 @@ mod tests {
         let mut series = SeriesAccumulator::new(kind, &[]).sliced(at(1), at(6), 2 * SECOND);
         series.before(at(0), &Reading::Scalar(10.0));
         for (second, value) in [(1, 12.0), (2, 14.0), (4, 20.0), (6, 21.0)] {
-            series.take(at(second), &Reading::Scalar(value), kind);
+            series.take(at(second), &Reading::Scalar(value));
         }
-        let (stats, slices) = series.finish(kind).unwrap();
+        let (stats, slices) = series.finish().unwrap();
         let totals: Vec<_> = slices
             .iter()
             .map(|slice| match slice.figures {

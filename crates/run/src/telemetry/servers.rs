@@ -177,7 +177,7 @@ impl ScrapedServers {
                     continue;
                 };
                 if is_within {
-                    accumulator.take(scrape.at, reading, played.series[*id].kind);
+                    accumulator.take(scrape.at, reading);
                 } else {
                     accumulator.before(scrape.at, reading);
                 }
@@ -186,7 +186,7 @@ impl ScrapedServers {
         let named = self.played.series.iter().zip(accumulators);
         Ok(named
             .filter_map(|(name, accumulator)| {
-                let (stats, slices) = accumulator?.finish(name.kind)?;
+                let (stats, slices) = accumulator?.finish()?;
                 let url = self.played.endpoints[name.endpoint].url.clone();
                 Some(ScrapedSeries { url, name: name.clone(), stats, slices })
             })
