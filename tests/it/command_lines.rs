@@ -252,7 +252,9 @@ fn warnings_that_scripts_look_for_are_said_where_they_look() {
     };
     let warning = "WARNING  Using --osl without ignore_eos or min_tokens in --extra-inputs";
     assert!(run(&[]).contains(warning));
-    assert!(run(&["--extra-inputs", "ignore_eos:false"]).contains(warning));
+    for idle in ["ignore_eos:false", "ignore_eos:none", "min_tokens:0"] {
+        assert!(run(&["--extra-inputs", idle]).contains(warning), "{idle}");
+    }
     for pinned in ["ignore_eos:true", "min_tokens:3", r#"{"min_tokens":3}"#] {
         assert!(!run(&["--extra-inputs", pinned]).contains("Using --osl without"), "{pinned}");
     }

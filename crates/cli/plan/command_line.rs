@@ -156,6 +156,12 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_program_goes_by_the_name_it_was_called_by_without_its_folder() {
+        let argv = ["/opt/bin/aiperf", "profile", "--ui", "none"].map(OsString::from);
+        assert_eq!(echo(Personality::Aiperf, &words::of_profile(&argv)), "aiperf profile --ui None");
+    }
+
     /// What AIPerf 0.13 writes for each of these words.
     #[test]
     fn values_are_read_before_they_are_shown() {

@@ -187,15 +187,7 @@ pub(super) fn connector(
             return None;
         }
     };
-    let ip_version = match environment.ip_version.as_deref() {
-        None | Some("4") => IpVersion::V4,
-        Some("6") => IpVersion::V6,
-        Some("auto") => IpVersion::Auto,
-        Some(other) => {
-            faults.add("AIPERF_HTTP_IP_VERSION", format!("{other:?} is not known: expected 4, 6 or auto"));
-            return None;
-        }
-    };
+    let ip_version = faults.take("AIPERF_HTTP_IP_VERSION", ip_version(environment.ip_version.as_deref()))?;
     Some(ConnectorConfig {
         verify_tls: verify,
         ca_file: args.endpoint.ca_file.clone(),
@@ -207,10 +199,33 @@ pub(super) fn connector(
     })
 }
 
+/// Of a name's addresses, which are tried first.
+fn ip_version(text: Option<&str>) -> Result<IpVersion, String> {
+    match text {
+        None | Some("4") => Ok(IpVersion::V4),
+        Some("6") => Ok(IpVersion::V6),
+        Some("auto") => Ok(IpVersion::Auto),
+        Some(other) => Err(format!("{other:?} is not known: expected 4, 6 or auto")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn addresses_of_version_4_are_tried_first_unless_told_otherwise() {
+        for (text, version) in [
+            (None, IpVersion::V4),
+            (Some("4"), IpVersion::V4),
+            (Some("6"), IpVersion::V6),
+            (Some("auto"), IpVersion::Auto),
+        ] {
+            assert_eq!(ip_version(text), Ok(version));
+        }
+        assert!(ip_version(Some("5")).unwrap_err().contains("expected 4, 6 or auto"));
+    }
 
     #[test]
     fn a_source_address_reaches_servers_of_its_own_ip_version() {

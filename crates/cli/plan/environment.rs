@@ -210,14 +210,19 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_said_and_strangers_are_passed_over() {
-        let names =
-            ["AIPERF_SERVICE_PROFILE_START_TIMEOUT", "AIPERF_VERSION", "AIPERF_HTTP_CONNECTION_LIMIT"];
+        let names = [
+            "AIPERF_SERVICE_PROFILE_START_TIMEOUT",
+            "AIPERF_VERSION",
+            "AIPERF_HTTP_CONNECTION_LIMIT",
+            "AIPERF_TIMING_HIGH_RES_TIMER",
+        ];
         let said = without_effect(&names.map(str::to_owned)).unwrap();
         assert!(said.contains("AIPERF_SERVICE_PROFILE_START_TIMEOUT (loadgen is one process"), "{said}");
         assert!(
             said.contains("AIPERF_HTTP_CONNECTION_LIMIT (") && !said.contains("AIPERF_VERSION"),
             "{said}"
         );
+        assert!(said.contains("AIPERF_TIMING_HIGH_RES_TIMER (a kernel timer"), "{said}");
         // The specific entry stands before the general one.
         assert_eq!(without_effect(&["AIPERF_WORKER_MAX_WORKERS_CAP".to_owned()]), None);
     }
