@@ -7,7 +7,7 @@ mod sample;
 use loadgen_report::{console, html};
 
 fn main() {
-    let sample = sample::Sample::new();
+    let sample = sample::Sample::with_telemetry();
     if std::env::args().any(|arg| arg == "--console") {
         let options = console::Options { width: 140, ansi: true, trace_timing: false };
         print!("{}", console::render(&sample.report(), options));

@@ -9,6 +9,8 @@ use loadgen_metrics::{Quality, SloSet, Summary, Thresholds, TimelineData};
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::GpuTelemetry;
+use crate::html::SliceTable;
+use crate::server_metrics::ServerMetrics;
 
 /// Facts of a run that its records do not hold.
 ///
@@ -120,6 +122,10 @@ pub struct Report<'a> {
     pub quality: Option<&'a Quality>,
     /// Figures over time; without them the page has no plots of it.
     pub timeline: Option<&'a TimelineData>,
+    /// What servers said of themselves; the page shows it.
+    pub servers: Option<&'a ServerMetrics>,
+    /// The run slice by slice, where it was sliced; the page shows it.
+    pub slices: Option<&'a SliceTable>,
     /// The files written, as (label, path): `CSV Export`, `JSON Export`, and so on.
     pub files: &'a [(String, PathBuf)],
 }

@@ -205,6 +205,8 @@ fn the_summary_of_aiperfs_records_is_aiperfs() {
             slos: &config.slos,
             quality: None,
             timeline: Some(&timeline),
+            servers: None,
+            slices: None,
             files: &[],
         };
         assert!(html::page(&report).matches("<svg").count() >= 6);

@@ -7,7 +7,7 @@ use loadgen_metrics::ConsoleGroup;
 use super::figures::{SPARE, console_rows, figure};
 use super::paint::Paint;
 use super::table::{Align, Table, panel};
-use crate::gpu::{Gpu, GpuFigures, GpuTelemetry};
+use crate::gpu::{Gpu, GpuTelemetry};
 use crate::info::Report;
 use crate::server_metrics::host_and_port;
 
@@ -82,16 +82,8 @@ fn table(gpu: &Gpu, width: usize, paint: Paint) -> String {
     let columns = ["Metric", "avg", "min", "max", "p99", "p90", "p50", "std"];
     let mut table = Table::new(&title, columns.map(|column| (column, Align::Right))).sparing(&SPARE);
     for metric in &gpu.metrics {
-        let figures = match metric.figures {
-            GpuFigures::Counter(growth) => [Some(growth), None, None, None, None, None, None],
-            GpuFigures::Gauge(gauge) => {
-                // Of 1, 5, 10, 25, 50, 75, 90, 95 and 99 percent.
-                let [.., p50, _, p90, _, p99] = gauge.percentiles;
-                [gauge.avg, gauge.min, gauge.max, p99, p90, p50, gauge.std].map(Some)
-            }
-        };
         let mut cells = vec![format!("{} ({})", metric.header, metric.unit)];
-        cells.extend(figures.map(figure));
+        cells.extend(metric.figures.columns().map(figure));
         table.row(cells);
     }
     table.draw(width, paint)

@@ -30,6 +30,18 @@ impl GpuFigures {
         }
     }
 
+    /// What tables show: avg, min, max, p99, p90, p50, std. A counter has no more than what it grew by.
+    pub(crate) fn columns(self) -> [Option<f64>; 7] {
+        match self {
+            Self::Counter(growth) => [Some(growth), None, None, None, None, None, None],
+            Self::Gauge(gauge) => {
+                // Of 1, 5, 10, 25, 50, 75, 90, 95 and 99 percent.
+                let [.., p50, _, p90, _, p99] = gauge.percentiles;
+                [gauge.avg, gauge.min, gauge.max, p99, p90, p50, gauge.std].map(Some)
+            }
+        }
+    }
+
     fn gauge(self) -> Option<GaugeStats> {
         match self {
             Self::Gauge(gauge) => Some(gauge),

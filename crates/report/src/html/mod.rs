@@ -5,7 +5,11 @@
 //! follows the reader's preference.
 
 mod charts;
+mod gpus;
 mod sections;
+mod servers;
+mod sheet;
+mod slices;
 mod spreads;
 mod style;
 
@@ -14,6 +18,8 @@ use std::fmt::Write as _;
 use crate::escape::Escaped;
 use crate::info::Report;
 use crate::plot;
+
+pub use slices::SliceTable;
 
 /// The whole page.
 pub fn page(report: &Report<'_>) -> String {
@@ -39,7 +45,10 @@ pub fn page(report: &Report<'_>) -> String {
         section("Over time", "time", charts::over_time(report)),
         section("Distributions", "distributions", spreads::distributions(report)),
         section("Figures", "figures", sections::figures(report)),
+        section("Time slices", "slices", slices::slices(report)),
         section("Errors", "errors", sections::errors(report)),
+        section("GPUs", "gpus", gpus::gpus(report)),
+        section("Server metrics", "servers", servers::servers(report)),
         section("Measurement quality", "quality", sections::quality(report)),
         section("The run", "run", sections::run(report)),
         sections::foot(report),

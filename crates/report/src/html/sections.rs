@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use loadgen_metrics::{ConsoleGroup, MetricSummary};
 
+use super::sheet::Sheet;
 use super::spreads;
 use crate::console::{
-    MISSING, console_rows, excerpt, figure, figures as row_figures, goodput_statement, grouped,
-    outcome_statement,
+    console_rows, excerpt, figure, figures as row_figures, goodput_statement, grouped, outcome_statement,
 };
 use crate::escape::Escaped;
 use crate::info::Report;
@@ -150,52 +150,22 @@ fn origins(report: &Report<'_>) -> String {
     let mut out = String::from(
         "<h3>Latency by where it counts from</h3>\n<p>AIPerf counts from the start of work on a request. From \
          its first byte written, connecting and the client's own lag are left out; from the intended time, \
-         whatever made the request late is in.</p>\n\
-         <div class=\"sheet\"><table><thead><tr><th>Counted from <span class=\"unit\">ms</span></th>",
+         whatever made the request late is in.</p>\n",
     );
-    for name in columns {
-        let _ = write!(out, "<th>{name}</th>");
-    }
-    out.push_str("</tr></thead><tbody>");
+    let mut sheet = Sheet::new("Counted from", "ms", columns);
     for (origin, figures) in rows {
-        let _ = write!(out, "<tr><th scope=\"row\">{origin}</th>");
-        for value in figures {
-            cell(&mut out, &figure(value));
-        }
-        out.push_str("</tr>");
+        sheet.row(origin, "", figures.into_iter().map(figure));
     }
-    out.push_str("</tbody></table></div>\n");
+    out.push_str(&sheet.end());
     out
-}
-
-fn cell(out: &mut String, text: &str) {
-    if text == MISSING {
-        out.push_str("<td class=\"none\">–</td>");
-    } else {
-        let _ = write!(out, "<td>{text}</td>");
-    }
 }
 
 fn table(rows: &[&MetricSummary]) -> String {
-    let mut out = String::from("<div class=\"sheet\"><table><thead><tr><th>Metric</th>");
-    for name in ["avg", "min", "max", "p99", "p90", "p50", "std"] {
-        let _ = write!(out, "<th>{name}</th>");
-    }
-    out.push_str("</tr></thead><tbody>");
+    let mut sheet = Sheet::new("Metric", "", ["avg", "min", "max", "p99", "p90", "p50", "std"]);
     for m in rows {
-        let _ = write!(
-            out,
-            "<tr><th scope=\"row\">{} <span class=\"unit\">{}</span></th>",
-            Escaped(m.metric.header),
-            Escaped(m.metric.unit.label())
-        );
-        for text in row_figures(&m.stats).map(figure) {
-            cell(&mut out, &text);
-        }
-        out.push_str("</tr>");
+        sheet.row(m.metric.header, m.metric.unit.label(), row_figures(&m.stats).map(figure));
     }
-    out.push_str("</tbody></table></div>");
-    out
+    sheet.end()
 }
 
 pub(super) fn errors(report: &Report<'_>) -> String {
@@ -230,18 +200,15 @@ pub(super) fn errors(report: &Report<'_>) -> String {
 pub(super) fn quality(report: &Report<'_>) -> String {
     let Some(quality) = report.quality else { return String::new() };
     let mut out = String::from(
-        "<p>How late the client itself was, and what else tells whether to believe the figures.</p>\n\
-         <div class=\"sheet\"><table><thead><tr><th>Lag of the client</th>\
-         <th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr></thead><tbody>",
+        "<p>How late the client itself was, and what else tells whether to believe the figures.</p>\n",
     );
+    let mut sheet = Sheet::new("Lag of the client", "", ["p50", "p90", "p99", "p99.9", "max"]);
     for (name, lag) in lags(quality) {
-        let _ = write!(out, "<tr><th scope=\"row\">{name} <span class=\"unit\">ms</span></th>");
-        for value in [lag.p50_ms, lag.p90_ms, lag.p99_ms, lag.p999_ms, lag.max_ms] {
-            let _ = write!(out, "<td>{value:.3}</td>");
-        }
-        out.push_str("</tr>");
+        let figures = [lag.p50_ms, lag.p90_ms, lag.p99_ms, lag.p999_ms, lag.max_ms];
+        sheet.row(name, "ms", figures.map(|value| format!("{value:.3}")));
     }
-    out.push_str("</tbody></table></div>\n<dl class=\"facts rows\">");
+    out.push_str(&sheet.end());
+    out.push_str("<dl class=\"facts rows\">");
     for (name, value) in facts(quality) {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(&value));
     }

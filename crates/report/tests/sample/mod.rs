@@ -1,5 +1,8 @@
 //! A run made up for looking at pages: 240 seconds of open-loop load with a burst in the middle that
 //! the server does not keep up with. Everything is computed by formula, so it is the same every time.
+//! What is not there for every run, [`Sample::with_telemetry`] adds.
+
+mod beside;
 
 use std::path::PathBuf;
 
@@ -9,6 +12,8 @@ use loadgen_metrics::{
     OutcomeCounts, Quality, QualityInput, RunFacts, ScheduleFacts, SloSet, Stamps, Stats, Summary,
     TimelineBucket, TimelineData, TimestampSource, UncertainChunks, Window, Windows,
 };
+use loadgen_report::html::SliceTable;
+use loadgen_report::server_metrics::ServerMetrics;
 use loadgen_report::{Report, RunInfo, TimeZone};
 
 const START: Nanos = Nanos(1_795_303_340_379_926_628);
@@ -21,6 +26,8 @@ pub(crate) struct Sample {
     pub(crate) slos: SloSet,
     pub(crate) quality: Quality,
     pub(crate) timeline: TimelineData,
+    pub(crate) servers: Option<ServerMetrics>,
+    pub(crate) slices: Option<SliceTable>,
     pub(crate) files: Vec<(String, PathBuf)>,
 }
 
@@ -32,6 +39,8 @@ impl Sample {
             slos: &self.slos,
             quality: Some(&self.quality),
             timeline: Some(&self.timeline),
+            servers: self.servers.as_ref(),
+            slices: self.slices.as_ref(),
             files: &self.files,
         }
     }
@@ -49,6 +58,8 @@ impl Sample {
             quality: quality(&summary),
             summary,
             timeline: timeline(),
+            servers: None,
+            slices: None,
             files: [
                 ("CSV Export", "/data/run/profile_export_aiperf.csv"),
                 ("JSON Export", "/data/run/profile_export_aiperf.json"),
@@ -58,6 +69,19 @@ impl Sample {
             .map(|(label, path)| (label.to_owned(), PathBuf::from(path)))
             .to_vec(),
         }
+    }
+}
+
+impl Sample {
+    /// The same run, its server and its GPUs read beside it, and cut into slices.
+    #[allow(dead_code, reason = "not every test that has the sample looks at it")]
+    pub(crate) fn with_telemetry() -> Self {
+        let mut sample = Self::new();
+        sample.info.gpu = Some(beside::gpus());
+        sample.summary.metrics.extend(beside::power());
+        sample.servers = Some(beside::servers());
+        sample.slices = Some(beside::slices());
+        sample
     }
 }
 

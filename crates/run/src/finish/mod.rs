@@ -182,7 +182,8 @@ fn report<'a>(
     timeline: &'a TimelineData,
     files: &'a [(String, PathBuf)],
 ) -> Report<'a> {
-    Report { info, summary, slos, quality: Some(quality), timeline: Some(timeline), files }
+    let (quality, timeline) = (Some(quality), Some(timeline));
+    Report { info, summary, slos, quality, timeline, servers: None, slices: None, files }
 }
 
 /// What the pass hands to the outputs.

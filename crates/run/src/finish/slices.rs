@@ -5,6 +5,7 @@ use std::path::Path;
 
 use loadgen_metrics::SliceSummary;
 use loadgen_record::PartialFile;
+use loadgen_report::html::SliceTable;
 use loadgen_report::{TimeslicesCsv, TimeslicesJson};
 use serde_json::{Map, Value};
 
@@ -19,6 +20,8 @@ type File = BufWriter<PartialFile>;
 pub(super) struct SliceFiles {
     json: Growing<TimeslicesJson<File>>,
     csv: Growing<TimeslicesCsv<File>>,
+    /// What the page shows of them.
+    pub(super) table: SliceTable,
 }
 
 impl SliceFiles {
@@ -29,6 +32,7 @@ impl SliceFiles {
         Self {
             json: Growing::begin(artifacts.timeslices_json(), are_wanted, json),
             csv: Growing::begin(artifacts.timeslices_csv(), are_wanted, csv),
+            table: SliceTable::default(),
         }
     }
 
@@ -43,6 +47,7 @@ impl SliceFiles {
         self.json.write(|file| file.slice(slice).map_err(RunError::write(path)));
         let path = self.csv.path().to_owned();
         self.csv.write(|file| file.slice(slice).map_err(RunError::write(path)));
+        self.table.push(slice);
     }
 
     /// Gives the files their names. Dropped before, they leave nothing behind.
