@@ -4,6 +4,33 @@ use serde_json::Value;
 
 use crate::support::{Finished, Mock, Workspace, words};
 
+/// What AIPerf says of the Parquet file of server metrics, with a rate.
+const PARQUET_KEYS: [&str; 23] = [
+    "schema_version",
+    "version",
+    "benchmark_id",
+    "export_timestamp_utc",
+    "exporter",
+    "hostname",
+    "python_version",
+    "pyarrow_version",
+    "time_filter_start_ns",
+    "time_filter_end_ns",
+    "profiling_duration_ns",
+    "profiling_duration_seconds",
+    "input_config",
+    "model_names",
+    "concurrency",
+    "request_rate",
+    "endpoint_urls",
+    "endpoint_count",
+    "label_columns",
+    "label_count",
+    "metric_count",
+    "metric_type_counts",
+    "schema_note",
+];
+
 fn json(workspace: &Workspace, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(workspace.path(name)).unwrap()).unwrap()
 }
@@ -13,7 +40,7 @@ fn a_servers_metrics_are_read_beside_the_load_and_reported_again_from_the_journa
     let workspace = Workspace::new();
     // One thread: each of the mock's answers for itself.
     let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
-    let options = "--streaming --concurrency 1 --warmup-request-count 2 --request-count 6 --isl 10 --osl 3 \
+    let options = "--streaming --concurrency 1 --request-rate 300 --warmup-request-count 2 --request-count 6 --isl 10 --osl 3 \
                    --server-metrics-formats json csv jsonl parquet --no-gpu-telemetry";
     workspace.profile(&mock, &words(options)).expect_code(0);
     let metrics = json(&workspace, "out/server_metrics_export.json");
@@ -31,6 +58,16 @@ fn a_servers_metrics_are_read_beside_the_load_and_reported_again_from_the_journa
         ["json", "csv", "jsonl", "parquet"].map(|format| format!("out/server_metrics_export.{format}"));
     let read = || names.clone().map(|name| std::fs::read(workspace.path(&name)).unwrap());
     let before = read();
+    // AIPerf's keys, in the file's own list and in the schema that Arrow reads.
+    for key in PARQUET_KEYS {
+        let key = format!("aiperf.{key}").into_bytes();
+        assert!(before[3].windows(key.len()).any(|bytes| bytes == key), "{}", String::from_utf8_lossy(&key));
+    }
+    let page = std::fs::read_to_string(workspace.path("out/report.html")).unwrap();
+    assert!(
+        page.contains("<h2>Server metrics</h2>") && page.contains("vllm:prompt_tokens"),
+        "the page has them"
+    );
     for name in &names {
         std::fs::remove_file(workspace.path(name)).unwrap();
     }

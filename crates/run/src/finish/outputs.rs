@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use loadgen_metrics::{Quality, QualityInput, RunFacts, ScheduleFacts, Summary};
 use loadgen_record::{PartialFile, keys};
 use loadgen_report::console::{self, Options};
-use loadgen_report::{RunInfo, html, outputs_json, summary_csv, summary_json};
+use loadgen_report::{Report, RunInfo, html, outputs_json, summary_csv, summary_json};
 
 use super::files::put;
 use super::pass::Done;
@@ -40,6 +40,8 @@ pub(super) fn write(
 ) -> RunResult {
     let Collected { mut summary, quality, timeline, notes } = done.collected;
     let mut failures = done.failures;
+    let mut slices = done.slices;
+    let slice_table = std::mem::take(&mut slices.table);
     let quality = judge(quality, &summary, &notes, &plan);
     let mut info = run_info(&plan, &notes);
     let is_killed = notes.ended.is_none();
@@ -60,11 +62,15 @@ pub(super) fn write(
     // Phases have no figures of GPUs, so theirs are taken first.
     let of_phases = summary.clone();
     let scraped = Scraped::take_in(&plan, &artifacts, &mut summary, &mut info, &mut failures, progress);
-    scraped.write(&plan, &artifacts, &info, &mut failures);
+    scraped.write(&plan, &artifacts, &info, &host_name(&provenance), &mut failures);
     let mut files = files(&plan, &artifacts, succeeded);
     files.splice(files.len().min(2)..files.len().min(2), scraped.named_files(&plan, &artifacts));
     let slos = done.config.slos;
-    let view = report(&summary, &info, &slos, &quality, &timeline, &files);
+    let view = Report {
+        servers: scraped.servers(),
+        slices: Some(&slice_table),
+        ..report(&summary, &info, &slos, &quality, &timeline, &files)
+    };
     // As AIPerf: without a single success there is nothing to sum up. What an earlier report of a journal
     // that held more has left would be taken for this one's.
     if !succeeded {
@@ -82,7 +88,7 @@ pub(super) fn write(
             failures.put(&artifacts.summary_csv(), &summary_csv(&summary, info.gpu.as_ref()));
             phases::write(&of_phases, &info, &artifacts, &scraped, &mut failures);
         }
-        done.slices.end(&mut failures, &info.input_config);
+        slices.end(&mut failures, &info.input_config);
         failures
             .put(&artifacts.console_txt(), &console::blocks(&view, Options::file(plan.outputs.trace_timing)));
     }

@@ -11,7 +11,8 @@ use loadgen_report::gpu::{GpuTelemetry, gpu_phase};
 use loadgen_report::server_metrics::{
     ScrapedPhase, ServerMetrics, server_metrics_csv, server_metrics_json, server_metrics_phase,
 };
-use loadgen_report::{AIPERF_VERSION, PhaseFiles, RunInfo};
+use loadgen_report::{AIPERF_VERSION, PhaseFiles, RunInfo, TimeZone, local_time, python_text};
+use serde_json::{Map, Value};
 
 use super::files::Failures;
 use crate::artifacts::Artifacts;
@@ -72,12 +73,18 @@ impl Scraped {
         Self { servers, gpu_phases }
     }
 
-    /// Writes the files of it.
+    /// What servers said, if any was read.
+    pub(super) fn servers(&self) -> Option<&ServerMetrics> {
+        self.servers.as_ref().map(|(_, metrics)| metrics)
+    }
+
+    /// Writes the files of it. `host`: the name of the host that made the load.
     pub(super) fn write(
         &self,
         plan: &ReportPlan,
         artifacts: &Artifacts,
         info: &RunInfo,
+        host: &str,
         failures: &mut Failures,
     ) {
         for (kept, shown) in [
@@ -102,7 +109,7 @@ impl Scraped {
         }
         if formats.parquet {
             let path = artifacts.server_metrics("parquet");
-            let written = servers.write_samples(&path, facts(plan, metrics, info));
+            let written = servers.write_samples(&path, facts(plan, metrics, info, host));
             failures
                 .note(&path, written.map_err(|error| RunError::write(&path)(std::io::Error::other(error))));
         }
@@ -194,8 +201,12 @@ fn commit(mut file: BufWriter<PartialFile>, path: &PathBuf) -> Result<(), RunErr
     Ok(file.commit()?)
 }
 
-/// The metadata of the Parquet file, under AIPerf's keys less `aiperf.`.
-fn facts(plan: &ReportPlan, metrics: &ServerMetrics, info: &RunInfo) -> Vec<(String, String)> {
+/// What stands in the place of versions of programs that have no part in this.
+const NO_PART: &str = "none";
+
+/// The metadata of the Parquet file, under AIPerf's keys less `aiperf.`. Its time is that of the last reading, so
+/// that the file is the same whenever it is made again.
+fn facts(plan: &ReportPlan, metrics: &ServerMetrics, info: &RunInfo, host: &str) -> Vec<(String, String)> {
     let models = serde_json::to_string(&plan.models).expect("text always serialises");
     let config = serde_json::to_string(&info.input_config).expect("a configuration is plain data");
     let mut facts = vec![
@@ -203,6 +214,9 @@ fn facts(plan: &ReportPlan, metrics: &ServerMetrics, info: &RunInfo) -> Vec<(Str
         ("version", AIPERF_VERSION.to_owned()),
         ("benchmark_id", info.benchmark_id.clone()),
         ("exporter", format!("loadgen {}", info.loadgen_version)),
+        ("hostname", host.to_owned()),
+        ("python_version", NO_PART.to_owned()),
+        ("pyarrow_version", NO_PART.to_owned()),
         ("input_config", config),
         ("model_names", models),
         ("concurrency", plan.telemetry.concurrency.map_or("None".to_owned(), |slots| slots.to_string())),
@@ -211,10 +225,14 @@ fn facts(plan: &ReportPlan, metrics: &ServerMetrics, info: &RunInfo) -> Vec<(Str
             "Label columns vary by endpoint/model. Use union_by_name=true for cross-file queries.".to_owned(),
         ),
     ];
+    if let Some(rate) = request_rate(&info.input_config) {
+        facts.push(("request_rate", rate));
+    }
     if let Some((start, end)) = metrics.profiling {
         let last = metrics.endpoints.iter().map(|endpoint| endpoint.fetched.1).max().unwrap_or(end).max(end);
         let duration = last.since(start);
         facts.extend([
+            ("export_timestamp_utc", local_time(last, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%S%.6f+00:00")),
             ("time_filter_start_ns", start.0.to_string()),
             ("time_filter_end_ns", last.0.to_string()),
             ("profiling_duration_ns", duration.to_string()),
@@ -222,4 +240,11 @@ fn facts(plan: &ReportPlan, metrics: &ServerMetrics, info: &RunInfo) -> Vec<(Str
         ]);
     }
     facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The rate of the first measured phase that has one, as Python writes it.
+fn request_rate(config: &Map<String, Value>) -> Option<String> {
+    let phases = config.get("phases")?.as_array()?;
+    let is_measured = |phase: &&Value| phase["exclude_from_results"] != true;
+    phases.iter().find(is_measured)?.get("rate").map(python_text)
 }

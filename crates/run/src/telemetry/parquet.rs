@@ -96,6 +96,10 @@ impl ScrapedServers {
             return Err(failure);
         }
         rows.write(&schema, &mut writer)?;
+        if !rows.is_any {
+            // As AIPerf: no file without a row.
+            return Ok(());
+        }
         let file = writer.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.commit().map_err(|error| Box::new(RunError::from(error)))?;
         Ok(())
@@ -163,6 +167,8 @@ struct Rows {
     bound: StringBuilder,
     bucket: Float64Builder,
     count: usize,
+    /// Whether any was encoded.
+    is_any: bool,
 }
 
 impl Rows {
@@ -182,6 +188,7 @@ impl Rows {
             bound: StringBuilder::new(),
             bucket: Float64Builder::new(),
             count: 0,
+            is_any: false,
         }
     }
 
@@ -249,7 +256,7 @@ impl Rows {
         columns.push(Arc::new(self.observations.finish()));
         columns.push(Arc::new(self.bound.finish()));
         columns.push(Arc::new(self.bucket.finish()));
-        self.count = 0;
+        (self.count, self.is_any) = (0, true);
         Ok(writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?)
     }
 }
