@@ -30,7 +30,7 @@ pub use control::{CONTROL_TIMEOUT, ControlError, ControlHooks, Refusal, ResetKvC
 pub use gpu::{
     CustomFields, DEFAULT_GPU_URLS, ENERGY, GpuField, GpuLine, POWER, custom_fields, gpu_fields, gpu_lines,
 };
-pub use metrics_url::{MetricsUrl, host_and_port};
+pub use metrics_url::MetricsUrl;
 pub use readiness::{Awaited, NotReady, Readiness, ReadinessMode};
 pub use rtt::{RttError, RttProbe, RttSample, mean_rtt_ns};
 pub use scrape::{

@@ -63,12 +63,6 @@ impl fmt::Debug for MetricsUrl {
     }
 }
 
-/// The URL's host and port, as tables show an endpoint.
-pub fn host_and_port(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -86,7 +80,6 @@ mod tests {
         ] {
             assert_eq!(MetricsUrl::parse(given).unwrap().to_string(), shown, "{given}");
         }
-        assert_eq!(host_and_port("http://127.0.0.1:8000/metrics"), "127.0.0.1:8000");
     }
 
     #[test]

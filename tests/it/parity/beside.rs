@@ -279,7 +279,7 @@ fn energy_is_power_over_the_window_where_nothing_counts_it_and_a_lost_exporter_k
         "--ui none --streaming --concurrency 2 --request-rate 50 --arrival-pattern constant --request-count 40 \
          --isl 10 --osl 3 --no-server-metrics --goodput time_to_first_token:100000 --gpu-telemetry",
     ));
-    let exporter_url = format!("{}/metrics", exporter.url());
+    let exporter_url = format!("{}/gpu/metrics", exporter.url());
     command.args([exporter_url.as_str(), "http://127.0.0.1:9/metrics"]);
     Finished(command.output().unwrap()).expect_code(0);
     assert_eq!(readings.lock().unwrap().len(), 6, "it failed before the end");
@@ -292,8 +292,10 @@ fn energy_is_power_over_the_window_where_nothing_counts_it_and_a_lost_exporter_k
         json!([exporter_url, "http://127.0.0.1:9/metrics"]),
         "what was not reached stays"
     );
-    let (_, endpoint) = telemetry["endpoints"].as_object().unwrap().iter().next().unwrap();
-    let gauge = &endpoint["gpus"]["gpu_0"]["metrics"]["nvidia_power_usage"];
+    let endpoints = &telemetry["endpoints"];
+    assert_eq!(keys(endpoints), [format!("{}/gpu", exporter.address())]);
+    let gauge =
+        &endpoints[format!("{}/gpu", exporter.address())]["gpus"]["gpu_0"]["metrics"]["nvidia_power_usage"];
     assert!(gauge["count"].as_u64() >= Some(2), "{gauge}");
 
     let figures = |tag: &str| &summary[format!("nvidia_{tag}")];

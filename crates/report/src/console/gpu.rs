@@ -9,7 +9,7 @@ use super::paint::Paint;
 use super::table::{Align, Table, panel};
 use crate::gpu::{Gpu, GpuTelemetry};
 use crate::info::Report;
-use crate::server_metrics::host_and_port;
+use crate::server_metrics::place_of;
 
 /// The blocks about GPUs; none where telemetry was turned off, or nobody asked for it and nobody answered.
 pub(super) fn blocks(report: &Report<'_>, width: usize, paint: Paint) -> Vec<String> {
@@ -35,7 +35,7 @@ pub(super) fn blocks(report: &Report<'_>, width: usize, paint: Paint) -> Vec<Str
 
 fn nothing(telemetry: &GpuTelemetry) -> String {
     let mut text = String::from("No GPU telemetry data collected during the benchmarking run.\n");
-    let unreachable: Vec<&str> = telemetry.unreachable().map(host_and_port).collect();
+    let unreachable: Vec<&str> = telemetry.unreachable().map(place_of).collect();
     if !unreachable.is_empty() {
         text.push_str("\nUnreachable endpoints:");
         for endpoint in unreachable {
@@ -71,14 +71,14 @@ fn summary(telemetry: &GpuTelemetry, product: &str) -> String {
     for url in &telemetry.configured {
         let mark = if telemetry.successful.contains(url) { "✔" } else { "✘" };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "• {} {mark}", host_and_port(url));
+        let _ = writeln!(text, "• {} {mark}", place_of(url));
     }
     text
 }
 
 fn table(gpu: &Gpu, width: usize, paint: Paint) -> String {
     let name = gpu.name.as_deref().unwrap_or("unknown");
-    let title = format!("{} | GPU {} | {name}", host_and_port(&gpu.url), gpu.index);
+    let title = format!("{} | GPU {} | {name}", place_of(&gpu.url), gpu.index);
     let columns = ["Metric", "avg", "min", "max", "p99", "p90", "p50", "std"];
     let mut table = Table::new(&title, columns.map(|column| (column, Align::Right))).sparing(&SPARE);
     for metric in &gpu.metrics {

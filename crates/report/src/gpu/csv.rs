@@ -2,7 +2,7 @@
 
 use super::{Gpu, GpuMetric, GpuTelemetry};
 use crate::rows::{cell, csv_table};
-use crate::server_metrics::host_and_port;
+use crate::server_metrics::place_of;
 
 const COLUMNS: [&str; 20] = [
     "Endpoint",
@@ -56,7 +56,7 @@ fn row(gpu: &Gpu, metric: &GpuMetric) -> Vec<String> {
     let cell = |figure| cell(figure, 2);
     let gauge = metric.figures.gauge();
     let mut row = vec![
-        host_and_port(&gpu.url).to_owned(),
+        place_of(&gpu.url).to_owned(),
         gpu.index.to_string(),
         text(gpu.name.as_ref()),
         text(gpu.uuid.as_ref()),

@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::{Gpu, GpuFigures, GpuTelemetry};
 use crate::info::RunInfo;
-use crate::server_metrics::{ScrapedPhase, host_and_port, phase_file};
+use crate::server_metrics::{ScrapedPhase, phase_file, place_of};
 
 /// GPU telemetry, in AIPerf's shape; the lists are empty where nothing was collected.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct TelemetryData {
     summary: TelemetrySummary,
-    /// By host and port, then GPU by GPU (`gpus`, `gpu_0` and so on), then metric by metric.
+    /// By where they are read (host, port and the path in front of `/metrics`), then GPU by GPU (`gpus`, `gpu_0`
+    /// and so on), then metric by metric.
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     endpoints: Map<String, Value>,
     error_summary: Vec<Value>,
@@ -33,7 +34,7 @@ pub(crate) fn telemetry_data(gpu: &GpuTelemetry, window: (Nanos, Nanos), info: &
     let (start, end) = gpu.window.unwrap_or(window);
     let mut endpoints = Map::new();
     for one in &gpu.gpus {
-        let endpoint = endpoints.entry(host_and_port(&one.url)).or_insert_with(|| json!({ "gpus": {} }));
+        let endpoint = endpoints.entry(place_of(&one.url)).or_insert_with(|| json!({ "gpus": {} }));
         endpoint["gpus"][format!("gpu_{}", one.index)] = gpu_value(one);
     }
     TelemetryData {

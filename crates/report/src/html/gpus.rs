@@ -6,7 +6,7 @@ use super::sheet::{Sheet, folded};
 use crate::console::{console_rows, figure};
 use crate::gpu::Gpu;
 use crate::info::Report;
-use crate::server_metrics::host_and_port;
+use crate::server_metrics::place_of;
 
 /// The section; empty where no GPU was read.
 pub(super) fn gpus(report: &Report<'_>) -> String {
@@ -35,7 +35,7 @@ pub(super) fn gpus(report: &Report<'_>) -> String {
 
 fn title(gpu: &Gpu) -> String {
     let name = gpu.name.as_deref().unwrap_or("unknown");
-    let host = gpu.hostname.as_deref().unwrap_or_else(|| host_and_port(&gpu.url));
+    let host = gpu.hostname.as_deref().unwrap_or_else(|| place_of(&gpu.url));
     format!("GPU {} of {host}: {name}", gpu.index)
 }
 

@@ -8,7 +8,7 @@ use loadgen_metrics::{SeriesStats, infer_unit};
 use super::sheet::{Sheet, folded, significant};
 use crate::console::MISSING;
 use crate::info::Report;
-use crate::server_metrics::{ScrapedSeries, host_and_port};
+use crate::server_metrics::{ScrapedSeries, place_of};
 
 /// Rows of a table; more makes a page nobody reads.
 const MOST: usize = 60;
@@ -39,7 +39,7 @@ pub(super) fn servers(report: &Report<'_>) -> String {
     for endpoint in &servers.endpoints {
         out.push_str(&format!(
             "<p>{} was read {} times, {} ms for each; {} readings differed from the one before.</p>\n",
-            crate::escape::Escaped(host_and_port(&endpoint.url)),
+            crate::escape::Escaped(place_of(&endpoint.url)),
             endpoint.fetches,
             significant(endpoint.avg_latency_ms),
             endpoint.updates
@@ -88,7 +88,7 @@ fn name(series: &ScrapedSeries, with_server: bool) -> String {
     let labels: Vec<String> =
         series.name.labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
     let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-    let server = if with_server { format!(" · {}", host_and_port(&series.url)) } else { String::new() };
+    let server = if with_server { format!(" · {}", place_of(&series.url)) } else { String::new() };
     format!("{}{labels}{server}", series.name.name)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use loadgen_metrics::{SeriesKind, SeriesStats, infer_unit};
 
-use super::{ScrapedSeries, ServerMetrics, host_and_port, labels_text};
+use super::{ScrapedSeries, ServerMetrics, labels_text, place_of};
 use crate::info::RunInfo;
 use crate::rows::{cell, csv_table};
 use crate::summary_json::AIPERF_VERSION;
@@ -65,12 +65,12 @@ fn figures_table(kind: SeriesKind, mut of: Vec<&ScrapedSeries>) -> String {
     of.sort_by_cached_key(|series| {
         let filled: String =
             labels.iter().map(|label| if label_of(series, label).is_some() { '1' } else { '0' }).collect();
-        (filled, series.name.name.clone(), host_and_port(&series.url).to_owned(), labels_text(series))
+        (filled, series.name.name.clone(), place_of(&series.url).to_owned(), labels_text(series))
     });
     let rows = of.into_iter().map(|series| {
         let name = &series.name;
         let mut row = vec![
-            host_and_port(&series.url).to_owned(),
+            place_of(&series.url).to_owned(),
             kind.name().to_owned(),
             name.name.clone(),
             infer_unit(&name.name, &name.help).unwrap_or_default().to_owned(),
@@ -156,13 +156,13 @@ fn buckets(series: &ScrapedSeries) -> String {
 }
 
 fn facts_table(mut of: Vec<&ScrapedSeries>) -> String {
-    of.sort_by_key(|series| (&series.name.name, host_and_port(&series.url)));
+    of.sort_by_key(|series| (&series.name.name, place_of(&series.url)));
     let rows = of.into_iter().flat_map(|series| {
         let mut labels = series.name.labels.clone();
         labels.sort();
         labels.into_iter().map(|(key, value)| {
             let name = &series.name;
-            vec![host_and_port(&series.url).to_owned(), name.name.clone(), key, value, name.help.clone()]
+            vec![place_of(&series.url).to_owned(), name.name.clone(), key, value, name.help.clone()]
         })
     });
     csv_table(&["Endpoint", "Metric", "Key", "Value", "Description"], rows)

@@ -100,10 +100,11 @@ fn labels_text(series: &ScrapedSeries) -> String {
     format!("{{{}}}", labels.collect::<Vec<_>>().join(", "))
 }
 
-/// Host and port of a URL, as tables name an endpoint.
-pub(crate) fn host_and_port(url: &str) -> &str {
+/// Where an endpoint of metrics is, as tables name it: host and port, and the path in front of `/metrics`.
+pub(crate) fn place_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    rest.strip_suffix("/metrics").unwrap_or(rest)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use loadgen_core::Nanos;
 use serde_json::{Map, Value, json};
 
 use super::json::{endpoint_info, series_value};
-use super::{ScrapedEndpoint, ScrapedSeries, by_family, host_and_port};
+use super::{ScrapedEndpoint, ScrapedSeries, by_family, place_of};
 
 /// One phase of a run, for what was scraped during it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn server_metrics_phase(
             "info": endpoint_info(endpoint),
             "metrics": Value::Object(metrics.collect()),
         });
-        (host_and_port(&endpoint.url).to_owned(), summary)
+        (place_of(&endpoint.url).to_owned(), summary)
     });
     let urls: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
     let first = endpoints.iter().map(|endpoint| endpoint.fetched.0).min().unwrap_or(phase.start);
