@@ -26,6 +26,26 @@ fn a_schedule_is_sent_whole_whatever_the_request_count() {
 }
 
 #[test]
+fn a_schedule_ends_with_its_duration_and_its_requests_may_be_given_up() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=3s&itl=1ms");
+    // The last row is a day away.
+    let rows = [0, 5, 86_400_000]
+        .map(|at| format!(r#"{{"timestamp": {at}, "input_length": 20, "output_length": 2}}"#));
+    workspace.file("trace.jsonl", &rows.join("\n"));
+    let arguments = words(
+        "--streaming --input-file trace.jsonl --custom-dataset-type mooncake_trace --fixed-schedule \
+         --benchmark-duration 1 --request-cancellation-rate 100 --request-cancellation-delay 0.05",
+    );
+    // Nothing succeeded.
+    workspace.profile(&mock, &arguments).expect_code(1);
+    let codes: Vec<_> =
+        workspace.results("out").records().iter().map(|record| record["error"]["code"].clone()).collect();
+    assert_eq!(codes, [499, 499]);
+    assert_eq!(mock.truth().len(), 2);
+}
+
+#[test]
 fn a_schedule_in_unix_time_starts_at_once() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, FAST);
