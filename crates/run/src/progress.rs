@@ -101,3 +101,48 @@ impl Live {
         Some(by_count.or(by_time)?.clamp(0.0, 1.0))
     }
 }
+
+/// Two who watch one run.
+pub(crate) struct Both<'a>(pub(crate) &'a dyn Progress, pub(crate) &'a dyn Progress);
+
+impl Progress for Both<'_> {
+    fn note(&self, level: Level, message: &str) {
+        self.0.note(level, message);
+        self.1.note(level, message);
+    }
+
+    fn stage(&self, stage: Stage) {
+        self.0.stage(stage);
+        self.1.stage(stage);
+    }
+
+    fn phase_started(&self, outline: &PhaseOutline) {
+        self.0.phase_started(outline);
+        self.1.phase_started(outline);
+    }
+
+    fn tick(&self, live: &Live) {
+        self.0.tick(live);
+        self.1.tick(live);
+    }
+
+    fn phase_ended(&self, live: &Live) {
+        self.0.phase_ended(live);
+        self.1.phase_ended(live);
+    }
+
+    fn finishing(&self, done: u64, total: Option<u64>) {
+        self.0.finishing(done, total);
+        self.1.finishing(done, total);
+    }
+
+    fn concluded(&self, conclusion: Conclusion) {
+        self.0.concluded(conclusion);
+        self.1.concluded(conclusion);
+    }
+
+    fn finished(&self) {
+        self.0.finished();
+        self.1.finished();
+    }
+}

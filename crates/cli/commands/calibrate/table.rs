@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use loadgen_report::console::grouped;
 use loadgen_study::calibration::{Axis, Calibration, Ceiling};
 
 /// What an axis counts.
@@ -73,15 +74,7 @@ fn row(axis: Axis, ceiling: &Ceiling) -> String {
 
 /// A whole number, its thousands parted.
 pub(super) fn whole(figure: f64) -> String {
-    let digits = format!("{:.0}", figure.max(0.0));
-    let mut parted = String::new();
-    for (position, digit) in digits.char_indices() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            parted.push(',');
-        }
-        parted.push(digit);
-    }
-    parted
+    grouped(&format!("{:.0}", figure.max(0.0)))
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ pub(crate) fn figure(value: Option<f64>) -> String {
 }
 
 /// Digits with a comma before every third one from the right.
-pub(crate) fn grouped(digits: &str) -> String {
+pub fn grouped(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

@@ -19,7 +19,8 @@ use paint::Paint;
 
 use crate::info::Report;
 
-pub(crate) use figures::{console_rows, figure, figures, grouped};
+pub use figures::grouped;
+pub(crate) use figures::{console_rows, figure, figures};
 pub(crate) use panels::excerpt;
 pub use panels::{CACHE_HINT, hides_its_cache};
 pub(crate) use verdict::{goodput_statement, outcome_statement};

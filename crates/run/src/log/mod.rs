@@ -5,9 +5,10 @@
 //!
 //! What this does not do: tell of the run's progress. That is the live view's.
 
-use std::fs::{self, File};
+mod file;
+mod phases;
+
 use std::io::Write;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use loadgen_core::{Clock as _, Nanos, Phase, SystemClock};
@@ -15,6 +16,8 @@ use loadgen_report::{TimeZone, local_time};
 use loadgen_wire::redact;
 
 use crate::progress::{Conclusion, Level, Live, PhaseOutline, Progress, Stage};
+pub(crate) use file::RunLog;
+use phases::{all_is_sent, complete, sent, started};
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,104 +186,6 @@ impl Progress for LogLines {
     fn finished(&self) {}
 }
 
-/// Two who watch one run.
-pub(crate) struct Both<'a>(pub(crate) &'a dyn Progress, pub(crate) &'a dyn Progress);
-
-impl Progress for Both<'_> {
-    fn note(&self, level: Level, message: &str) {
-        self.0.note(level, message);
-        self.1.note(level, message);
-    }
-
-    fn stage(&self, stage: Stage) {
-        self.0.stage(stage);
-        self.1.stage(stage);
-    }
-
-    fn phase_started(&self, outline: &PhaseOutline) {
-        self.0.phase_started(outline);
-        self.1.phase_started(outline);
-    }
-
-    fn tick(&self, live: &Live) {
-        self.0.tick(live);
-        self.1.tick(live);
-    }
-
-    fn phase_ended(&self, live: &Live) {
-        self.0.phase_ended(live);
-        self.1.phase_ended(live);
-    }
-
-    fn finishing(&self, done: u64, total: Option<u64>) {
-        self.0.finishing(done, total);
-        self.1.finishing(done, total);
-    }
-
-    fn concluded(&self, conclusion: Conclusion) {
-        self.0.concluded(conclusion);
-        self.1.concluded(conclusion);
-    }
-
-    fn finished(&self) {
-        self.0.finished();
-        self.1.finished();
-    }
-}
-
-/// The log of a run's folder. Until there is a folder, lines wait in memory.
-#[derive(Clone)]
-pub(crate) struct RunLog(std::sync::Arc<Mutex<Place>>);
-
-enum Place {
-    /// Lines that wait.
-    Memory(Vec<u8>),
-    File(File),
-    /// Nothing is kept: the file could not be written.
-    Nowhere,
-}
-
-impl RunLog {
-    /// A log that waits for its folder, and who writes to it.
-    pub(crate) fn begin() -> (Self, LogLines) {
-        let log = Self(std::sync::Arc::new(Mutex::new(Place::Memory(Vec::new()))));
-        let lines = LogLines::new(LogShape::File, Severity::Debug, Box::new(log.clone()));
-        (log, lines)
-    }
-
-    /// Goes on in this file, whose folder is made.
-    pub(crate) fn open(&self, path: &Path) -> std::io::Result<()> {
-        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(path));
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) => {
-                *place = Place::Nowhere;
-                return Err(error);
-            }
-        };
-        if let Place::Memory(lines) = &*place {
-            file.write_all(lines)?;
-        }
-        *place = Place::File(file);
-        Ok(())
-    }
-}
-
-impl Write for RunLog {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Place::Memory(lines) => lines.write(bytes),
-            Place::File(file) => file.write(bytes),
-            Place::Nowhere => Ok(bytes.len()),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn render(shape: LogShape, at: Nanos, zone: &TimeZone, level: Severity, message: &str) -> String {
     let (level, message) = (level.name(), redact(message));
     match shape {
@@ -291,128 +196,14 @@ fn render(shape: LogShape, at: Nanos, zone: &TimeZone, level: Severity, message:
     }
 }
 
-/// Whether nothing more is sent in the phase, as far as its plan tells.
-fn all_is_sent(live: &Live) -> bool {
-    let outline = &live.outline;
-    live.stopping
-        || outline.requests.is_some_and(|requests| live.counts.sent >= requests)
-        || outline.duration_ns.is_some_and(|duration| live.elapsed_ns >= duration)
-}
-
-/// `profiling (profiling)`: a phase's name and kind.
-fn whom(outline: &PhaseOutline) -> String {
-    format!("Phase {0} ({0})", outline.phase.name())
-}
-
-fn started(outline: &PhaseOutline) -> String {
-    let mut parts = vec![format!("{} started", whom(outline)), format!("phase_index={}", outline.index)];
-    parts.extend(outline.profiling_index.map(|index| format!("profiling_index={index}")));
-    let targets: Vec<String> = [
-        outline.requests.map(|requests| format!("{} requests", grouped(requests))),
-        outline.duration_ns.map(|ns| format!("{:.1}s duration", ns as f64 / 1e9)),
-        outline.sessions.map(|sessions| format!("{} sessions", grouped(sessions))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if !targets.is_empty() {
-        parts.push(format!("target: {}", targets.join(", ")));
-    }
-    parts.join(" | ")
-}
-
-fn sent(live: &Live) -> String {
-    let counts = &live.counts;
-    let (sent, returned) = (counts.sent, returned(live));
-    // What was cut off by now was in flight when the sending ended.
-    let in_flight = sent.saturating_sub(returned);
-    let mut line = format!(
-        "{} sending complete | sent={}, completed={}, in_flight={}",
-        whom(&live.outline),
-        grouped(sent),
-        grouped(returned),
-        grouped(in_flight)
-    );
-    if counts.sessions_sent > 0 {
-        let [sent, completed] = [counts.sessions_sent, counts.sessions_completed].map(grouped);
-        line.push_str(&format!(" | sessions: sent={sent}, completed={completed}"));
-    }
-    if is_timed_out(live) {
-        line.push_str(" | timeout_triggered=True");
-    }
-    line
-}
-
-fn complete(live: &Live) -> String {
-    let counts = &live.counts;
-    let sessions = if counts.sessions_sent > 0 {
-        let [completed, cancelled] = [counts.sessions_completed, counts.sessions_cancelled].map(grouped);
-        format!(" | sessions: completed={completed}, cancelled={cancelled}")
-    } else {
-        String::new()
-    };
-    format!(
-        "{} complete | completed={}, cancelled={}, errors={}{sessions} | elapsed={:.2}s{}",
-        whom(&live.outline),
-        grouped(returned(live)),
-        grouped(counts.aborted),
-        grouped(counts.failed + counts.cancelled),
-        live.elapsed_ns as f64 / 1e9,
-        match (live.stopping, is_timed_out(live) && counts.aborted > 0) {
-            (true, _) => " | was_cancelled=True",
-            (false, true) => " | grace_period_timeout=True",
-            (false, false) => "",
-        }
-    )
-}
-
-/// Whether its time ended the sending.
-fn is_timed_out(live: &Live) -> bool {
-    live.outline.duration_ns.is_some_and(|duration| live.elapsed_ns >= duration) && !live.stopping
-}
-
-/// Requests that came back, well or not. What the end of the run cut off did not.
-fn returned(live: &Live) -> u64 {
-    live.counts.ok + live.counts.failed + live.counts.cancelled
-}
-
-/// `12,345`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
-    groups.collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use loadgen_engine::PhaseCounts;
+    use std::fs;
 
+    use super::file::Place;
+    use super::phases::samples::{OUTLINE, live};
     use super::*;
-
-    const OUTLINE: PhaseOutline = PhaseOutline {
-        phase: Phase::Profiling,
-        index: 1,
-        profiling_index: Some(0),
-        requests: Some(1200),
-        duration_ns: None,
-        sessions: None,
-    };
-
-    fn live(sent: u64, ok: u64, failed: u64, aborted: u64) -> Live {
-        let sessions = (sent, ok + failed, aborted);
-        let counts = PhaseCounts {
-            sent,
-            ok,
-            failed,
-            aborted,
-            sessions_sent: sessions.0,
-            sessions_completed: sessions.1,
-            sessions_cancelled: sessions.2,
-            ..PhaseCounts::default()
-        };
-        Live { outline: OUTLINE, elapsed_ns: 3_004_000_000, counts, stopping: false }
-    }
 
     /// What is written, without its times.
     fn messages(tell: impl FnOnce(&LogLines)) -> Vec<String> {
@@ -424,33 +215,6 @@ mod tests {
         tell(&lines);
         let text = fs::read_to_string(path).unwrap();
         text.lines().map(|line| line.split_once(" - ").unwrap().1.to_owned()).collect()
-    }
-
-    #[test]
-    fn phases_are_told_in_aiperfs_words() {
-        assert_eq!(
-            started(&OUTLINE),
-            "Phase profiling (profiling) started | phase_index=1 | profiling_index=0 | target: 1,200 requests"
-        );
-        assert_eq!(
-            sent(&live(1200, 1190, 4, 0)),
-            "Phase profiling (profiling) sending complete | sent=1,200, completed=1,194, in_flight=6 | \
-             sessions: sent=1,200, completed=1,194"
-        );
-        assert_eq!(
-            complete(&live(1200, 1190, 4, 6)),
-            "Phase profiling (profiling) complete | completed=1,194, cancelled=6, errors=4 | \
-             sessions: completed=1,194, cancelled=6 | elapsed=3.00s"
-        );
-        let stopped = Live { stopping: true, ..live(3, 1, 0, 2) };
-        assert!(complete(&stopped).ends_with(" | was_cancelled=True"));
-        let timed = PhaseOutline { requests: None, duration_ns: Some(3_000_000_000), ..OUTLINE };
-        assert!(started(&timed).ends_with("target: 3.0s duration"));
-        let over = Live { outline: timed, ..live(6, 4, 0, 2) };
-        assert!(
-            sent(&over).ends_with("in_flight=2 | sessions: sent=6, completed=4 | timeout_triggered=True")
-        );
-        assert!(complete(&over).ends_with("elapsed=3.00s | grace_period_timeout=True"));
     }
 
     #[test]
