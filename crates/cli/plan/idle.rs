@@ -4,6 +4,7 @@
 //! AIPerf's own default asks for nothing, and is passed over here.
 
 use loadgen_tokens::TokenizerSource;
+use loadgen_wire::EndpointKind;
 
 use super::Notice;
 use crate::args::ProfileArgs;
@@ -11,14 +12,15 @@ use crate::args::swept::Swept;
 use crate::args::values::word;
 
 /// The revision of a hub's tokenizer where none is named.
-const USUAL_REVISION: &str = "main";
+pub(super) const USUAL_REVISION: &str = "main";
 
 /// An option, whether it stands there without effect, and why it has none.
 type Idle = (&'static str, bool, &'static str);
 
 /// What of the command does nothing.
 pub(super) fn without_effect(args: &ProfileArgs, tokenizer: Option<&TokenizerSource>) -> Vec<Notice> {
-    let all = [load(args), conversations(args), lengths(args), media(args), others(args, tokenizer)];
+    let all =
+        [load(args), conversations(args), lengths(args), files(args), media(args), others(args, tokenizer)];
     all.into_iter()
         .flatten()
         .filter(|(_, is_idle, _)| *is_idle)
@@ -37,7 +39,6 @@ fn load(args: &ProfileArgs) -> Vec<Idle> {
     vec![
         ("--arrival-pattern", load.arrival_pattern.is_some() && !paced && !burst, shapes),
         ("--arrival-pattern concurrency_burst", burst && paced, "beside a rate arrivals are poisson"),
-        ("--arrival-smoothness", load.arrival_smoothness.is_some() && !paced, shapes),
         ("--warmup-concurrency", warmup.warmup_concurrency.is_some() && !warms, NO_WARM_UP),
         ("--warmup-prefill-concurrency", warmup.warmup_prefill_concurrency.is_some() && !warms, NO_WARM_UP),
         ("--warmup-request-rate", warmup.warmup_request_rate.is_some() && !warms, NO_WARM_UP),
@@ -81,10 +82,33 @@ fn lengths(args: &ProfileArgs) -> Vec<Idle> {
         ("--osl", mixed && given.osl.is_some(), MIXED),
         ("--osl-stddev", mixed && spreads(&given.osl_stddev), MIXED),
         (
+            "--random-corpus-style",
+            given.random_corpus_style.is_some() && given.random_range_ratio.is_none(),
+            "it says what a --random-range-ratio means",
+        ),
+    ]
+}
+
+/// What changes a file, where there is none.
+fn files(args: &ProfileArgs) -> Vec<Idle> {
+    const NO_FILE: &str = "it changes what a file says: give --input-file";
+    let given = &args.input;
+    let idle = given.input_file.is_none();
+    let cap = args.conversation.inter_turn_delay_cap_seconds;
+    vec![
+        (
             "--isl-block-size",
-            given.isl_block_size.is_some() && args.input.input_file.is_none(),
+            idle && args.lengths.isl_block_size.is_some(),
             "it is the size of a trace's blocks: give --input-file",
         ),
+        (
+            "--synthesis-speedup-ratio",
+            idle && given.synthesis_speedup_ratio.is_some_and(|ratio| ratio != 1.0),
+            NO_FILE,
+        ),
+        ("--synthesis-max-isl", idle && given.synthesis_max_isl.is_some(), NO_FILE),
+        ("--synthesis-max-osl", idle && given.synthesis_max_osl.is_some(), NO_FILE),
+        ("--inter-turn-delay-cap-seconds", idle && cap.is_some(), NO_FILE),
     ]
 }
 
@@ -125,7 +149,10 @@ fn media(args: &ProfileArgs) -> Vec<Idle> {
 fn others(args: &ProfileArgs, tokenizer: Option<&TokenizerSource>) -> Vec<Idle> {
     let builtin = matches!(tokenizer, Some(TokenizerSource::Builtin));
     let formats = args.telemetry.server_metrics_formats.is_some();
+    let has_streams =
+        EndpointKind::named(&args.endpoint.endpoint_type).is_ok_and(|kind| kind.facts().streams);
     vec![
+        ("--streaming", args.endpoint.streaming && !has_streams, "this --endpoint-type answers in one piece"),
         (
             "--tokenizer-revision",
             builtin && args.tokenizer.tokenizer_revision != USUAL_REVISION,
@@ -149,7 +176,11 @@ mod tests {
 
     /// What is said of a command, and nothing but what is said here.
     fn said(options: &str) -> Vec<String> {
-        let head = "loadgen profile -m m --tokenizer builtin --streaming";
+        let head = if options.contains("--streaming") {
+            "loadgen profile -m m --tokenizer builtin"
+        } else {
+            "loadgen profile -m m --tokenizer builtin --streaming"
+        };
         let argv: Vec<OsString> =
             head.split(' ').chain(options.split_whitespace()).map(OsString::from).collect();
         let args = parse_profile(&argv, &[]).map_err(|error| error.to_string()).unwrap();
@@ -173,6 +204,10 @@ mod tests {
             ("--isl-block-size 16", "give --input-file"),
             ("--server-metrics-formats json --no-server-metrics", "no server is read"),
             ("--seq-dist 64,8:100 --isl 5", "--seq-dist says"),
+            ("--synthesis-max-isl 64", "give --input-file"),
+            ("--inter-turn-delay-cap-seconds 2", "give --input-file"),
+            ("--random-corpus-style vllm", "what a --random-range-ratio means"),
+            ("--streaming --endpoint-type embeddings", "answers in one piece"),
         ] {
             let said = said(options);
             let [text] = said.as_slice() else { panic!("{options}: {said:?}") };
@@ -194,6 +229,8 @@ mod tests {
             "--tokenizer-revision main",
             "--server-metrics-formats json",
             "--isl 5 --osl 3",
+            "--synthesis-speedup-ratio 1",
+            "--endpoint-type completions",
         ] {
             assert_eq!(said(options), [""; 0], "{options}");
         }

@@ -37,7 +37,7 @@ impl Load {
                     let (min, max) = (python_float(wave.min()), python_float(wave.max()));
                     format!("{}request_rate{min}-{max}", cap_of(*cap))
                 }
-                None => format!("{}burst", cap_of(*cap)),
+                None => format!("{}request_rateinf", cap_of(*cap)),
             },
         }
     }
@@ -97,7 +97,8 @@ pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
         (false, Some(process)) => LoadShape::Rate { process, cap: concurrency },
         (false, None) => LoadShape::Closed { concurrency: concurrency.unwrap_or(1) },
     };
-    let prefill = prefill(args, concurrency, faults);
+    let slots = if let LoadShape::Closed { concurrency } = &shape { Some(*concurrency) } else { concurrency };
+    let prefill = prefill(args, slots, faults);
     let profiling = PhaseLoad { stop: stop(args, fixed), shape, prefill };
     let warmup = warmup(args, &profiling, faults);
     Load { warmup, profiling, cancellation: cancellation(args, faults) }
@@ -177,7 +178,13 @@ fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalPro
         (None, Some(spec)) => {
             faults.take("--request-rate-sinusoid", spec.parse::<Sinusoid>()).map(RateFunction::Sinusoid)
         }
-        (None, None) => return None,
+        (None, None) => {
+            if load.arrival_smoothness.is_some() {
+                faults
+                    .add("--arrival-smoothness", "shapes gamma arrivals at a rate: give --request-rate too");
+            }
+            return None;
+        }
     };
     let pattern = pattern(args);
     if load.arrival_smoothness.is_some() && pattern != "gamma" {
@@ -318,6 +325,12 @@ fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Opt
         grace_ns: duration_ns.and(grace_ns),
     };
     let own = warmup.warmup_prefill_concurrency.map(few);
+    if let (Some(places), LoadShape::Closed { concurrency }) = (own, &shape)
+        && places > *concurrency
+    {
+        let said = format!("{places} is more than the warm-up's concurrency {concurrency}: lower it");
+        faults.add("--warmup-prefill-concurrency", said);
+    }
     Some(PhaseLoad { shape, stop, prefill: own.or(profiling.prefill.filter(|_| inherits)) })
 }
 
@@ -374,6 +387,20 @@ mod tests {
             assert!(said.starts_with("--warmup-arrival-pattern: \"Foo\" is not known"), "{said}");
         }
         assert_eq!(faults("--arrival-pattern concurrency-burst"), "");
+    }
+
+    #[test]
+    fn what_aiperf_refuses_beside_the_load_is_refused() {
+        for (options, flag) in [
+            ("--arrival-smoothness 2", "--arrival-smoothness: "),
+            ("--prefill-concurrency 3", "--prefill-concurrency: 3 is more than --concurrency 1"),
+            ("--warmup-request-count 2 --warmup-prefill-concurrency 2", "--warmup-prefill-concurrency: 2 is"),
+        ] {
+            let said = faults(options);
+            assert!(said.starts_with(flag) && said.lines().count() == 1, "{options}: {said}");
+        }
+        let open = "--request-rate 5 --prefill-concurrency 3 --arrival-smoothness 2";
+        assert_eq!(faults(open), "", "nothing caps what is in flight");
     }
 
     #[test]

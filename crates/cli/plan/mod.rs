@@ -7,6 +7,8 @@
 mod command_line;
 mod dataset_config;
 mod endpoint;
+#[cfg(test)]
+mod echo_tests;
 mod environment;
 mod faults;
 mod idle;

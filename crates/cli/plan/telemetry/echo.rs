@@ -54,11 +54,15 @@ pub(in crate::plan) fn echo(given: &TelemetryArgs) -> [(&'static str, Value); 3]
     let gpu = match &given.gpu_telemetry {
         _ if given.no_gpu_telemetry => json!({ "enabled": false }),
         None => json!({ "enabled": true }),
+        Some(items) if items.is_empty() => json!({ "enabled": true }),
         Some(items) => {
+            let with_scheme = |item: &String| {
+                if item.contains("://") { shown(item) } else { format!("http://{}", shown(item)) }
+            };
             let (files, urls): (Vec<&String>, Vec<&String>) =
                 items.iter().filter(|item| word(item) != "dashboard").partition(|item| is_csv(item));
             let mut gpu =
-                json!({ "enabled": true, "urls": urls.into_iter().map(normal).collect::<Vec<_>>() });
+                json!({ "enabled": true, "urls": urls.into_iter().map(with_scheme).collect::<Vec<_>>() });
             if let Some(file) = files.last() {
                 gpu["metrics_file"] = json!(file);
             }

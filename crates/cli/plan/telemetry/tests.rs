@@ -59,7 +59,7 @@ fn what_is_named_is_read_too_and_each_only_once() {
     );
     let formats = ServerMetricsFormats { json: false, csv: false, jsonl: true, parquet: true };
     assert_eq!((report.formats, report.gpu_urls), (formats, vec!["http://gpu:9400/metrics".to_owned()]));
-    let gpu = json!({ "enabled": true, "urls": ["http://gpu:9400/metrics"], "collector": "dcgm", "mode": "realtime_dashboard" });
+    let gpu = json!({ "enabled": true, "urls": ["http://gpu:9400"], "collector": "dcgm", "mode": "realtime_dashboard" });
     assert_eq!(echo["gpu_telemetry"], gpu);
     assert_eq!(echo["server_metrics"]["urls"], json!(["http://h:1/v1/metrics", "http://g:2/metrics"]));
     let said = |what: &str| notices.iter().any(|notice| format!("{notice:?}").contains(what));

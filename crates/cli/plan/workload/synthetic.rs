@@ -79,16 +79,6 @@ fn check_files_own(args: &ProfileArgs, faults: &mut Faults) {
     if args.input.custom_dataset_type.is_some() {
         faults.add("--custom-dataset-type", "is the format of a file: give --input-file too");
     }
-    for (flag, given) in [
-        ("--synthesis-speedup-ratio", args.input.synthesis_speedup_ratio.is_some()),
-        ("--synthesis-max-isl", args.input.synthesis_max_isl.is_some()),
-        ("--synthesis-max-osl", args.input.synthesis_max_osl.is_some()),
-        ("--inter-turn-delay-cap-seconds", args.conversation.inter_turn_delay_cap_seconds.is_some()),
-    ] {
-        if given {
-            faults.add(flag, "changes what a file says: give --input-file");
-        }
-    }
 }
 
 fn check_prefixes(args: &ProfileArgs, pool: u64, length: u64, endpoint: EndpointKind, faults: &mut Faults) {
@@ -123,9 +113,6 @@ fn pairs(args: &ProfileArgs, faults: &mut Faults) -> Option<PairedLengths> {
     let lengths = &args.lengths;
     let style = [("vllm", RangeStyle::Vllm), ("sglang", RangeStyle::Sglang)];
     let style = one_of("--random-corpus-style", lengths.random_corpus_style.as_deref(), &style, faults);
-    if style.is_some() && lengths.random_range_ratio.is_none() {
-        faults.add("--random-corpus-style", "says what a ratio means: give --random-range-ratio too");
-    }
     match (&lengths.seq_dist, &lengths.random_range_ratio) {
         (None, None) => None,
         (Some(_), Some(_)) => {
@@ -134,10 +121,9 @@ fn pairs(args: &ProfileArgs, faults: &mut Faults) -> Option<PairedLengths> {
         }
         (Some(mix), None) => faults.take("--seq-dist", mix.parse()).map(PairedLengths::Mix),
         (None, Some(ratio)) => {
-            for (flag, is_missing) in [("--isl", lengths.isl.is_none()), ("--osl", lengths.osl.is_none())] {
-                if is_missing {
-                    faults.add("--random-range-ratio", format!("is a ratio of a length: give {flag}"));
-                }
+            // Without --isl it is a ratio of its default, as in AIPerf.
+            if lengths.osl.is_none() {
+                faults.add("--random-range-ratio", "is a ratio of a length: give --osl");
             }
             for (flag, stddev) in
                 [("--isl-stddev", &lengths.isl_stddev), ("--osl-stddev", &lengths.osl_stddev)]
