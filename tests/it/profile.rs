@@ -184,6 +184,8 @@ fn an_interrupted_run_keeps_what_it_measured() {
     let summary = results.summary();
     assert_eq!(summary["was_cancelled"], true);
     assert_eq!(summary["is_complete"], false);
+    let console = results.text("profile_export_console.txt");
+    assert!(console.contains("Run cancelled before all records were processed."), "{console}");
     let rows = results.rows();
     let ok = rows.iter().filter(|row| row.outcome.name() == "ok").count();
     assert!(ok > 0);

@@ -52,13 +52,13 @@ fn nowhere(finished: &Finished, folder: &Path, secrets: &[&str]) {
     }
 }
 
-/// The files of a folder and of those in it. `inputs.json` holds the bodies as they are sent, to be sent again.
+/// The files of a folder and of those in it.
 fn files_below(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files_below(&path, files);
-        } else if path.file_name().unwrap() != "inputs.json" {
+        } else {
             files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
         }
     }
@@ -98,6 +98,88 @@ fn no_spelling_of_an_option_shows_its_secret() {
         "secret-declared",
     ];
     nowhere(&finished, &workspace.path("out"), &secrets);
+}
+
+#[test]
+fn secrets_in_bodies_reach_the_server_and_no_copy_of_a_body() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms&fault=401&every=2");
+    let (host, heard) = wiretap(mock.url.trim_start_matches("http://"));
+    workspace.file(
+        "rows.jsonl",
+        concat!(
+            "{\"text\":\"one\",\"extra\":{\"user_password\":\"secret-in-row\",\"top_k\":1.25}}\n",
+            "{\"text\":\"two\"}\n"
+        ),
+    );
+    let finished = Finished(
+        workspace
+            .profiling(&format!("http://{host}"))
+            .args(words("--streaming --concurrency 1 --request-count 4 --osl 3 --export-level raw"))
+            .args(words("--export-outputs-json --input-file rows.jsonl --custom-dataset-type single_turn"))
+            .args(["--extra-inputs", "service_api_key:secret-in-extra", "max_tokens:3"])
+            .output()
+            .unwrap(),
+    )
+    .expect_code(0);
+    let sent = String::from_utf8(std::mem::take(&mut *heard.lock().unwrap())).unwrap();
+    assert!(sent.contains(r#""service_api_key":"secret-in-extra""#), "{sent}");
+    assert!(sent.contains(r#""user_password":"secret-in-row""#), "{sent}");
+    nowhere(&finished, &workspace.path("out"), &["secret-in-extra", "secret-in-row"]);
+    let inputs = std::fs::read_to_string(workspace.path("out/inputs.json")).unwrap();
+    for kept in [r#""service_api_key": "<redacted>""#, r#""top_k": 1.25"#, r#""max_tokens": 3"#] {
+        assert!(inputs.contains(kept), "{kept} is not in {inputs}");
+    }
+    let raw = std::fs::read_to_string(workspace.path("out/profile_export_raw.jsonl")).unwrap();
+    assert!(raw.contains(r#""user_password":"<redacted>""#), "{raw}");
+}
+
+#[test]
+fn points_of_a_sweep_show_no_secret() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let finished = Finished(
+        workspace
+            .profiling(&mock.url)
+            .args(words("--streaming --concurrency 1 --request-count 2 --isl 10 --osl 3"))
+            .args([
+                "--variant",
+                "a: endpoint=/v1/chat/completions?api_key=secret-in-point",
+                "--variant",
+                "b: isl=5",
+            ])
+            .output()
+            .unwrap(),
+    )
+    .expect_code(0);
+    nowhere(&finished, &workspace.path("out"), &["secret-in-point"]);
+
+    let file = |sweep: &str| {
+        format!(
+            "benchmark:\n  model: m\n  endpoint: {{url: {}, streaming: true}}\n  \
+             tokenizer: {{name: builtin}}\n  dataset: {{type: synthetic, prompts: {{isl: 10, osl: 3}}}}\n  \
+             phases: {{type: concurrency, concurrency: 1, requests: 2}}\n  artifacts: {{dir: ./yaml}}\n{sweep}",
+            mock.url
+        )
+    };
+    let overlay = "benchmark: {endpoint: {extra: {password: secret-in-scenario}}}";
+    workspace.file(
+        "scenarios.yaml",
+        &file(&format!(
+            "sweep:\n  type: scenarios\n  runs:\n    - {{name: a, {overlay}}}\n    - {{name: b}}\n"
+        )),
+    );
+    let finished = workspace.run(&["profile", "-f", "scenarios.yaml"]).expect_code(0);
+    nowhere(&finished, &workspace.path("yaml"), &["secret-in-scenario"]);
+    let swept = "sweep:\n  parameters: {endpoint.extra.password: [secret-in-grid, other]}\n";
+    workspace.file("grid.yaml", &file(swept));
+    let refused = workspace.run(&["profile", "-f", "grid.yaml"]).expect_code(1);
+    assert!(
+        refused.stderr().contains("endpoint.extra.password: a secret cannot be swept"),
+        "{}",
+        refused.stderr()
+    );
+    assert!(!refused.stderr().contains("secret-in-grid"), "{}", refused.stderr());
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn canonical(node: &Node, key: &Key, path: &str) -> Value {
             return node.items().iter().map(|url| redact_url(&url.to_string()).into_owned()).collect();
         }
         "endpoint.headers" => return without_secrets(node),
-        "endpoint.extra" => return redact_field("", &node.to_json()),
+        "endpoint.extra" | "endpoint.template" => return redact_field("", &node.to_json()),
         "gpu_telemetry.urls" | "server_metrics.urls" => {
             return node.items().iter().map(|url| redact_url(&url.to_string()).into_owned()).collect();
         }

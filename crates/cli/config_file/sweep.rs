@@ -1,6 +1,7 @@
 //! The sweep of a file: which benchmarks it makes of the one.
 
 use loadgen_study::{Axis, Pairing, Variation, expand, with_own_folders};
+use loadgen_wire::redact_field;
 use serde_json::{Map, Value};
 
 use super::faults::Faults;
@@ -102,10 +103,18 @@ fn scenarios(raw: &Node, sweep: &Node, faults: &mut Faults) -> Vec<Point> {
     for (variation, run) in with_own_folders(named).into_iter().zip(runs) {
         let values = run.get("values").map(|_| variation.values.clone()).unwrap_or_default();
         if let Some(root) = with_values(raw, &values, Some(&run), &run, faults) {
-            points.push(Point { variation, root });
+            points.push(Point { variation: without_secrets(variation), root });
         }
     }
     points
+}
+
+/// What sets a point apart, as the results may show it.
+fn without_secrets(mut variation: Variation) -> Variation {
+    for (name, value) in &mut variation.values {
+        *value = redact_field(name, value);
+    }
+    variation
 }
 
 /// The file's tree with the values of one point.

@@ -127,7 +127,7 @@ pub enum RunError {
     #[error(transparent)]
     Packet(#[from] PacketError),
     /// The user interrupted before the load began.
-    #[error("interrupted while the prompts were made: no request was sent")]
+    #[error("interrupted while the prompts were made ready: no request was sent")]
     InterruptedWhilePreparing,
     /// The servers did not become ready.
     #[error(transparent)]

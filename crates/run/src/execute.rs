@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use loadgen_core::{Clock, RecordSink, SystemClock};
 use loadgen_engine::{
@@ -15,7 +16,7 @@ use loadgen_metrics::{HostFacts, PacketFacts};
 use loadgen_record::{Journal, JournalHeader, PartialFile};
 use loadgen_report::InputsJson;
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{Connector, Endpoint, PacketStats, PacketTap, TapConfig, Timestamps};
+use loadgen_wire::{Body, Connector, Endpoint, PacketStats, PacketTap, TapConfig, Timestamps, redact_body};
 use loadgen_workload::{Dataset, Origin, TraceFormat, WorkloadConfig};
 
 use crate::error::RunError;
@@ -30,7 +31,7 @@ use crate::progress::{Both, Level, Progress, Stage};
 use crate::provenance::Provenance;
 use crate::rehearse::{check_folder, try_first_body};
 use crate::telemetry::Beside;
-use crate::watch::Watch;
+use crate::watch::{FailureLimit, Watch};
 
 /// Version of what this crate keeps in a journal.
 const NOTES_VERSION: u32 = 1;
@@ -39,6 +40,9 @@ const NOTES_VERSION: u32 = 1;
 pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result<RunResult, RunError> {
     let (log, lines) = RunLog::begin();
     let watchers = Both(progress, &lines);
+    // Where a run may end itself, those after it go on.
+    let own = FailureLimit::of(plan).map(|_| StopSignal::below(stop));
+    let stop = own.as_ref().unwrap_or(stop);
     lines.stage(Stage::Configuring);
     // Whoever watches has seen these.
     plan.remarks.iter().for_each(|(level, text)| lines.note(*level, text));
@@ -53,12 +57,14 @@ fn carry_out(
     stop: &StopSignal,
 ) -> Result<RunResult, RunError> {
     let clock = SystemClock::start();
-    let tokenizer = plan.report.load_tokenizer()?;
+    let (tokenizer, dataset) = load(plan, stop)?;
     if plan.report.apply_chat_template && !tokenizer.has_template() {
         let note = "--apply-chat-template: no chat template lies beside the tokenizer: prompts are counted as their text";
         progress.note(Level::Warning, note);
     }
-    let dataset = load_dataset(plan, &tokenizer, progress)?;
+    for warning in dataset.warnings() {
+        progress.note(Level::Warning, &warning);
+    }
     let endpoint = Arc::new(Endpoint::new(plan.endpoint.clone())?);
     let phases = Phases::of(plan, &dataset)?;
     // Whatever is wrong with the plan, or with this host for it, shows before anything is written.
@@ -124,7 +130,8 @@ fn carry_out(
         stop,
         attendant: &beside,
     };
-    let driven = drive(config, &phases, sinks.collect(), clock, company, &journal, progress);
+    let driven =
+        drive(config, &phases, sinks.collect(), clock, company, &journal, progress, FailureLimit::of(plan));
     beside.load_ended();
     // Whatever the tap still holds reaches the journal before it is closed, also when the engine failed.
     let packets = tap.map(|tap| packet_facts(&tap.close()));
@@ -193,14 +200,41 @@ fn records_of(ended: &Ended) -> u64 {
     ended.engine.phases.iter().map(|phase| phase.counts.finished()).sum()
 }
 
-fn load_dataset(plan: &RunPlan, tokenizer: &Tokenizer, progress: &dyn Progress) -> Result<Dataset, RunError> {
-    let origin = Origin { seed: plan.report.root(), is_given: plan.report.random_seed.is_some() };
-    let models: Vec<Arc<str>> = plan.report.models.iter().map(|model| Arc::from(model.as_str())).collect();
-    let dataset = Dataset::load(&plan.workload, tokenizer, origin, &models)?;
-    for warning in dataset.warnings() {
-        progress.note(Level::Warning, &warning);
+/// The tokenizer, and what is sent. Large ones take seconds, and nothing in them listens for an interrupt.
+fn load(plan: &RunPlan, stop: &StopSignal) -> Result<(Tokenizer, Dataset), RunError> {
+    let (report, workload) = (plan.report.clone(), plan.workload.clone());
+    unless_interrupted(stop, move || {
+        let tokenizer = report.load_tokenizer()?;
+        let origin = Origin { seed: report.root(), is_given: report.random_seed.is_some() };
+        let models: Vec<Arc<str>> = report.models.iter().map(|model| Arc::from(model.as_str())).collect();
+        let dataset = Dataset::load(&workload, &tokenizer, origin, &models)?;
+        Ok((tokenizer, dataset))
+    })
+}
+
+/// Does what only reads on a thread of its own, and leaves it to itself when the user interrupts.
+fn unless_interrupted<T: Send + 'static>(
+    stop: &StopSignal,
+    work: impl FnOnce() -> Result<T, RunError> + Send + 'static,
+) -> Result<T, RunError> {
+    /// From one look at the signal to the next.
+    const LOOK: Duration = Duration::from_millis(20);
+    let (give, given) = mpsc::sync_channel(1);
+    // Nobody takes it once the user has interrupted.
+    let thread = thread::spawn(move || drop(give.send(work())));
+    loop {
+        match given.recv_timeout(LOOK) {
+            Ok(done) => return done,
+            Err(mpsc::RecvTimeoutError::Timeout) if stop.is_interrupted() => {
+                return Err(RunError::InterruptedWhilePreparing);
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let panic = thread.join().expect_err("a thread that gave nothing has panicked");
+                std::panic::resume_unwind(panic);
+            }
+        }
     }
-    Ok(dataset)
 }
 
 /// Writes what is known of the inputs, and asks the servers who they are meanwhile.
@@ -274,7 +308,7 @@ fn write_inputs(
         let bodies: Vec<_> = entry
             .turns
             .iter()
-            .map(|turn| Ok(endpoint.body(turn)?.to_bytes()))
+            .map(|turn| Ok(shown_body(&endpoint.body(turn)?)))
             .collect::<Result<_, RunError>>()?;
         let payloads = bodies.iter().map(|body| &body[..]);
         inputs.session(&entry.session_id, payloads).map_err(RunError::write(path))?;
@@ -282,6 +316,12 @@ fn write_inputs(
     let file = inputs.finish().map_err(RunError::write(path))?;
     let written = file.into_inner().map_err(std::io::IntoInnerError::into_error);
     Ok(written.map_err(RunError::write(path))?.commit()?)
+}
+
+/// A body as a file may hold it.
+fn shown_body(body: &Body) -> Vec<u8> {
+    let whole = body.to_bytes();
+    redact_body(&whole).unwrap_or_else(|| whole.into())
 }
 
 /// Runs the engine, and tells how it stands until it is done.
@@ -293,11 +333,12 @@ fn drive(
     company: Company<'_>,
     journal: &Journal,
     progress: &dyn Progress,
+    failures: Option<FailureLimit>,
 ) -> Result<EngineReport, RunError> {
     let (stats, stop) = (Arc::clone(&company.stats), company.stop);
     // Dropped when the engine is done, which whoever waits on the other end learns at once.
     let (running, done) = mpsc::channel();
-    let watch = Watch { plans: &phases.plans, stats: &stats, stop, journal, progress };
+    let watch = Watch { plans: &phases.plans, stats: &stats, stop, journal, progress, failures };
     thread::scope(|scope| {
         let watching = thread::Builder::new()
             .name("progress".to_owned())
@@ -347,6 +388,18 @@ mod tests {
     use loadgen_workload::SyntheticConfig;
 
     use super::*;
+
+    #[test]
+    fn what_takes_long_to_load_is_left_when_the_user_interrupts() {
+        let stop = StopSignal::new();
+        assert_eq!(unless_interrupted(&stop, || Ok(5)).unwrap(), 5);
+        // Loading that never ends, until the test does.
+        let (end, never) = mpsc::channel::<()>();
+        stop.interrupt();
+        let left = unless_interrupted(&stop, move || Ok(never.recv().is_err()));
+        assert!(matches!(left, Err(RunError::InterruptedWhilePreparing)), "{left:?}");
+        drop(end);
+    }
 
     #[test]
     fn prompts_are_made_no_longer_than_until_an_interrupt() {

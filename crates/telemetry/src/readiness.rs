@@ -268,6 +268,31 @@ mod tests {
     /// Long enough for any machine.
     const LONG: Duration = Duration::from_mins(1);
 
+    /// As AIPerf: what stands in the URL stays in front, and is all there is to ask where it is an endpoint's
+    /// own path. But for a `/v1`, which AIPerf repeats.
+    #[test]
+    fn servers_are_asked_below_the_path_of_their_url() {
+        for (path, mode, line) in [
+            ("/base", ReadinessMode::Models, "GET /base/v1/models"),
+            ("/v1", ReadinessMode::Models, "GET /v1/models"),
+            ("/base/v1/chat/completions", ReadinessMode::Inference, "POST /base/v1/chat/completions"),
+            ("/base", ReadinessMode::Inference, "POST /base"),
+            ("", ReadinessMode::Inference, "POST /v1/chat/completions"),
+        ] {
+            let mut fake = Fake::start(|_, _| (200, "application/json", models("{\"id\": \"m\"}")));
+            fake.url += path;
+            assert_eq!(wait(&fake, mode, EndpointKind::Chat).0, Ok(()));
+            assert_eq!(fake.lines(), [line], "{path}");
+        }
+        let mut fake = Fake::start(|line, _| match line {
+            "GET /base" => (200, "text/plain", String::new()),
+            _ => (404, "text/plain", String::new()),
+        });
+        fake.url += "/base";
+        assert_eq!(wait(&fake, ReadinessMode::Models, EndpointKind::Chat).0, Ok(()));
+        assert_eq!(fake.lines(), ["GET /base/v1/models", "GET /base"]);
+    }
+
     fn wait(fake: &Fake, mode: ReadinessMode, kind: EndpointKind) -> (Result<(), String>, Vec<String>) {
         wait_for(LONG, fake, mode, kind)
     }

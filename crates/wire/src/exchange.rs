@@ -14,12 +14,13 @@ use crate::connection::{Broken, Connection, Witness};
 use crate::decode::{Appetite, Arrival, Place, ResponseDecoder};
 use crate::endpoint::EndpointKind;
 use crate::error::{detail, hide, hide_in_exchange};
-use crate::http1::{Head, Part, is_short_for_words};
+use crate::http1::{Head, Part};
 use crate::link::Writes;
 use crate::observation::Observation;
 use crate::python::Exception;
 use crate::redact::{REDACTED, is_secret_name, redact};
 use crate::request::{Body, Request};
+use crate::spelling::Spellings;
 use crate::target::Target;
 
 /// The most redirects that are followed, as AIPerf's HTTP library does.
@@ -46,7 +47,7 @@ impl Connection {
         observation.connection.reused = self.is_used();
         observation.connection.request_bytes = request.body.len() as i64;
         if let Some(exchange) = &mut observation.exchange {
-            exchange.request_headers = shown_headers(&request.headers);
+            exchange.request_headers = shown_headers(&request.headers, &request.spellings);
             if exchange.scope.bodies {
                 exchange.request_body = request.body.pieces().to_vec();
             }
@@ -150,7 +151,7 @@ impl<'a> Watcher<'a> {
         self.announced = announced_length(head);
         if let Some(exchange) = &mut self.observation.exchange {
             exchange.reason = Some(reason_of(head).to_owned());
-            exchange.response_headers = shown_headers(&head.headers);
+            exchange.response_headers = shown_headers(&head.headers, &Spellings::default());
         }
         self.redirect = redirect_of(head, self.request);
         if self.redirect.is_some() {
@@ -309,7 +310,7 @@ fn announced_length(head: &Head) -> Option<u64> {
 }
 
 /// Headers as a file may show them: as AIPerf spells their names, secrets replaced.
-fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+fn shown_headers(headers: &HeaderMap, spellings: &Spellings) -> Vec<(String, String)> {
     let shown = headers.iter().map(|(name, value)| {
         let is_secret = value.is_sensitive() || is_secret_name(name.as_str());
         let value = if is_secret {
@@ -317,21 +318,9 @@ fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         } else {
             redact(&String::from_utf8_lossy(value.as_bytes())).into_owned()
         };
-        (spelled(name.as_str()), value)
+        (spellings.spelled(name), value)
     });
     shown.collect()
-}
-
-/// A header's name with capital initials, and what is short for something all in capitals.
-fn spelled(name: &str) -> String {
-    let words = name.split('-').map(|word| match word {
-        short if is_short_for_words(short) => short.to_ascii_uppercase(),
-        _ => {
-            let (initial, rest) = word.split_at(word.len().min(1));
-            initial.to_ascii_uppercase() + rest
-        }
-    });
-    words.collect::<Vec<_>>().join("-")
 }
 
 /// Takes the credentials that were sent out of what is told of a failure: servers like to repeat them.
@@ -341,7 +330,8 @@ fn hide_credentials(request: &Request, observation: &mut Observation) {
         return;
     }
     let sent = request.headers.values().filter(|value| value.is_sensitive());
-    for value in sent.filter_map(|value| value.to_str().ok()) {
+    let of_body = request.secrets.iter().flat_map(|secrets| secrets.iter()).map(|secret| &**secret);
+    for value in sent.filter_map(|value| value.to_str().ok()).chain(of_body) {
         if let Some(error) = error {
             hide(error, value);
         }

@@ -103,7 +103,29 @@ fn is_secret_parameter(name: &str) -> bool {
 /// A field of JSON as it may be shown: what stands below the name of a secret is replaced, at any depth, but
 /// for numbers that count (`max_tokens`); texts lose what looks like credentials.
 pub fn redact_field(name: &str, value: &Value) -> Value {
+    redact_below(Named { reads_texts: true, ..Named::default() }.and(name), value)
+}
+
+/// The same by names alone: texts stay as they are, whatever they look like.
+pub(crate) fn redact_named(name: &str, value: &Value) -> Value {
     redact_below(Named::default().and(name), value)
+}
+
+/// The texts in a field of JSON that are secrets by their names.
+pub(crate) fn secrets_in(name: &str, value: &Value, found: &mut Vec<Box<str>>) {
+    collect_below(Named::default().and(name), value, found);
+}
+
+fn collect_below(named: Named, value: &Value, found: &mut Vec<Box<str>>) {
+    match value {
+        Value::String(text) if named.hides_text => found.push(text.as_str().into()),
+        Value::Number(number) if named.hides_numbers => found.push(number.to_string().into()),
+        Value::Array(items) => items.iter().for_each(|item| collect_below(named, item, found)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| collect_below(named.and(name), value, found));
+        }
+        _ => {}
+    }
 }
 
 /// What the names on the way to a value say of it.
@@ -111,6 +133,8 @@ pub fn redact_field(name: &str, value: &Value) -> Value {
 struct Named {
     hides_text: bool,
     hides_numbers: bool,
+    /// Whether texts without a secret's name lose what looks like credentials.
+    reads_texts: bool,
 }
 
 impl Named {
@@ -121,6 +145,7 @@ impl Named {
         Self {
             hides_text: self.hides_text || is_secret,
             hides_numbers: self.hides_numbers || (is_secret && !counts),
+            ..self
         }
     }
 }
@@ -135,7 +160,8 @@ fn redact_below(named: Named, value: &Value) -> Value {
                 let shown = redact_below(named, &inner);
                 if shown == inner { value.clone() } else { shown.to_string().into() }
             }
-            _ => redact(text).into(),
+            _ if named.reads_texts => redact(text).into(),
+            _ => value.clone(),
         },
         Value::Array(items) => items.iter().map(|item| redact_below(named, item)).collect(),
         Value::Object(fields) => Value::Object(

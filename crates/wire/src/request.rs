@@ -12,6 +12,7 @@ use http::{HeaderMap, Method};
 
 use crate::decode::ResponseFormat;
 use crate::redact::{REDACTED, is_secret_name};
+use crate::spelling::Spellings;
 use crate::target::Target;
 
 /// The body of a request: shared pieces that are sent one after the other. Cheap to clone, however many
@@ -116,7 +117,11 @@ pub struct Request {
     /// Path and query.
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
+    /// How their names are written.
+    pub(crate) spellings: Spellings,
     pub(crate) body: Body,
+    /// What is secret in its body, and no server's words may show.
+    pub(crate) secrets: Option<Arc<[Box<str>]>>,
     /// How its response is read; `None` outside any endpoint.
     pub(crate) format: Option<ResponseFormat>,
 }
@@ -125,7 +130,16 @@ impl Request {
     /// A plain request of the given method and path (query included), outside any endpoint: for
     /// readiness, control calls and scrapes.
     pub fn plain(method: Method, target: &Target, path: &str, headers: HeaderMap, body: Body) -> Self {
-        Self { method, target: target.clone(), path: path.to_owned(), headers, body, format: None }
+        Self {
+            method,
+            target: target.clone(),
+            path: path.to_owned(),
+            headers,
+            spellings: Spellings::default(),
+            body,
+            secrets: None,
+            format: None,
+        }
     }
 
     /// Where it goes.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::design::is_secret;
 use crate::args::ProfileArgs;
-use crate::plan::Faults;
+use crate::plan::{Faults, shown_value};
 
 /// One point: its name, if it has one, and its settings in order.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,7 +67,10 @@ pub(super) fn variants(
         match crate::args::parse_profile(argv, &words.collect::<Vec<_>>()) {
             Ok(mut point) => {
                 point.origin = args.origin.clone();
-                let settings = variant.settings.into_iter().map(|(option, value)| (option, scalar(&value)));
+                let settings = variant.settings.into_iter().map(|(option, value)| {
+                    let shown = scalar(&shown_value(&option, &value));
+                    (option, shown)
+                });
                 points.push((Variation::named(index, &name, settings.collect::<Map<_, _>>()), point));
             }
             // clap's own text is a page; its first line says what is wrong.

@@ -381,7 +381,7 @@ impl PhaseRun {
         &self,
         identity: Identity,
         turn: &mut Turn,
-        observation: Observation,
+        mut observation: Observation,
         cancelled_at: Option<Nanos>,
     ) {
         // What never left did not return either: recording it may take long after the phase is over.
@@ -396,6 +396,11 @@ impl PhaseRun {
                 Some(plain_error("InvalidInferenceResultError", "the exchange ended without a result")),
             ),
         };
+        if let Some(exchange) = &mut observation.exchange
+            && let Some(shown) = loadgen_wire::redact_body(&exchange.request_body.concat())
+        {
+            exchange.request_body = vec![shown.into()];
+        }
         let facts = &observation.connection;
         self.lane().carried(observation.chunks.len(), facts.request_bytes, facts.response_bytes);
         self.lane().stamped(observation.unstamped_reads, observation.clock_steps);

@@ -2,16 +2,16 @@
 //! where it stands.
 //!
 //! Order: Host, User-Agent, X-Request-ID, X-Correlation-ID, the user's, Authorization, Accept,
-//! Content-Type, routing headers; Content-Length is added on writing. Names go out with capital
-//! initials and abbreviations (`X-Request-ID`), whatever the user wrote: HTTP names have no case. No
-//! Accept-Encoding is sent.
+//! Content-Type, routing headers; Content-Length is added on writing. The user's names go out as they were
+//! written, the others with capital initials and abbreviations (`X-Request-ID`). No Accept-Encoding is sent.
 //!
-//! Anthropic's messages take the key as `x-api-key`, and want an `anthropic-version`.
+//! Anthropic's messages take the key as `x-api-key`, and want an `anthropic-version`, both written so.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use loadgen_core::Identity;
 
 use super::{EndpointConfig, EndpointError, EndpointKind};
+use crate::spelling::Spellings;
 use crate::target::Target;
 
 /// What AIPerf 0.13 calls itself: some gateways route by it.
@@ -36,6 +36,7 @@ pub(super) struct HeaderPlan {
     user: Vec<(HeaderName, HeaderValue)>,
     accept: HeaderValue,
     affinity: Vec<HeaderName>,
+    spellings: Spellings,
 }
 
 impl HeaderPlan {
@@ -79,7 +80,11 @@ impl HeaderPlan {
             (routes.smg_routing_key, X_SMG_ROUTING_KEY),
             (routes.dynamo_session_id, X_DYNAMO_SESSION_ID),
         ];
+        let own = if is_anthropic { &[X_API_KEY, ANTHROPIC_VERSION][..] } else { &[] };
+        let own = own.iter().map(HeaderName::as_str);
+        let users = config.session_header.iter().chain(config.headers.iter().map(|(name, _)| name));
         Ok(Self {
+            spellings: Spellings::of(own.chain(users.map(|name| name.trim()))),
             correlation,
             user,
             accept: HeaderValue::from_static(if config.streaming {
@@ -89,6 +94,11 @@ impl HeaderPlan {
             }),
             affinity: affinity.into_iter().filter_map(|(is_sent, name)| is_sent.then_some(name)).collect(),
         })
+    }
+
+    /// How the names are written.
+    pub(super) fn spellings(&self) -> Spellings {
+        self.spellings.clone()
     }
 
     pub(super) fn render(&self, target: &Target, identity: &Identity) -> HeaderMap {

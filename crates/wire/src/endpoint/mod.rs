@@ -7,6 +7,8 @@ mod body;
 mod headers;
 mod kind;
 
+use std::sync::Arc;
+
 use http::Method;
 use loadgen_core::{Identity, Turn};
 use serde::{Serialize, Serializer};
@@ -15,7 +17,7 @@ use thiserror::Error;
 
 use crate::api_key::ApiKey;
 use crate::decode::{ResponseDecoder, ResponseField, ResponseFormat};
-use crate::redact::{REDACTED, is_secret_name, redact, redact_field, redact_url};
+use crate::redact::{REDACTED, is_secret_name, redact, redact_field, redact_url, secrets_in};
 use crate::request::{Body, Request};
 use crate::target::Target;
 use body::BodyPlan;
@@ -252,6 +254,7 @@ pub struct Endpoint {
     path: String,
     body: BodyPlan,
     headers: HeaderPlan,
+    secrets: Option<Arc<[Box<str>]>>,
     format: ResponseFormat,
 }
 
@@ -267,12 +270,13 @@ impl Endpoint {
             keeps_first_usage: config.per_chunk_usage,
             keeps_response_id: kind == EndpointKind::Responses && stores(&config),
         };
+        let secrets = secrets_of(&config.extra_inputs);
         let (body, headers) = (BodyPlan::new(&config)?, HeaderPlan::new(&config)?);
         let path = config.path.unwrap_or_else(|| kind.default_path(streaming).to_owned());
         if path.parse::<http::uri::PathAndQuery>().is_err() && !path.is_empty() {
             return Err(EndpointError::Path { path: redact_url(&path).into_owned() });
         }
-        Ok(Self { streaming, path, body, headers, format })
+        Ok(Self { streaming, path, body, headers, secrets, format })
     }
 
     /// Which endpoint it is.
@@ -299,7 +303,9 @@ impl Endpoint {
             target: target.clone(),
             path: target.path_to(&self.path),
             headers: self.headers.render(target, identity),
+            spellings: self.headers.spellings(),
             body,
+            secrets: self.secrets.clone(),
             format: Some(self.format.clone()),
         }
     }
@@ -308,6 +314,15 @@ impl Endpoint {
     pub fn decoder(&self) -> ResponseDecoder {
         ResponseDecoder::new(self.format.clone())
     }
+}
+
+/// What is secret in the extra inputs. Shorter texts than a password should be may be words of any answer.
+fn secrets_of(extra_inputs: &Map<String, Value>) -> Option<Arc<[Box<str>]>> {
+    const SHORTEST: usize = 8;
+    let mut found = Vec::new();
+    extra_inputs.iter().for_each(|(name, value)| secrets_in(name, value, &mut found));
+    found.retain(|secret| secret.len() >= SHORTEST);
+    (!found.is_empty()).then(|| found.into())
 }
 
 /// Whether the server is asked to keep its answers.

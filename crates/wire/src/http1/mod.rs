@@ -13,5 +13,5 @@ mod response;
 
 pub use chunked::ChunkFault;
 pub use head::{Head, HeadFault};
-pub(crate) use outgoing::{MOST_SLICES, Outgoing, is_short_for_words};
+pub(crate) use outgoing::{MOST_SLICES, Outgoing};
 pub use response::{Incomplete, Part, ResponseFault, ResponseReader};

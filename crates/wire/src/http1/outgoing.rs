@@ -1,7 +1,7 @@
 //! A request on its way out: its head as bytes, its body as the rope it is.
 //!
 //! Nothing is joined: head and pieces leave together in vectored writes, as far as the kernel takes
-//! them. Header names have capital initials, `Content-Length` comes last and is that of the body.
+//! them. `Content-Length` comes last and is that of the body.
 
 use std::io::IoSlice;
 
@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::request::{BodyCursor, Request};
+use crate::spelling::Spellings;
 use crate::target::Target;
 
 /// The most pieces that one write is given. More cost the kernel an allocation of pages.
@@ -40,17 +41,18 @@ impl Outgoing {
         for (name, value) in &request.headers {
             // How long a body is, is not the caller's to say.
             if *name != header::CONTENT_LENGTH && *name != header::TRANSFER_ENCODING {
-                push_line(&mut head, name, value);
+                push_line(&mut head, &request.spellings, name, value);
             }
         }
         let basic = proxy.and_then(Target::basic_auth).and_then(|basic| HeaderValue::from_str(basic).ok());
         if let Some(basic) = basic {
-            push_line(&mut head, &header::PROXY_AUTHORIZATION, &basic);
+            push_line(&mut head, &request.spellings, &header::PROXY_AUTHORIZATION, &basic);
         }
         // Where a body is usual, its absence is said (RFC 9110, 8.6): some servers ask for a length else.
         let is_told = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
         if is_told || !request.body.is_empty() {
-            push_line(&mut head, &header::CONTENT_LENGTH, &HeaderValue::from(request.body.len()));
+            let length = HeaderValue::from(request.body.len());
+            push_line(&mut head, &request.spellings, &header::CONTENT_LENGTH, &length);
         }
         head.extend_from_slice(b"\r\n");
         let keeps_alive = !asks_to_close(&request.headers);
@@ -90,27 +92,14 @@ impl Outgoing {
     }
 }
 
-/// Whether a part of a header's name is an abbreviation, which is written in capitals.
-pub(crate) fn is_short_for_words(word: &str) -> bool {
-    matches!(word, "id" | "smg" | "url")
-}
-
 fn asks_to_close(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::CONNECTION).iter();
     let mut words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-fn push_line(head: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    for (position, word) in name.as_str().split('-').enumerate() {
-        if position > 0 {
-            head.push(b'-');
-        }
-        let begins = head.len();
-        head.extend_from_slice(word.as_bytes());
-        let capitals = if is_short_for_words(word) { word.len() } else { word.len().min(1) };
-        head[begins..begins + capitals].make_ascii_uppercase();
-    }
+fn push_line(head: &mut Vec<u8>, spellings: &Spellings, name: &HeaderName, value: &HeaderValue) {
+    spellings.write(name, head);
     head.extend_from_slice(b": ");
     head.extend_from_slice(value.as_bytes());
     head.extend_from_slice(b"\r\n");

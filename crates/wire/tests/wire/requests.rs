@@ -44,6 +44,22 @@ fn the_request_is_written_exactly() {
 }
 
 #[test]
+fn the_users_names_of_headers_are_written_as_the_user_wrote_them() {
+    let server = Server::answering(vec![stream(&["hi"])]);
+    let mut config = EndpointConfig::new(EndpointKind::Messages, true);
+    config.api_key = ApiKey::find(Some("sk-1")).unwrap();
+    config.session_header = Some("x-conversation".to_owned());
+    config.headers = vec![("x-tEam".to_owned(), "blue".to_owned())];
+    run(async { Client::with(&server.url(), config, ConnectorConfig::default()).send().await });
+    let written = String::from_utf8(server.requests.recv().unwrap()).unwrap();
+    for header in ["x-tEam: blue", "x-conversation: corr", "x-api-key: sk-1", "anthropic-version: 2023-06-01"]
+    {
+        assert!(written.contains(&format!("\r\n{header}\r\n")), "{header} in {written}");
+    }
+    assert!(written.contains("\r\nContent-Type: ") && written.contains("\r\nX-Request-ID: "), "{written}");
+}
+
+#[test]
 fn routing_headers_and_the_session_header_are_the_users_choice() {
     let server = Server::answering(vec![stream(&["hi"])]);
     let mut config = EndpointConfig::new(EndpointKind::Completions, false);

@@ -24,7 +24,7 @@ pub(super) fn fields<'a>(plan: &'a BodyPlan, turn: &'a Turn) -> Result<Fields<'a
         fields.set(STREAM, Field::Flag(true));
     }
     if let Some(system) = system {
-        fields.set("system", Field::Text(vec![Piece::Text(&system.text)]));
+        fields.set("system", Field::Text(vec![Piece::Text(system)]));
     }
     if let Some(tools) = tools {
         fields.set("tools", Field::Json(tools.clone()));

@@ -21,7 +21,7 @@ mod template;
 mod writer;
 
 use bytes::Bytes;
-use loadgen_core::{Message, Part, Prompt, Role, Turn};
+use loadgen_core::{Message, Part, Prompt, Role, Rope, Turn};
 use serde_json::{Map, Value};
 
 use super::{EndpointConfig, EndpointError, EndpointKind};
@@ -140,7 +140,7 @@ struct Said<'a> {
     /// The array of messages.
     messages: Field<'a>,
     /// The system message in front, where the dialect has a field of its own for it; no longer in `messages`.
-    system: Option<&'a Message>,
+    system: Option<&'a Rope>,
     /// Tools, as JSON.
     tools: Option<&'a Bytes>,
 }
@@ -151,16 +151,18 @@ fn said<'a>(plan: &BodyPlan, dialect: Dialect, turn: &'a Turn) -> Result<Said<'a
         Prompt::Messages(said) => {
             let (system, said) = match said.split_first() {
                 Some((first, rest)) if first.role == Role::System && dialect.parts_system() => {
-                    (Some(first), rest)
+                    (Some(&first.text), rest)
                 }
                 _ => (None, said.as_slice()),
             };
             messages::check(dialect, said)?;
             Ok(Said { messages: Field::Messages(dialect, said), system, tools: None })
         }
-        Prompt::RawMessages { messages, tools } => {
-            Ok(Said { messages: Field::Json(messages.clone()), system: None, tools: tools.as_ref() })
-        }
+        Prompt::RawMessages { messages, tools, system } => Ok(Said {
+            messages: Field::Json(messages.clone()),
+            system: system.as_ref(),
+            tools: tools.as_ref(),
+        }),
         other => Err(EndpointError::NoMessages { kind: plan.kind.facts().name, found: what_of(other) }),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn fields<'a>(plan: &'a BodyPlan, turn: &'a Turn) -> Result<Fields<'a
         fields.set(PREVIOUS, Field::Fixed("null"));
     }
     if let Some(system) = system {
-        fields.set("instructions", Field::Text(vec![Piece::Text(&system.text)]));
+        fields.set("instructions", Field::Text(vec![Piece::Text(system)]));
     }
     if let Some(limit) = turn.max_output_tokens {
         fields.set("max_output_tokens", Field::Count(limit));

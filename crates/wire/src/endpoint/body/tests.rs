@@ -102,6 +102,7 @@ fn ready_messages_and_ready_bodies_go_out_as_they_are() {
     let prompt = Prompt::RawMessages {
         messages: Bytes::from_static(br#"[{"role":"user","content":[]}]"#),
         tools: Some(Bytes::from_static(b"[{}]")),
+        system: None,
     };
     assert_eq!(
         body(EndpointKind::Chat, false, &json!({}), &turn(prompt, None, None)),
@@ -109,6 +110,23 @@ fn ready_messages_and_ready_bodies_go_out_as_they_are() {
     );
     let payload = Prompt::Payload(Bytes::from_static(b"{ }"));
     assert_eq!(body(EndpointKind::Chat, true, &json!({"a": 1}), &turn(payload, Some(1), None)), "{ }");
+}
+
+#[test]
+fn a_system_message_beside_ready_messages_stands_in_its_own_field() {
+    let ready = || Prompt::RawMessages {
+        messages: Bytes::from_static(br#"[{"role":"system","content":"own"}]"#),
+        tools: None,
+        system: Some(Rope::from(Bytes::from_static(b"be"))),
+    };
+    assert_eq!(
+        plain(EndpointKind::Responses, &turn(ready(), Some(6), None)),
+        r#"{"input":[{"role":"system","content":"own"}],"model":"m","stream":false,"instructions":"be","max_output_tokens":6}"#
+    );
+    assert_eq!(
+        body(EndpointKind::Messages, true, &json!({}), &turn(ready(), None, None)),
+        r#"{"model":"m","messages":[{"role":"system","content":"own"}],"max_tokens":1024,"stream":true,"system":"be"}"#
+    );
 }
 
 #[test]
@@ -170,10 +188,12 @@ fn chat_messages_with_media_are_lists_of_parts() {
             r#"]}],"model":"m","stream":false}"#
         )
     );
-    let alone = Prompt::Messages(vec![Message { parts: vec![png()], ..Message::new(Role::User, Rope::new()) }]);
+    let alone =
+        Prompt::Messages(vec![Message { parts: vec![png()], ..Message::new(Role::User, Rope::new()) }]);
     let said = plain(EndpointKind::Chat, &turn(alone, None, None));
     assert!(said.starts_with(r#"{"messages":[{"role":"user","content":[{"type":"image_url""#), "{said}");
-    let ready = Message { ready: Some(Bytes::from_static(b"{\"a\":1}")), ..says(Role::Assistant, &["not this"]) };
+    let ready =
+        Message { ready: Some(Bytes::from_static(b"{\"a\":1}")), ..says(Role::Assistant, &["not this"]) };
     let said = plain(EndpointKind::Chat, &turn(Prompt::Messages(vec![ready]), None, None));
     assert!(said.starts_with(r#"{"messages":[{"a":1}],"model""#), "{said}");
     let far = Part::Audio(Media::Url(Bytes::from_static(b"http://x/y.wav")));
