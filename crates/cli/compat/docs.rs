@@ -54,7 +54,7 @@ pub(crate) fn compat_page() -> String {
     }
     let _ = write!(
         page,
-        "\n## Environment variables\n\nThose of AIPerf that users set; others are passed over. Also read: \
+        "\n## Environment variables\n\nAll that AIPerf's settings have; what AIPerf does not know is passed over. Also read: \
          OPENAI_API_KEY, ANTHROPIC_API_KEY, HF_TOKEN, HF_HOME, HF_HUB_OFFLINE, SSL_CERT_FILE, NO_COLOR, and with \
          AIPERF_HTTP_TRUST_ENV the proxies' variables.\n\n| variable | standing | |\n|---|---|---|\n"
     );

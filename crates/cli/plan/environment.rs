@@ -27,11 +27,22 @@ const fn no_effect(name: &'static str, why: &'static str) -> Variable {
 }
 
 const ONE_PROCESS: &str = "loadgen is one process with threads";
+const NO_SINKS: &str = "results stay in the run's folder";
+const NO_CLUSTER: &str = "loadgen knows nothing of Kubernetes";
+const SOCKETS: &str = "loadgen sets its sockets up itself";
 
-/// The variables, in alphabetical order.
+/// The variables, in alphabetical order; a general entry stands behind those that it would hide.
 pub(crate) const VARIABLES: &[Variable] = &[
+    no_effect("AIPERF_ACCURACY_*", "answers are not graded"),
+    no_effect(
+        "AIPERF_AGENTX_*",
+        "an overflow of the context is told by the words that AIPerf looks for by itself",
+    ),
     no_effect("AIPERF_API_SERVER_*", "there is no live HTTP API"),
+    no_effect("AIPERF_CHAT_*", "there is no `chat`"),
+    no_effect("AIPERF_COMPRESSION_*", NO_SINKS),
     no_effect("AIPERF_CONFIG", "give the file with --config"),
+    no_effect("AIPERF_DAG_*", "traces of graphs cannot be read"),
     no_effect("AIPERF_DATASET_*", "datasets are read as they are needed"),
     no_effect("AIPERF_DEV_*", "AIPerf's internal metrics are not exported"),
     works("AIPERF_ENDPOINT_FORCE_CONTENT_PARTS"),
@@ -41,27 +52,48 @@ pub(crate) const VARIABLES: &[Variable] = &[
     works("AIPERF_GPU_REACHABILITY_TIMEOUT"),
     no_effect("AIPERF_GPU_*", "what GPUs say is written as it comes"),
     no_effect("AIPERF_HTTP_CONNECTION_LIMIT", "a request never waits for a connection: cap --concurrency"),
+    no_effect("AIPERF_HTTP_ENABLE_CLEANUP_CLOSED", SOCKETS),
     works("AIPERF_HTTP_FORCE_CLOSE"),
     works("AIPERF_HTTP_IP_VERSION"),
     no_effect("AIPERF_HTTP_KEEPALIVE_TIMEOUT", "connections are kept as long as the server keeps them"),
-    no_effect("AIPERF_HTTP_SO_*", "loadgen sets its sockets up itself"),
+    no_effect(
+        "AIPERF_HTTP_METRICS_SCRAPE_READ_TIMEOUT",
+        "AIPERF_SERVER_METRICS_SCRAPE_TIMEOUT bounds a whole scrape",
+    ),
+    no_effect(
+        "AIPERF_HTTP_REQUEST_CANCELLATION_SEND_TIMEOUT",
+        "--request-timeout-seconds bounds the sending too",
+    ),
+    no_effect("AIPERF_HTTP_SO_*", SOCKETS),
     works("AIPERF_HTTP_SSL_VERIFY"),
-    no_effect("AIPERF_HTTP_TCP_*", "loadgen sets its sockets up itself"),
+    no_effect("AIPERF_HTTP_TCP_*", SOCKETS),
     works("AIPERF_HTTP_TRUST_ENV"),
+    no_effect("AIPERF_HTTP_TTL_DNS_CACHE", "a name's addresses are remembered for 300 s"),
+    no_effect("AIPERF_HTTP_USE_DNS_CACHE", "a name's addresses are remembered for 300 s"),
+    no_effect("AIPERF_HTTP_VIDEO_POLL_INTERVAL", "videos are not asked for"),
     works("AIPERF_HTTP_X_DYNAMO_SESSION_ID_FROM_CORRELATION_ID"),
     works("AIPERF_HTTP_X_SESSION_AFFINITY_FROM_CORRELATION_ID"),
     works("AIPERF_HTTP_X_SESSION_ID_FROM_CORRELATION_ID"),
     works("AIPERF_HTTP_X_SMG_ROUTING_KEY_FROM_CORRELATION_ID"),
+    no_effect("AIPERF_LOGGING_*", ONE_PROCESS),
+    no_effect("AIPERF_METRICS_EXPORT_FLUSH_INTERVAL", "records are on disk within half a second"),
     no_effect("AIPERF_METRICS_LIST_BACKEND", "figures are exact and lie on disk"),
     works("AIPERF_METRICS_OSL_MISMATCH_MAX_TOKEN_THRESHOLD"),
     works("AIPERF_METRICS_OSL_MISMATCH_PCT_THRESHOLD"),
+    no_effect("AIPERF_METRICS_TDIGEST_COMPRESSION", "figures are exact and lie on disk"),
     works("AIPERF_METRICS_USAGE_PCT_DIFF_THRESHOLD"),
+    no_effect("AIPERF_MLFLOW_*", NO_SINKS),
     works("AIPERF_NETWORK_LATENCY_COMPLETE_TOPUP_TIMEOUT"),
     works("AIPERF_NETWORK_LATENCY_CONNECT_TIMEOUT"),
     works("AIPERF_NETWORK_LATENCY_DEFAULT_PROBE_INTERVAL"),
     works("AIPERF_NETWORK_LATENCY_MIN_SAMPLES"),
     no_effect("AIPERF_NETWORK_LATENCY_*", "round trips are written as they come"),
+    no_effect("AIPERF_OPERATOR_*", NO_CLUSTER),
+    no_effect("AIPERF_OTEL_*", NO_SINKS),
+    no_effect("AIPERF_POD_*", NO_CLUSTER),
+    no_effect("AIPERF_RAISE_ON_CALLBACK_ERROR", ONE_PROCESS),
     no_effect("AIPERF_RECORD_*", "records are processed while the run goes on"),
+    no_effect("AIPERF_SEARCH_PLANNER_*", "no point is searched for"),
     works("AIPERF_SERVER_METRICS_COLLECTION_FLUSH_PERIOD"),
     works("AIPERF_SERVER_METRICS_COLLECTION_INTERVAL"),
     works("AIPERF_SERVER_METRICS_REACHABILITY_TIMEOUT"),
@@ -69,9 +101,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     no_effect("AIPERF_SERVER_METRICS_*", "what servers say is written as it comes"),
     no_effect("AIPERF_SERVICE_*", ONE_PROCESS),
     no_effect("AIPERF_TIMING_*", "a kernel timer paces each worker"),
-    no_effect("AIPERF_TOKENIZER_SKIP_PRELOAD", "the tokenizer is read once"),
+    no_effect("AIPERF_TOKENIZER_*", "the tokenizer is read once, within a deadline of its own"),
     no_effect("AIPERF_UI_CONSOLE_EXPORT_WIDTH", "tables in files are 140 columns wide"),
     no_effect("AIPERF_UI_REALTIME_METRICS_ENABLED", "--ui says what is shown"),
+    no_effect("AIPERF_UI_*", "--stats-interval says how often progress is told"),
+    no_effect("AIPERF_WANDB_*", NO_SINKS),
     works("AIPERF_WORKER_MAX_WORKERS_CAP"),
     no_effect("AIPERF_WORKER_*", ONE_PROCESS),
     no_effect("AIPERF_ZMQ_*", ONE_PROCESS),
@@ -206,6 +240,27 @@ mod tests {
             let found = VARIABLES.iter().find(|other| other.stands_for(variable.name));
             assert_eq!(found.map(|found| found.name), Some(variable.name));
         }
+    }
+
+    /// Every variable that AIPerf's own settings have.
+    const THEIRS: &str = include_str!("aiperf-0.13-variables.txt");
+
+    #[test]
+    fn every_variable_of_aiperf_is_read_or_said_to_do_nothing() {
+        let theirs: Vec<&str> = THEIRS.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(theirs.len() > 200, "{}", theirs.len());
+        let unknown: Vec<_> = theirs
+            .iter()
+            .filter(|name| !VARIABLES.iter().any(|variable| variable.stands_for(name)))
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        // `AIPERF_CONFIG` is read by its command line and not by its settings.
+        let strangers: Vec<_> = VARIABLES
+            .iter()
+            .filter(|variable| !theirs.iter().any(|name| variable.stands_for(name)))
+            .map(|variable| variable.name)
+            .collect();
+        assert_eq!(strangers, ["AIPERF_CONFIG"]);
     }
 
     #[test]
