@@ -39,6 +39,7 @@ fn common(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults) -> Co
         sampling: sampling(args, faults),
         model_selection: model_selection(args, faults),
         system_prompt: system_prompt(args, endpoint, faults),
+        joins_system: matches!(endpoint, EndpointKind::Chat | EndpointKind::ChatEmbeddings),
         ranks: ranks(endpoint),
         in_chat_template: args.tokenizer.apply_chat_template,
     }

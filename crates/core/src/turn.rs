@@ -49,6 +49,8 @@ pub enum Prompt {
         messages: Bytes,
         /// The tools array, as JSON.
         tools: Option<Bytes>,
+        /// The system message of an endpoint that has a field of its own for it.
+        system: Option<Rope>,
     },
     /// A query, and the passages to rank for it.
     Ranking {

@@ -202,6 +202,9 @@ pub struct CommonConfig {
     /// The system message, as the user wrote it, in front of any other (`--system-prompt`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
+    /// Whether a system prompt is joined to a system message that the dataset's own messages begin with: where
+    /// the endpoint has no field of its own for it.
+    pub joins_system: bool,
     /// Whether the endpoint ranks passages: texts named `query` and `passages` are then what is ranked.
     pub ranks: bool,
     /// Whether prompts are counted in the model's chat template (`--apply-chat-template`).

@@ -104,6 +104,12 @@ impl Dataset {
         self.0.all_turns()
     }
 
+    /// The first conversation with turns that are sent with what was said before them.
+    pub fn remembering(&self) -> Option<Arc<str>> {
+        let several = |number: &u32| self.0.turns(*number) > 1 && self.0.remembers(*number);
+        (0..self.0.len()).find(several).map(|number| self.0.session_id(number))
+    }
+
     /// What was accepted, but not quite as it stands, or will surprise.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.0.trace().map(|trace| trace.warnings.clone()).unwrap_or_default();
@@ -133,7 +139,9 @@ impl Dataset {
             let opening = self.0.opening(number);
             let turns = (0..self.0.turns(number))
                 .map(|turn| {
-                    let prompt = Conversation::assemble(&opening, self.0.asked(number, turn), false);
+                    let mut asked = self.0.asked(number, turn);
+                    let joined = self.0.join_system(&opening, &mut asked);
+                    let prompt = Conversation::assemble(joined.as_ref().unwrap_or(&opening), asked, false);
                     self.0.turn(number, turn, &session_id, prompt, None)
                 })
                 .collect();

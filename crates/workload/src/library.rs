@@ -75,7 +75,7 @@ pub(crate) enum Asked {
     /// A query and passages, and their tokens together.
     Ranking { query: Rope, passages: Vec<Rope>, tokens: Option<u32> },
     /// Messages as they stand, as JSON.
-    Messages { messages: Bytes, tools: Option<Bytes> },
+    Messages { messages: Bytes, tools: Option<Bytes>, system: Option<Rope> },
     /// A body as it stands.
     Payload(Bytes),
 }
@@ -200,6 +200,21 @@ impl Library {
         opening
     }
 
+    /// Puts what a conversation begins with into its first message, where both are system messages and the
+    /// endpoint wants one; gives what is then left to begin with.
+    pub(crate) fn join_system(&self, opening: &Opening, asked: &mut Asked) -> Option<Opening> {
+        let [system] = opening.messages.as_slice() else { return None };
+        let Asked::Message { message, tokens } = asked else { return None };
+        if !self.common.joins_system || system.role != Role::System || message.role != Role::System {
+            return None;
+        }
+        let mut text = system.text.clone();
+        text.push(Bytes::from_static(SYSTEM_SEPARATOR.as_bytes()));
+        text.extend(&message.text);
+        (message.text, *tokens) = (text, None);
+        Some(Opening::default())
+    }
+
     /// A conversation's id.
     pub(crate) fn session_id(&self, conversation: u32) -> Arc<str> {
         let number = match self.trace().map(|trace| &trace.sessions[conversation as usize].name) {
@@ -290,9 +305,16 @@ impl Library {
                 Asked::Ranking { query: query.clone(), passages: passages.to_vec(), tokens: None }
             }
             Input::Messages { messages, tools } => {
-                let prompt = self.common.system_prompt.as_deref();
-                let messages = prompt.map_or_else(|| messages.clone(), |p| before_messages(p, messages));
-                Asked::Messages { messages, tools: tools.clone() }
+                let (messages, tools) = (messages.clone(), tools.clone());
+                match self.common.system_prompt.as_deref() {
+                    Some(prompt) if self.common.joins_system => {
+                        Asked::Messages { messages: before_messages(prompt, &messages), tools, system: None }
+                    }
+                    prompt => {
+                        let system = prompt.map(|prompt| Rope::from(Bytes::from(escape(prompt))));
+                        Asked::Messages { messages, tools, system }
+                    }
+                }
             }
             Input::Payload(payload) => Asked::Payload(payload.clone()),
         }

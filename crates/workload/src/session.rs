@@ -35,12 +35,12 @@ impl Conversation {
     /// else left to be counted.
     pub(crate) fn assemble(said: &Opening, asked: Asked, in_chat_template: bool) -> (Prompt, InputTokens) {
         match asked {
-            Asked::Messages { messages, tools } => {
-                let counted = match &tools {
-                    Some(tools) => beside_tools(&messages, tools),
-                    None => messages.clone(),
+            Asked::Messages { messages, tools, system } => {
+                let counted = match (&tools, &system) {
+                    (None, None) => messages.clone(),
+                    (tools, system) => counted_body(&messages, tools.as_ref(), system.as_ref()),
                 };
-                (Prompt::RawMessages { messages, tools }, InputTokens::CountJson(counted))
+                (Prompt::RawMessages { messages, tools, system }, InputTokens::CountJson(counted))
             }
             Asked::Payload(payload) => (Prompt::Payload(payload.clone()), InputTokens::CountJson(payload)),
             Asked::Ranking { query, passages, tokens } => {
@@ -68,9 +68,19 @@ impl Conversation {
 }
 
 /// The part of a body whose texts count: a server puts what tools are called, and what they take, before the
-/// messages.
-fn beside_tools(messages: &[u8], tools: &[u8]) -> Bytes {
-    [&b"{\"messages\":"[..], messages, b",\"tools\":", tools, b"}"].concat().into()
+/// messages, and the system message in front.
+fn counted_body(messages: &[u8], tools: Option<&Bytes>, system: Option<&Rope>) -> Bytes {
+    let mut body = [&b"{\"messages\":"[..], messages].concat();
+    if let Some(tools) = tools {
+        body.extend([&b",\"tools\":"[..], tools].concat());
+    }
+    if let Some(system) = system {
+        body.extend_from_slice(b",\"system\":\"");
+        system.pieces().iter().for_each(|piece| body.extend_from_slice(piece));
+        body.push(b'"');
+    }
+    body.push(b'}');
+    body.into()
 }
 
 /// What the model said, as a message of the conversation; nothing if it said nothing.
@@ -138,7 +148,12 @@ impl Session for Conversation {
         if let Some(answer) = reply.filter(|_| remembers && turn > 0).and_then(answer) {
             self.said.push(answer, None);
         }
-        let asked = self.library.asked(self.number, turn);
+        let mut asked = self.library.asked(self.number, turn);
+        let begins = turn == 0 || !remembers;
+        let joined = if begins { self.library.join_system(&self.said, &mut asked) } else { None };
+        if remembers && let Some(left) = &joined {
+            self.said = left.clone();
+        }
         let own = match &asked {
             Asked::Message { message, tokens } if remembers && self.next < turns => {
                 Some((message.clone(), *tokens))
@@ -146,7 +161,11 @@ impl Session for Conversation {
             _ => None,
         };
         let kept = reply.and_then(|reply| reply.response_id.clone()).filter(|_| remembers && turn > 0);
-        let opening = if kept.is_some() { &self.said.kept_by_server() } else { &self.said };
+        let opening = match (&kept, &joined) {
+            (Some(_), _) => &self.said.kept_by_server(),
+            (None, Some(left)) => left,
+            (None, None) => &self.said,
+        };
         let prompt = Self::assemble(opening, asked, self.library.counts_in_chat_template());
         if let Some((message, tokens)) = own {
             self.said.push(message, tokens);

@@ -139,6 +139,29 @@ fn a_lone_system_turn_and_two_of_them_stay_turns() {
 }
 
 #[test]
+fn a_system_prompt_joins_a_leading_system_turn_where_the_endpoint_wants_one_system_message() {
+    let turns =
+        "[{\"role\":\"system\",\"text\":\"a\"},{\"role\":\"system\",\"text\":\"b\"},{\"text\":\"c\"}]";
+    let (_folder, path) = write("c.jsonl", &format!("{{\"turns\":{turns}}}"));
+    let load = |joins_system| {
+        let system_prompt = Some("be kind".to_owned());
+        let common = CommonConfig { system_prompt, joins_system, ..CommonConfig::default() };
+        load(TraceConfig { common, ..TraceConfig::new(&path, TraceFormat::MultiTurn) }).unwrap()
+    };
+    let says = |role, text: &str| (role, text.to_owned());
+    let (joined, ok) = (says(Role::System, "be kind\n\na"), says(Role::Assistant, "ok"));
+    let dataset = load(true);
+    let said: Vec<_> = conversation(&dataset, 0).iter().map(messages).collect();
+    assert_eq!(said[0], [joined.clone()]);
+    assert_eq!(said[1], [joined.clone(), ok.clone(), says(Role::System, "b")]);
+    assert_eq!(said[2][..2], [joined.clone(), ok]);
+    let entry = dataset.entries().next().unwrap();
+    assert_eq!(messages(&entry.turns[0]), [joined]);
+    let apart = conversation(&load(false), 0);
+    assert_eq!(messages(&apart[0]), [says(Role::System, "be kind"), says(Role::System, "a")]);
+}
+
+#[test]
 fn a_pool_is_drawn_from_with_replacement() {
     let (_folder, path) = write("pool.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n{\"text\":\"c\"}\n");
     let config = TraceConfig { entries: 60, ..TraceConfig::new(&path, TraceFormat::RandomPool) };

@@ -2,7 +2,9 @@
 
 use loadgen_core::{InputTokens, Prompt, ReadyMessage, Reply, Role, TurnTiming};
 
-use crate::support::{File, exact, first_turn, messages, reply, text};
+use loadgen_workload::{CommonConfig, TraceConfig};
+
+use crate::support::{File, GIVEN, exact, first_turn, load_trace, messages, reply, text, unescape};
 
 /// Unsorted float times, a session in pieces, every mode.
 const MIXED: &str = concat!(
@@ -83,17 +85,46 @@ fn without_a_schedule_sessions_come_in_the_order_of_the_file_and_times_do_not_co
 }
 
 #[test]
+fn a_system_prompt_joins_ready_messages_where_they_are_the_only_place_for_it() {
+    let file = File::new("{\"messages\":[{\"role\":\"system\",\"content\":\"own\"}]}\n");
+    let turn = |joins_system| {
+        let common = CommonConfig {
+            system_prompt: Some("be \"kind\"".to_owned()),
+            joins_system,
+            ..CommonConfig::default()
+        };
+        first_turn(&*load_trace(TraceConfig { common, ..file.config() }, GIVEN).unwrap().source(), 0)
+    };
+    let counted = |turn: &loadgen_core::Turn| match &turn.input_tokens {
+        InputTokens::CountJson(json) => String::from_utf8(json.to_vec()).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let joined = turn(true);
+    let Prompt::RawMessages { messages, system: None, .. } = &joined.prompt else { panic!("{joined:?}") };
+    assert_eq!(&messages[..], br#"[{"role":"system","content":"be \"kind\"\n\nown"}]"#);
+    assert_eq!(counted(&joined), r#"[{"role":"system","content":"be \"kind\"\n\nown"}]"#);
+    let apart = turn(false);
+    let Prompt::RawMessages { messages, system: Some(system), .. } = &apart.prompt else {
+        panic!("{apart:?}")
+    };
+    assert_eq!(&messages[..], br#"[{"role":"system","content":"own"}]"#);
+    assert_eq!(unescape(system), "be \"kind\"");
+    assert_eq!(counted(&apart), r#"{"messages":[{"role":"system","content":"own"}],"system":"be \"kind\""}"#);
+}
+
+#[test]
 fn ready_messages_and_bodies_are_sent_as_they_stand() {
     let source = File::new(MIXED).load().source();
     let turn = first_turn(&*source, 2);
     assert_eq!(turn.extra.as_deref(), Some("\"temperature\":0.3"));
     assert_eq!(turn.max_output_tokens, Some(7));
-    let Prompt::RawMessages { messages, tools } = &turn.prompt else { panic!("{turn:?}") };
+    let Prompt::RawMessages { messages, tools, system: None } = &turn.prompt else { panic!("{turn:?}") };
     assert_eq!(&messages[..], b"[{\"role\":\"user\",\"content\":\"hi\"}]");
     assert_eq!(tools.as_deref(), Some(&b"[{\"a\":1}]"[..]));
     let InputTokens::CountJson(counted) = &turn.input_tokens else { panic!("{turn:?}") };
     let counted: serde_json::Value = serde_json::from_slice(counted).unwrap();
-    let sent = serde_json::json!({ "messages": [{ "role": "user", "content": "hi" }], "tools": [{ "a": 1 }] });
+    let sent =
+        serde_json::json!({ "messages": [{ "role": "user", "content": "hi" }], "tools": [{ "a": 1 }] });
     assert_eq!(counted, sent, "what tools are called is part of what the server reads");
     let turn = first_turn(&*source, 3);
     assert!(matches!(&turn.prompt, Prompt::Payload(body) if &body[..] == b"{\"zz\":1}"));
@@ -122,5 +153,8 @@ fn an_answer_that_is_more_than_a_text_goes_in_as_it_stands() {
     let second = session.next_turn(Some(&called)).unwrap();
     let Prompt::Messages(said) = &second.prompt else { panic!("{second:?}") };
     assert_eq!(said[1].ready.as_deref(), Some(&b"{\"ready\":1}"[..]));
-    assert!(matches!(&second.input_tokens, InputTokens::Count(texts) if texts.len() == 4), "each text counts");
+    assert!(
+        matches!(&second.input_tokens, InputTokens::Count(texts) if texts.len() == 4),
+        "each text counts"
+    );
 }

@@ -127,6 +127,24 @@ fn layouts_of_blocks() {
 }
 
 #[test]
+fn a_block_is_of_its_file_and_id_and_of_no_place_or_order() {
+    let row = |ids: &str| format!("{{\"input_length\":64,\"hash_ids\":[{ids}],\"output_length\":1}}\n");
+    let texts = |lines: &str| -> Vec<String> {
+        let dataset = load_trace(TraceConfig { block_size: 32, ..File::new(lines).config() }, GIVEN).unwrap();
+        dataset.entries().map(|entry| text(&entry.turns[0])).collect()
+    };
+    // Each of two blocks stands first in one row and last in the other.
+    let both = row("1,2") + &row("2,1");
+    let [forward, backward] = &texts(&both)[..] else { panic!("two rows") };
+    let cut = forward.rfind("<|endoftext|>").unwrap();
+    let (one, two) = forward.split_at(cut);
+    assert_eq!(*backward, format!("{two}{one}"));
+    assert_eq!(texts(&both), texts(&both), "the same bytes in another file, the same blocks");
+    let others = texts(&(both + "\n"));
+    assert_ne!(others[0], *forward, "a file that differs in a byte shares no block");
+}
+
+#[test]
 fn windows_are_inclusive_and_in_the_traces_own_time() {
     let file = File::new(&(0..10).fold(String::new(), |text, at| {
         text + &format!("{{\"timestamp\":{},\"input_length\":{},\"output_length\":9}}\n", at * 1001, at + 1)
