@@ -175,7 +175,12 @@ pub(super) fn connector(
 ) -> Option<ConnectorConfig> {
     let verify = !args.endpoint.insecure && environment.verify_tls.unwrap_or(true);
     if !verify {
-        notices.push(Notice::Warning("TLS certificates are not verified".to_owned()));
+        // The first words are AIPerf's.
+        notices.push(Notice::Warning(
+            "SSL certificate verification is DISABLED: whoever answers is taken for the server. Do so in networks \
+             that you trust alone"
+                .to_owned(),
+        ));
     }
     let timestamps = match word(&args.service.timestamps).as_str() {
         "socket" | "kernel" => Timestamps::Kernel,
