@@ -9,7 +9,9 @@ use std::time::Duration;
 use loadgen_core::Phase;
 use loadgen_engine::{Load, PhaseCounts, PhasePlan, RunStats, StopSignal};
 use loadgen_record::Journal;
+use loadgen_schedule::{ArrivalProcess, StopCondition};
 
+use crate::plan::{LoadShape, RunPlan};
 use crate::progress::{Level, Live, PhaseOutline, Progress};
 
 /// How often progress is told.
@@ -23,6 +25,45 @@ pub(crate) struct Watch<'a> {
     pub(crate) stop: &'a StopSignal,
     pub(crate) journal: &'a Journal,
     pub(crate) progress: &'a dyn Progress,
+    /// How many of the measured requests may fail.
+    pub(crate) failures: Option<FailureLimit>,
+}
+
+/// How many requests may fail before the rest is not sent any more: AIPerf's `--failed-request-threshold`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FailureLimit {
+    /// The share that may fail.
+    most: f64,
+    /// As long as fewer than these have ended, a few failures are no reason to stop.
+    floor: u64,
+}
+
+impl FailureLimit {
+    /// Requests whose end is always awaited.
+    const FLOOR: u64 = 10;
+
+    /// That of a plan, if it has one.
+    pub(crate) fn of(plan: &RunPlan) -> Option<Self> {
+        let concurrency = match &plan.profiling.shape {
+            LoadShape::Closed { concurrency } => Some(*concurrency),
+            LoadShape::FixedSchedule { cap } | LoadShape::Rate { cap, .. } => *cap,
+        };
+        let floor = Self::FLOOR.max(concurrency.map_or(0, u64::from));
+        plan.report.failed_request_threshold.map(|most| Self { most, floor })
+    }
+
+    /// What to say of a phase in which too many have failed.
+    fn exceeded(self, counts: &PhaseCounts) -> Option<String> {
+        let Self { most, floor } = self;
+        let (failed, ended) = (counts.failed, counts.ok + counts.failed + counts.cancelled);
+        let share = failed as f64 / ended.max(1) as f64;
+        (ended >= floor && share > most).then(|| {
+            format!(
+                "--failed-request-threshold exceeded: {failed}/{ended} = {share:.3} > {most:.3} (grace floor \
+                 {floor}): the run stops here"
+            )
+        })
+    }
 }
 
 impl Watch<'_> {
@@ -49,22 +90,46 @@ impl Watch<'_> {
                     self.progress.note(Level::Warning, "records can no longer be kept: the run stops here");
                     self.stop.interrupt();
                 }
+                if let Some(text) = self.failures.and_then(|limit| limit.exceeded(&counts))
+                    && plan.phase == Phase::Profiling
+                    && !stopping
+                {
+                    self.progress.note(Level::Warning, &text);
+                    self.stop.interrupt();
+                }
                 is_done = matches!(done.recv_timeout(TICK), Err(RecvTimeoutError::Disconnected));
             }
         }
     }
 }
 
+/// What a phase will do, by the limits it was given: how long its requests are expected to take is none.
 fn outline(plan: &PhasePlan, first: Phase) -> PhaseOutline {
-    let (requests, duration_ns, sessions) = match &plan.load {
-        Load::Open { schedule, .. } => (
-            schedule.total().or(schedule.stop.requests),
-            schedule.expected_duration_ns(),
-            schedule.stop.sessions,
-        ),
-        Load::Closed { stop, .. } => (stop.requests, stop.duration_ns, stop.sessions),
+    let (requests, stop) = match &plan.load {
+        Load::Open { schedule, .. } if matches!(schedule.process, ArrivalProcess::FixedSchedule(_)) => {
+            (schedule.total(), schedule.stop)
+        }
+        Load::Open { schedule, .. } => (schedule.stop.requests, schedule.stop),
+        Load::Closed { stop, .. } => (stop.requests, *stop),
     };
+    let StopCondition { duration_ns, sessions, .. } = stop;
     let before = i32::from(first == Phase::Warmup);
     let profiling_index = (plan.phase == Phase::Profiling).then_some(plan.index - before);
     PhaseOutline { phase: plan.phase, index: plan.index, profiling_index, requests, duration_ns, sessions }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_failures_end_a_run_once_enough_requests_have_ended() {
+        let limit = FailureLimit { most: 0.2, floor: 10 };
+        let counts = |ok, failed, cancelled| PhaseCounts { ok, failed, cancelled, ..PhaseCounts::default() };
+        assert_eq!(limit.exceeded(&counts(0, 9, 0)), None, "nine are too few to judge by");
+        assert_eq!(limit.exceeded(&counts(8, 2, 0)), None, "the share itself is allowed");
+        assert_eq!(limit.exceeded(&counts(7, 2, 1)), None, "those given up by plan did not fail");
+        let said = limit.exceeded(&counts(7, 3, 0)).unwrap_or_default();
+        assert!(said.starts_with("--failed-request-threshold exceeded: 3/10 = 0.300 > 0.200"), "{said}");
+    }
 }
