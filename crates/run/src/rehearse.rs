@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use loadgen_core::SystemClock;
-use loadgen_wire::{Connector, Endpoint};
+use loadgen_wire::{Connector, Endpoint, EndpointError};
 use loadgen_workload::{Dataset, Origin};
 
 use crate::error::RunError;
@@ -24,8 +24,14 @@ pub struct Rehearsal {
     pub warnings: Vec<String>,
 }
 
-/// Makes the first request's body: an endpoint that cannot say what the dataset asks shows there.
+/// Makes the first request's body: an endpoint that cannot say what the dataset asks shows there, or in that it
+/// has no place for what was said before.
 pub(crate) fn try_first_body(dataset: &Dataset, endpoint: &Endpoint) -> Result<(), RunError> {
+    let facts = endpoint.kind().facts();
+    if let Some(session) = dataset.remembering().filter(|_| !facts.takes_history) {
+        let found = format!("others before it that belong to it (session {session})");
+        return Err(EndpointError::NotOnePrompt { kind: facts.name, found }.into());
+    }
     if let Some(first) = dataset.entries().next().and_then(|entry| entry.turns.into_iter().next()) {
         endpoint.body(&first)?;
     }
