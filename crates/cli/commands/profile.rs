@@ -1,18 +1,17 @@
 //! `loadgen profile`: resolve the command line, run, report.
 
 use std::ffi::OsString;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use loadgen_core::ErrorDetail;
 use loadgen_engine::StopSignal;
-use loadgen_run::{Level, Progress, RunResult};
+use loadgen_run::{Level, RunResult};
 
 use super::study::{self, Asked};
 use crate::args::ProfileArgs;
 use crate::args::values::word;
-use crate::exit::{ExitStatus, INTERRUPTED};
+use crate::exit::ExitStatus;
+use crate::interrupts::listen_for_interrupts;
 use crate::mock_child::{self, MockChild};
 use crate::plan::{self, Environment, Faults, Notice, Servers};
 use crate::ui::{Floor, Talk, Ui, say};
@@ -63,11 +62,8 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     planned.notices.extend(idle);
 
     let progress = ui.progress(talk(args)?);
-    for notice in &planned.notices {
-        match notice {
-            Notice::Info(text) => progress.note(Level::Info, text),
-            Notice::Warning(text) => progress.note(Level::Warning, text),
-        }
+    for (level, text) in planned.notices.iter().map(Notice::remark) {
+        progress.note(level, &text);
     }
     let stop = StopSignal::new();
     listen_for_interrupts(&stop, &progress)?;
@@ -248,94 +244,4 @@ fn start_servers(args: &ProfileArgs) -> Result<(Servers, Vec<MockChild>)> {
         children.push(child);
     }
     Ok((Servers { urls, mock: asks_for_mock(args) }, children))
-}
-
-/// Signals this close together are one: `timeout` and some supervisors send theirs to the process and
-/// again to its group.
-const ONE_PRESS: Duration = Duration::from_millis(250);
-
-/// The presses of Ctrl-C among the signals that come.
-#[derive(Debug, Default)]
-struct Presses {
-    first: Option<Instant>,
-}
-
-impl Presses {
-    /// Which press a signal at this instant is: the first or a second one, or `None` for an echo of the
-    /// first.
-    fn press(&mut self, at: Instant) -> Option<Press> {
-        let Some(first) = self.first else {
-            self.first = Some(at);
-            return Some(Press::First);
-        };
-        (at.saturating_duration_since(first) >= ONE_PRESS).then_some(Press::Second)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Press {
-    First,
-    Second,
-}
-
-/// Its number on every Unix that loadgen runs on.
-const SIGXFSZ: i32 = 25;
-
-/// The first Ctrl-C ends the run in order; the second leaves at once.
-pub(super) fn listen_for_interrupts(stop: &StopSignal, progress: &Arc<dyn Progress>) -> Result<()> {
-    let stop = stop.clone();
-    let progress = Arc::clone(progress);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot listen for Ctrl-C; if open files are too few, raise their limit with `ulimit -n`")?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            // A file that outgrows `ulimit -f` is to be a write that fails, not the end of the process.
-            let _ = signal(SignalKind::from_raw(SIGXFSZ));
-            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
-                signal(SignalKind::interrupt()),
-                signal(SignalKind::terminate()),
-                signal(SignalKind::hangup()),
-            ) else {
-                progress.note(Level::Warning, "cannot listen for Ctrl-C: it will end the run at once");
-                return;
-            };
-            crate::early::hand_over();
-            let mut presses = Presses::default();
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-                match presses.press(Instant::now()) {
-                    Some(Press::First) => {
-                        progress.note(Level::Warning, "interrupted: stopping; once more to leave at once");
-                        stop.interrupt();
-                    }
-                    // What is in the journal stays: `loadgen report` makes the rest of it.
-                    Some(Press::Second) => std::process::exit(INTERRUPTED),
-                    None => {}
-                }
-            }
-        });
-    })?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_signal_that_comes_twice_at_once_is_one_press() {
-        let start = Instant::now();
-        let mut presses = Presses::default();
-        assert_eq!(presses.press(start), Some(Press::First));
-        assert_eq!(presses.press(start), None, "sent to the process and to its group");
-        assert_eq!(presses.press(start + ONE_PRESS / 2), None);
-        assert_eq!(presses.press(start + ONE_PRESS), Some(Press::Second));
-    }
 }

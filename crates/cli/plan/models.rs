@@ -11,7 +11,7 @@ use loadgen_wire::{Connector, Target};
 use super::endpoint;
 use super::{Environment, Faults};
 use crate::args::ProfileArgs;
-use crate::early;
+use crate::interrupts;
 
 /// Between two questions, where `--wait-for-model-interval` says nothing.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub(crate) fn first_served(args: &ProfileArgs, environment: &Environment) -> Res
     let caller = Caller::new(connector, &endpoint, clock);
     let deadline = Instant::now() + args.control.wait_for_model_timeout.unwrap_or_default();
     let pause = args.control.wait_for_model_interval.unwrap_or(PAUSE);
-    early::leave_on_interrupt();
+    interrupts::leave_on_interrupt();
     loop {
         let why = match served_models(&target, &caller) {
             Ok(models) => {

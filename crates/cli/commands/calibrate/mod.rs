@@ -29,7 +29,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitStatus> {
     ceiling::check_writable(&path)?;
     let stop = StopSignal::new();
     let progress: Arc<dyn Progress> = Ui::None.progress(Talk::default());
-    super::profile::listen_for_interrupts(&stop, &progress)?;
+    crate::interrupts::listen_for_interrupts(&stop, &progress)?;
     let host = Host::read();
     let circumstances = Circumstances {
         measured_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

@@ -58,12 +58,9 @@ impl Lab<'_> {
     /// Gives notices that have not been given yet.
     pub(super) fn note(&mut self, notices: &[Notice]) {
         for notice in notices {
-            let (level, text) = match notice {
-                Notice::Info(text) => (Level::Info, text),
-                Notice::Warning(text) => (Level::Warning, text),
-            };
+            let (level, text) = notice.remark();
             if self.said.insert(text.clone()) {
-                self.chronicle.note(level, text);
+                self.chronicle.note(level, &text);
             }
         }
     }
