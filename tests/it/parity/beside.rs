@@ -26,6 +26,11 @@ fn is_chat(asked: &Asked) -> bool {
     asked.path.ends_with("/chat/completions")
 }
 
+/// Whether it says that AIPerf sends it.
+fn is_of_the_load(asked: &Asked) -> bool {
+    asked.header("user-agent") == Some("aiperf/0.13.0")
+}
+
 #[test]
 fn each_origin_is_reset_before_all_else_and_profiled_around_the_measured_phase() {
     let server = serving(|_| "up 1\n".to_owned());
@@ -47,6 +52,7 @@ fn each_origin_is_reset_before_all_else_and_profiled_around_the_measured_phase()
     let chats: Vec<usize> =
         asked.iter().enumerate().filter(|(_, asked)| is_chat(asked)).map(|(place, _)| place).collect();
     assert_eq!(chats.len(), 6);
+    assert!(chats.iter().all(|place| is_of_the_load(&asked[*place])));
     assert!(chats[1] < start[0] && start[0] < chats[2], "between warm-up and measured load");
     assert!(chats[5] < stop[0]);
     for place in [0, start[0], stop[0]] {
@@ -54,6 +60,7 @@ fn each_origin_is_reset_before_all_else_and_profiled_around_the_measured_phase()
         assert_eq!((call.method.as_str(), call.body.as_str()), ("POST", ""));
         assert_eq!(call.header("authorization"), Some("Bearer sk-1"));
         assert_eq!(call.header("x-team"), Some("blue"));
+        assert!(!is_of_the_load(call));
     }
 }
 
@@ -68,16 +75,21 @@ fn metrics_are_asked_for_by_default_and_without_the_users_headers() {
         workspace.profile_at(&server.url(), &arguments).expect_code(0);
         let (load, beside): (Vec<_>, Vec<_>) = server.asked().into_iter().partition(is_chat);
         assert_eq!(load.len(), 3);
-        // What a run notes of its server is asked elsewhere.
-        beside.into_iter().filter(|asked| asked.path.ends_with("/metrics")).collect::<Vec<_>>()
+        let (scrapes, facts): (Vec<_>, Vec<_>) =
+            beside.into_iter().partition(|asked| asked.path == "/metrics");
+        // What a run notes of its server; AIPerf does not ask.
+        let mut facts: Vec<&str> = facts.iter().map(|asked| asked.path.as_str()).collect();
+        facts.sort_unstable();
+        assert_eq!(facts, ["/v1/models", "/version"]);
+        scrapes
     };
     let scrapes = run("");
     let methods: Vec<&str> = scrapes.iter().map(|scrape| scrape.method.as_str()).collect();
     assert_eq!(methods[0], "HEAD");
     assert!(methods.len() > 3, "at the start, around the load and at the end");
     for scrape in &scrapes {
-        assert_eq!(scrape.path, "/metrics");
         assert_eq!((scrape.header("authorization"), scrape.header("x-team")), (None, None));
+        assert!(!is_of_the_load(scrape));
     }
     assert!(methods[1..].iter().all(|method| *method == "GET"), "{methods:?}");
     assert!(run("--no-server-metrics").is_empty());
