@@ -3,8 +3,9 @@
 
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::scripted::{Answer, Scripted};
 use crate::support::{Finished, Mock, Results, Workspace, words};
 
 const EVERYTHING: &str = "--export-level raw --export-http-trace --export-outputs-json --show-trace-timing";
@@ -126,6 +127,39 @@ fn without_being_asked_nothing_of_the_wire_is_kept() {
 }
 
 #[test]
+fn bodies_that_could_not_be_kept_are_counted_where_a_reader_looks_with_what_helps() {
+    let workspace = Workspace::new();
+    let mut answered = 0;
+    let server = Scripted::chats(move |_| {
+        answered += 1;
+        // Beyond what the journal keeps of a body; the answer itself is short.
+        let padding = "x".repeat(if answered == 2 { 17 << 20 } else { 0 });
+        let message = json!({ "role": "assistant", "content": "a b c" });
+        let choices = json!([{ "index": 0, "message": message, "finish_reason": "stop" }]);
+        Answer::json(200, &json!({ "object": "chat.completion", "choices": choices, "padding": padding }))
+    });
+    let arguments = words(
+        "--endpoint-type chat --concurrency 1 --request-count 3 --isl 20 --osl 3 --no-server-metrics \
+         --no-gpu-telemetry --export-level raw",
+    );
+    let finished = workspace.profile_at(&server.url(), &arguments).expect_code(0);
+    let results = workspace.results("out");
+    let marked: Vec<bool> = lines(&results, "profile_export_raw.jsonl")
+        .iter()
+        .map(|line| line["loadgen_bodies_dropped"] == true && line.get("payload").is_none())
+        .collect();
+    assert_eq!(marked, [false, true, false]);
+    assert_eq!(results.quality()["bodies_dropped"], 1);
+    let said = finished.stdout().split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "Note: requests without payload and responses in the raw export: 1 (their lines say";
+    assert!(said.contains(told) && said.contains("faster disk"), "{said}");
+    assert!(results.text("report.html").contains("in the raw export: 1 "), "the page says it too");
+    // It is a fact of the journal, so that a report made again says it again.
+    let again = workspace.run(&["report", "out"]).expect_code(0);
+    assert!(again.stdout().contains("in the raw export: 1 "), "{}", again.stdout());
+}
+
+#[test]
 fn the_log_tells_the_run_in_aiperfs_words() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms&fault=500&every=4");
@@ -144,10 +178,34 @@ fn the_log_tells_the_run_in_aiperfs_words() {
         place("Phase warmup (warmup) started | phase_index=0 | target: 2 requests"),
         place("Phase profiling (profiling) started | phase_index=1 | profiling_index=0 | target: 8 requests"),
         place("Phase profiling (profiling) sending complete | sent=8, "),
-        place("Phase profiling (profiling) complete | completed=8, cancelled=0, errors=2 | elapsed="),
+        place(
+            "Phase profiling (profiling) complete | completed=8, cancelled=0, errors=2 | sessions: completed=8, \
+             cancelled=0 | elapsed=",
+        ),
         place("Processed 6 valid requests and 2 errors (8 total)."),
     ];
     assert!(places.is_sorted(), "{log}");
+}
+
+#[test]
+fn the_log_counts_sessions_beside_requests_and_names_the_limits_that_were_given() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let log = |arguments: &str| {
+        workspace.profile(&mock, &words(arguments)).expect_code(0);
+        workspace.results("out").text("logs/aiperf.log")
+    };
+    let turns = log("--streaming --concurrency 2 --num-conversations 3 --conversation-turn-mean 2 \
+                     --conversation-turn-stddev 0 --isl 20 --osl 3");
+    assert!(turns.contains("profiling_index=0 | target: 3 sessions\n"), "{turns}");
+    assert!(turns.contains("sending complete | sent=6, completed="), "{turns}");
+    let told =
+        "complete | completed=6, cancelled=0, errors=0 | sessions: completed=3, cancelled=0 | elapsed=";
+    assert!(turns.contains(told), "{turns}");
+    // A rate says how long the requests should take; that is no limit, and its passing no timeout.
+    let paced = log("--streaming --request-rate 500 --concurrency 1 --request-count 8 --isl 20 --osl 3");
+    assert!(paced.contains("profiling_index=0 | target: 8 requests\n"), "{paced}");
+    assert!(paced.contains("sending complete | sent=8, ") && !paced.contains("timeout_triggered"), "{paced}");
 }
 
 #[test]

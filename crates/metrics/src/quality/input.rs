@@ -31,6 +31,7 @@ pub struct QualityInput {
     stamps: Stamps,
     counts: OutcomeCounts,
     degraded: u64,
+    bodies_dropped: u64,
     starved: Starved,
     has_later_turns: bool,
     /// When requests were due that were let go, and when those that never were.
@@ -90,6 +91,11 @@ impl QualityInput {
         self.push_chunks(record);
     }
 
+    /// Takes the number of requests, of any phase, whose bodies were to be exported and could not be kept.
+    pub fn push_dropped_bodies(&mut self, requests: u64) {
+        self.bodies_dropped += requests;
+    }
+
     /// Takes what another one has collected of the same run.
     pub fn merge(&mut self, other: &Self) {
         self.waits_by_plan |= other.waits_by_plan;
@@ -107,6 +113,7 @@ impl QualityInput {
         self.stamps.user += other.stamps.user;
         self.counts = sum(&self.counts, &other.counts);
         self.degraded += other.degraded;
+        self.bodies_dropped += other.bodies_dropped;
         self.starved.merge(other.starved);
         self.has_later_turns |= other.has_later_turns;
         self.due.merge(other.due);
@@ -203,6 +210,7 @@ impl QualityInput {
             host,
             process_cores_busy,
             degraded_records: self.degraded,
+            bodies_dropped: self.bodies_dropped,
             packets,
             ceiling: ceiling.map(|cited| measured_against(cited, achieved_rate, token_event_rate, summary)),
         };

@@ -71,6 +71,9 @@ pub struct Quality {
     pub process_cores_busy: Option<f64>,
     /// Records that lost their chunk lists because a buffer was full.
     pub degraded_records: u64,
+    /// Requests, those of the warm-up among them, whose bodies the raw export lacks: they were too long to be kept,
+    /// or storage could not keep up.
+    pub bodies_dropped: u64,
     /// What the packet tap counted; null without `--timestamps packet`.
     pub packets: Option<PacketFacts>,
     /// What this host was measured to reach, and how near the run came; null without a calibration.

@@ -23,6 +23,7 @@ pub(super) fn remarks(quality: &Quality, summary: &Summary) -> Vec<Remark> {
         ("packets_missed", packets_missed(quality)),
         ("clock_steps", clock_steps(quality)),
         ("in_band_errors", in_band_errors(quality)),
+        ("bodies_dropped", bodies_dropped(quality)),
         ("caught_up", caught_up(quality)),
         ("governed", governed(quality)),
         ("near_ceiling", near_ceiling(quality)),
@@ -142,6 +143,17 @@ fn in_band_errors(quality: &Quality) -> Option<String> {
         format!(
             "responses inside which the server told of an error: {told}; AIPerf's figures, and so the tables above, \
              count them as successes"
+        )
+    })
+}
+
+fn bodies_dropped(quality: &Quality) -> Option<String> {
+    let requests = quality.bodies_dropped;
+    (requests > 0).then(|| {
+        format!(
+            "requests without payload and responses in the raw export: {requests} (their lines say \
+             loadgen_bodies_dropped): they were longer than 16 MiB, or storage could not keep up; write the results to \
+             a faster disk, lower the load, or do without --export-level raw. No figure misses them"
         )
     })
 }

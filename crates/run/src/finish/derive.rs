@@ -20,6 +20,8 @@ pub(super) struct Derived {
     pub(super) raw: Vec<u8>,
     /// Their entries of the file of answers, where one is wanted.
     pub(super) answers: Vec<(Key, Vec<u8>)>,
+    /// How many of them had bodies that were to be exported and could not be kept.
+    pub(super) bodies_dropped: u64,
     /// Records that could not be decoded.
     pub(super) damage: Vec<Damage>,
 }
@@ -86,6 +88,7 @@ impl Derive {
         let wants_answer = self.answers && raw.outcome == Outcome::Ok;
         let answer = if wants_answer { answer(&raw.chunks) } else { None };
         let exchange = raw.exchange.take();
+        derived.bodies_dropped += u64::from(exchange.as_ref().is_some_and(|seen| seen.bodies_dropped));
         self.push(
             counter.count(raw),
             &Seen { exchange: exchange.as_deref(), answer: answer.as_deref() },

@@ -275,6 +275,7 @@ impl Collectors {
     fn push(&mut self, derived: Derived) {
         self.done += derived.records.len() as u64;
         self.damage.extend(derived.damage);
+        self.quality.push_dropped_bodies(derived.bodies_dropped);
         for (record, metrics) in &derived.records {
             self.spans.take(record);
             self.aggregator.push(record, metrics);

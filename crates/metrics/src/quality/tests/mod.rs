@@ -206,6 +206,14 @@ fn remarks_say_what_limits_nothing() {
     let quality = judge(&told, calm(), ScheduleFacts::default());
     assert!(says(&quality, "in_band_errors").unwrap().contains("told of an error: 1;"));
     assert_eq!((quality.requests.ok, quality.requests.flawless()), (11, 10));
+    let mut collected = QualityInput::new(false);
+    run().iter().for_each(|record| collected.push(record));
+    collected.push_dropped_bodies(2);
+    let mut others = QualityInput::new(false);
+    others.push_dropped_bodies(1);
+    collected.merge(&others);
+    let quality = collected.judge(RunFacts { host: calm(), ..RunFacts::default() }, &summary(&run()));
+    assert!(says(&quality, "bodies_dropped").unwrap().contains("raw export: 3 "));
     let killed = judge(&run(), HostFacts::default(), ScheduleFacts::default());
     assert!(says(&killed, "host_unknown").is_some());
 }
