@@ -35,8 +35,9 @@ pub fn energy_metrics(summary: &Summary, input: EnergyInput) -> Vec<MetricSummar
         let per = |total: Option<f64>| total.filter(|total| *total > 0.0).map(|total| energy / total);
         let over_power = |rate: Option<f64>| rate.map(|rate| rate / power);
         let requests = avg("request_count");
-        let (input_tokens, output_tokens) = (avg("total_isl"), avg("total_osl"));
-        let all_tokens = output_tokens.map(|output| output + input_tokens.unwrap_or(0.0));
+        // An endpoint that answers with no tokens has none to divide by; its input's count all the same.
+        let output_tokens = avg("total_osl").filter(|tokens| *tokens > 0.0);
+        let all_tokens = Some(avg("total_isl").unwrap_or(0.0) + output_tokens.unwrap_or(0.0));
         // request_latency is in ms.
         let delay = avg("request_latency").map(|latency| latency / 1e3);
         figures.extend([
@@ -129,6 +130,25 @@ mod tests {
             assert!((got - expected).abs() < 1e-6 * expected, "{tag}: {got}, expected {expected}");
         }
         assert_eq!(figure(&metrics, "nvidia_goodput_per_watt"), None);
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_with_no_tokens_has_energy_per_token_of_its_input() {
+        let input = EnergyInput { energy_joules: 4800.0, power_watts: 290.0, concurrency: None };
+        let without = |tag: &str, figure: Option<f64>| {
+            let mut summary = summary();
+            summary.metrics.retain(|metric| metric.metric.tag != tag);
+            summary.metrics.extend(figure.map(|figure| MetricSummary {
+                metric: Metric::of(tag).unwrap(),
+                stats: Stats::scalar(figure),
+            }));
+            energy_metrics(&summary, input)
+        };
+        for metrics in [without("total_osl", None), without("total_osl", Some(0.0))] {
+            assert_eq!(figure(&metrics, "nvidia_output_tokens_per_joule"), None);
+            assert_eq!(figure(&metrics, "nvidia_energy_per_output_token"), None);
+            assert_eq!(figure(&metrics, "nvidia_energy_per_total_token"), Some(4800.0 * 1e3 / 2560.0));
+        }
     }
 
     #[test]
