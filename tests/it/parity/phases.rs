@@ -56,8 +56,8 @@ fn a_warm_up_takes_from_the_measured_load_what_its_own_options_leave_open() {
 fn options_of_a_warm_up_that_nothing_asks_for_make_none_and_the_default_is_ten_requests() {
     let (echo, plan) =
         phases("--warmup-concurrency 3 --warmup-request-rate 9 --warmup-arrival-pattern constant");
-    let profiling = json!({ "name": "profiling", "kind": "profiling", "type": "concurrency", "requests": 10,
-        "concurrency": 1 });
+    let profiling =
+        json!({ "name": "profiling", "kind": "profiling", "type": "concurrency", "requests": 10 });
     assert_eq!(echo[0]["requests"], 10);
     assert_eq!(echo, json!([profiling]));
     assert_eq!(plan.get("warmup"), Some(&Value::Null));
@@ -118,8 +118,8 @@ fn a_trace_that_is_named_as_one_is_replayed_at_its_times() {
 
     // Whose type is only found out, it is a list of requests.
     let (echo, _) = phases("--input-file trace.jsonl");
-    let profiling = json!({ "name": "profiling", "kind": "profiling", "type": "concurrency", "requests": 10,
-        "concurrency": 1 });
+    let profiling =
+        json!({ "name": "profiling", "kind": "profiling", "type": "concurrency", "requests": 10 });
     assert_eq!(echo, json!([profiling]));
 
     let (echo, _) = phases(
