@@ -37,7 +37,7 @@ fn secrets_reach_the_server_but_no_file_and_no_log() {
 }
 
 /// Looks for the secrets in what a run said and in every file that it left.
-fn nowhere(finished: &Finished, folder: &Path, secrets: &[&str]) {
+pub(crate) fn nowhere(finished: &Finished, folder: &Path, secrets: &[&str]) {
     let mut places = vec![
         ("stdout".to_owned(), finished.stdout().into_bytes()),
         ("stderr".to_owned(), finished.stderr().into_bytes()),
