@@ -12,6 +12,7 @@ use super::schema::{
     SYNTHETIC,
 };
 use super::shape::{Does, Key, Shape, as_bool, as_int, as_number, below, check, time_text};
+use super::sweep::is_built;
 use super::yaml::{Mark, Node, Yaml};
 
 /// An option with its values, from one place of the file.
@@ -73,7 +74,8 @@ pub(super) fn settings(root: &Node, faults: &mut Faults) -> Settings {
     }
     let mut settings = Settings::default();
     section(root, ENVELOPE, "", &mut settings, faults);
-    if let Some(sweep) = root.get("sweep").filter(|sweep| !sweep.is_null()) {
+    // Of a type that is not built the type is all there is to say: its keys are another table's.
+    if let Some(sweep) = root.get("sweep").filter(|sweep| !sweep.is_null() && is_built(sweep)) {
         check(sweep, Shape::Map(SWEEP), "sweep", faults);
         section(sweep, SWEEP, "sweep", &mut settings, faults);
         sla_filters(sweep, &mut settings);

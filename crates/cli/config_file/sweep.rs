@@ -24,13 +24,21 @@ pub(super) fn points(raw: &Node, root: &Node, faults: &mut Faults) -> Vec<Point>
         "grid" => product(raw, sweep, Pairing::Grid, faults),
         "zip" => product(raw, sweep, Pairing::Zip, faults),
         "scenarios" => scenarios(raw, sweep, faults),
-        "sobol" | "latin_hypercube" | "adaptive_search" => {
+        kind if UNBUILT.contains(&kind) => {
             let what = format!("{kind} is not built yet: list the values to try, as grid, zip or scenarios");
             faults.unbuilt(sweep.at, "sweep.type", what);
             Vec::new()
         }
         _ => Vec::new(),
     }
+}
+
+/// Sweeps that find their points themselves.
+const UNBUILT: [&str; 3] = ["sobol", "latin_hypercube", "adaptive_search"];
+
+/// Whether a sweep is of a type that is built, so that its keys are known.
+pub(super) fn is_built(sweep: &Node) -> bool {
+    sweep.get("type").is_none_or(|kind| !UNBUILT.contains(&super::shape::fold(&kind.to_string()).as_str()))
 }
 
 fn product(raw: &Node, sweep: &Node, pairing: Pairing, faults: &mut Faults) -> Vec<Point> {

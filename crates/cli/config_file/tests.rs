@@ -319,6 +319,25 @@ fn what_is_not_built_yet_is_right_and_says_so() {
         let unbuilt = read(&text).unwrap().unbuilt().unwrap();
         assert!(unbuilt.contains("concurrency_ramp: ramps are not built yet"), "{unbuilt}");
     }
+    for sweep in [
+        "{type: adaptive_search, planner: bayesian, searchSpace: [{path: concurrency, low: 1, high: 64}], objectives: []}",
+        "{type: sobol, samples: 8, dimensions: [{path: concurrency, low: 1, high: 64}], scramble: true}",
+        "{type: latin-hypercube, samples: 8}",
+    ] {
+        let unbuilt = read(&format!("{BASE}sweep: {sweep}\n")).unwrap().unbuilt().unwrap();
+        assert!(unbuilt.contains("sweep.type: ") && unbuilt.contains(" is not built yet"), "{unbuilt}");
+        assert_eq!(unbuilt.lines().count(), 1, "{unbuilt}");
+    }
+    for (key, instead) in [
+        ("accuracy: {benchmark: mmlu}", "benchmark.accuracy: is not built yet"),
+        ("otel: {metricsUrl: http://h:1}", "benchmark.otel: is not built yet"),
+        ("mlflow: {trackingUri: http://h:1}", "benchmark.mlflow: is not built yet"),
+        ("wandb: {project: p}", "benchmark.wandb: is not built yet"),
+        ("artifacts: {summary: false}", "benchmark.artifacts.summary: false is not built yet"),
+    ] {
+        let unbuilt = read(&format!("{BASE}  {key}\n")).unwrap().unbuilt().unwrap();
+        assert!(unbuilt.contains(instead), "{unbuilt}");
+    }
     let second = BASE.replace(
         "{type: concurrency, concurrency: 2, requests: 4}",
         "[{name: a, kind: profiling, type: concurrency, requests: 3}, {name: b, kind: profiling, type: concurrency, requests: 3}]",
@@ -333,6 +352,45 @@ fn messages_are_traced_back_to_the_file() {
     assert_eq!(place, "--concurrency is benchmark.phases.profiling.concurrency in c.yaml:11");
     assert_eq!(file.origin_of("--osl: too small"), None, "the user's own flag");
     assert_eq!(file.origin_of("--concurrency-ramp-duration: no"), None);
+}
+
+/// The names of AIPerf 0.13's templates.
+const AIPERFS: [&str; 27] = [
+    "audio_multimodal",
+    "embeddings",
+    "env_var_production",
+    "fixed_schedule",
+    "goodput_slo",
+    "gpu_telemetry",
+    "http_trace_metrics",
+    "inline_dataset",
+    "jinja2_variables",
+    "kv_cache_test",
+    "latency_test",
+    "long_context",
+    "minimal",
+    "multi_turn_conversation",
+    "multi_url_load_balancing",
+    "multimodal_vision",
+    "public_dataset",
+    "ramping",
+    "request_cancellation",
+    "scenario_workload_profiles",
+    "speed_bench_sweep",
+    "sweep_distributions",
+    "sweep_with_plot",
+    "time_based_soak",
+    "trace_replay",
+    "user_files",
+    "warmup_profiling",
+];
+
+#[test]
+fn each_of_aiperfs_templates_is_there_or_says_what_it_needs() {
+    let ours = TEMPLATES.iter().map(|template| template.name);
+    let mut names: Vec<&str> = ours.chain(MISSING.iter().map(|missing| missing.name)).collect();
+    names.sort_unstable();
+    assert_eq!(names, AIPERFS);
 }
 
 #[test]
