@@ -246,8 +246,20 @@ fn configuration_files_are_written_expanded_and_checked() {
     let listed = workspace.run(&words("config expand s.yaml -i 5 -f json")).expect_code(0).stdout();
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed["variations"][0]["dir_name"], "isl_1024__rate_10");
-    assert_eq!(listed["variations"][0]["benchmark"]["phases"][0]["rate"], 10);
+    let benchmark = &listed["variations"][0]["benchmark"];
+    assert_eq!(benchmark["phases"][0]["rate"], 10.0);
+    // AIPerf's defaults are filled in, in the order in which it writes them.
+    assert_eq!(
+        (&benchmark["artifacts"]["dir"], &benchmark["endpoint"]["timeout"]),
+        (&json!("artifacts"), &json!(21600.0))
+    );
+    let keys: Vec<&String> = benchmark.as_object().unwrap().keys().collect();
+    assert_eq!(keys[..4], ["models", "endpoint", "datasets", "phases"]);
+    let full = workspace.run(&words("config expand s.yaml -F -i 0")).expect_code(0).stdout();
+    assert!(full.contains("\n    models:\n      strategy: round_robin\n"), "{full}");
     workspace.run(&words("config expand s.yaml -i 6")).expect_code(1);
     workspace.run(&words("config init -t nope")).expect_code(1);
+    let needs = workspace.run(&words("config init -t ramping")).expect_code(1).stderr();
+    assert!(needs.contains("needs what is not built yet: ramps"), "{needs}");
     assert!(workspace.run(&words("config init --list")).expect_code(0).stdout().contains("warmup_profiling"));
 }

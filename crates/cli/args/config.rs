@@ -37,7 +37,7 @@ pub(crate) struct InitArgs {
     /// List the templates of this category
     #[arg(short, long, value_name = "CATEGORY")]
     pub(crate) category: Option<String>,
-    /// Say more
+    /// List those of AIPerf's templates, too, that need what is not built yet
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// The model to put into the template

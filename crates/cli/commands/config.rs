@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use super::study::with_defaults;
 use crate::args::config::{ConfigArgs, ConfigKind, ExpandArgs, Format, InitArgs, ValidateArgs};
-use crate::config_file::{ConfigFile, Expanded, TEMPLATES, Template, to_yaml};
+use crate::config_file::{ConfigFile, Expanded, MISSING, TEMPLATES, Template, to_yaml};
 use crate::exit::ExitStatus;
 use crate::ui::say;
 
@@ -74,15 +75,27 @@ fn in_words(kind: &str, count: usize, shown: &[Expanded], full: bool) -> String 
     } else {
         format!("Sweep type: {kind} (showing {} of {count})\n\n", shown.len())
     };
-    for Expanded { variation, config } in shown {
+    for Expanded { variation, benchmark } in shown {
         let _ = writeln!(text, "[{}] dir={}  label={}", variation.index, variation.folder, variation.label);
         if full {
-            for line in to_yaml(config).lines() {
+            for line in to_yaml(&filled(benchmark)).lines() {
                 let _ = writeln!(text, "    {line}");
             }
         }
     }
     text
+}
+
+/// A run's configuration with AIPerf's defaults, and its folder.
+fn filled(benchmark: &Value) -> Value {
+    let mut benchmark = with_defaults(benchmark);
+    if let Some(artifacts) = benchmark.get_mut("artifacts").filter(|artifacts| artifacts.get("dir").is_none())
+    {
+        let mut fields = serde_json::Map::from_iter([("dir".to_owned(), json!("artifacts"))]);
+        fields.extend(artifacts.as_object().cloned().unwrap_or_default());
+        *artifacts = Value::Object(fields);
+    }
+    benchmark
 }
 
 fn as_json(one: &Expanded, full: bool) -> Value {
@@ -94,7 +107,7 @@ fn as_json(one: &Expanded, full: bool) -> Value {
         "values": variation.values,
     });
     if full {
-        fields["benchmark"] = one.config["benchmark"].clone();
+        fields["benchmark"] = filled(&one.benchmark);
     }
     fields
 }
@@ -107,6 +120,9 @@ fn init(args: &InitArgs) -> Result<()> {
         return super::print(&listed(args));
     };
     let Some(template) = TEMPLATES.iter().find(|template| template.name == name.as_str()) else {
+        if let Some(missing) = MISSING.iter().find(|missing| missing.name == name.as_str()) {
+            bail!("--template: {name} needs what is not built yet: {}", missing.needs);
+        }
         let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
         bail!("--template: {name:?} is not known: expected one of {}", names.join(", "));
     };
@@ -134,6 +150,12 @@ fn listed(args: &InitArgs) -> String {
     }
     if text.is_empty() {
         text.push_str("No template fits.\n");
+    }
+    if args.verbose {
+        text.push_str("\nNot built yet\n");
+        for missing in MISSING {
+            let _ = writeln!(text, "  {:<28}needs {}", missing.name, missing.needs);
+        }
     }
     text + "\nWrite one with: config init --template NAME --output FILE\n"
 }

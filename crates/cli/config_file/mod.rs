@@ -36,7 +36,7 @@ use faults::Faults;
 use given::Given;
 use settings::Settings;
 use sweep::Point;
-pub(crate) use templates::{TEMPLATES, Template};
+pub(crate) use templates::{MISSING, TEMPLATES, Template};
 pub(crate) use write::to_yaml;
 use yaml::{Mark, Node};
 
@@ -65,7 +65,8 @@ pub(crate) struct ConfigFile {
 #[derive(Debug, Clone)]
 pub(crate) struct Expanded {
     pub(crate) variation: Variation,
-    pub(crate) config: Value,
+    /// As the files of its run echo it, without the defaults.
+    pub(crate) benchmark: Value,
 }
 
 /// Puts the settings of the file that the command line names before its flags. Without `-f` the words come
@@ -131,11 +132,8 @@ pub(crate) fn variations(origin: &Origin) -> Result<Option<Vec<(Variation, Profi
         own.root = point.root.clone();
         own.settings = settings;
         own.points = Vec::new();
-        args.origin = Origin {
-            own_warmup: own.settings.own_warmup,
-            config: Some(Arc::new(own)),
-            ..origin.clone()
-        };
+        args.origin =
+            Origin { own_warmup: own.settings.own_warmup, config: Some(Arc::new(own)), ..origin.clone() };
         variations.push((point.variation.clone(), args));
     }
     Ok(Some(variations))
@@ -211,11 +209,14 @@ impl ConfigFile {
     /// Every variation of the file; the one there is where nothing is swept.
     pub(crate) fn expanded(&self) -> Vec<Expanded> {
         if self.points.is_empty() {
-            return vec![Expanded { variation: Variation::base(), config: without_sweep(&self.root) }];
+            return vec![Expanded { variation: Variation::base(), benchmark: benchmark_of(&self.root) }];
         }
         self.points
             .iter()
-            .map(|point| Expanded { variation: point.variation.clone(), config: without_sweep(&point.root) })
+            .map(|point| Expanded {
+                variation: point.variation.clone(),
+                benchmark: benchmark_of(&point.root),
+            })
             .collect()
     }
 
@@ -229,10 +230,7 @@ impl ConfigFile {
     /// The configuration as the files echo it. A flag that was given several values has, in `args`, the one
     /// of this run.
     pub(crate) fn input_config(&self, args: &ProfileArgs) -> Value {
-        let empty = Node::bare(yaml::Yaml::Map(Vec::new()));
-        let benchmark = self.root.get("benchmark").unwrap_or(&empty);
-        let value = |option: &Given| one_value(option, args);
-        Value::Object(echo::benchmark(benchmark, &self.given, &value))
+        echoed(&self.root, &self.given, &|option| one_value(option, args))
     }
 
     /// Where in the file the options stand that a message names, for people.
@@ -265,11 +263,14 @@ fn shaped(mut raw: Node, faults: &mut Faults) -> (Node, Vec<String>) {
     (raw, notes)
 }
 
-fn without_sweep(root: &Node) -> Value {
-    let mut root = root.clone();
-    root.take("sweep");
-    root.take("variables");
-    root.to_json()
+/// A file's benchmark without flags over it.
+fn benchmark_of(root: &Node) -> Value {
+    echoed(root, &[], &|_| Vec::new())
+}
+
+fn echoed(root: &Node, given: &[Given], value: &dyn Fn(&Given) -> Vec<String>) -> Value {
+    let empty = Node::bare(yaml::Yaml::Map(Vec::new()));
+    Value::Object(echo::benchmark(root.get("benchmark").unwrap_or(&empty), given, value))
 }
 
 /// The values of a flag in one run: those that sweep are typed as a list.

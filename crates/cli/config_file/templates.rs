@@ -108,6 +108,13 @@ pub(crate) const TEMPLATES: &[Template] = &[
         text: include_str!("templates/scenario_workload_profiles.yaml"),
     },
     Template {
+        name: "sweep_with_plot",
+        category: "Sweep & Multi-Run",
+        title: "Steps of concurrency",
+        about: "The same load at more and more requests at a time: a curve of throughput over latency.",
+        text: include_str!("templates/sweep_with_plot.yaml"),
+    },
+    Template {
         name: "env_var_production",
         category: "Advanced",
         title: "From the environment",
@@ -136,6 +143,20 @@ pub(crate) const TEMPLATES: &[Template] = &[
         text: include_str!("templates/gpu_telemetry.yaml"),
     },
     Template {
+        name: "kv_cache_test",
+        category: "Advanced",
+        title: "Prefix cache",
+        about: "Conversations that begin alike: what is a server's prefix cache worth?",
+        text: include_str!("templates/kv_cache_test.yaml"),
+    },
+    Template {
+        name: "long_context",
+        category: "Advanced",
+        title: "Long prompts",
+        about: "A mix of prompts up to 64k tokens, with a bound on how many are read at a time.",
+        text: include_str!("templates/long_context.yaml"),
+    },
+    Template {
         name: "multimodal_vision",
         category: "Multimodal",
         title: "Images",
@@ -143,10 +164,49 @@ pub(crate) const TEMPLATES: &[Template] = &[
         text: include_str!("templates/multimodal_vision.yaml"),
     },
     Template {
+        name: "audio_multimodal",
+        category: "Multimodal",
+        title: "Sound",
+        about: "Made-up sounds beside the text.",
+        text: include_str!("templates/audio_multimodal.yaml"),
+    },
+    Template {
         name: "embeddings",
         category: "Specialized Endpoints",
         title: "Embeddings",
         about: "Batches of texts to an embeddings endpoint.",
         text: include_str!("templates/embeddings.yaml"),
+    },
+];
+
+/// A template of AIPerf's that would not run here, and what it needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Missing {
+    pub(crate) name: &'static str,
+    /// What is not built yet, and what to do instead.
+    pub(crate) needs: &'static str,
+}
+
+/// Those of AIPerf's templates that need what is not built yet.
+pub(crate) const MISSING: &[Missing] = &[
+    Missing {
+        name: "inline_dataset",
+        needs: "records within the file (dataset.records); write them to a JSONL file and give its path",
+    },
+    Missing {
+        name: "public_dataset",
+        needs: "public datasets (dataset.type: public); give a file of your own",
+    },
+    Missing {
+        name: "ramping",
+        needs: "ramps (rateRamp, concurrencyRamp); sweep steps of concurrency instead, as in sweep_with_plot",
+    },
+    Missing {
+        name: "speed_bench_sweep",
+        needs: "the speed_bench formats; give the prompts as a single_turn file, and one run for each category",
+    },
+    Missing {
+        name: "user_files",
+        needs: "artifacts.userFiles; give --attach FILE and --provenance KEY=VALUE",
     },
 ];

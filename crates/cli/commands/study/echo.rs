@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// The configuration with AIPerf's defaults for what was not set. A template's null stands for what has
 /// no default: it keeps the place of the key.
-pub(super) fn with_defaults(config: &Value) -> Value {
+pub(crate) fn with_defaults(config: &Value) -> Value {
     let mut filled = fill(&template(), config);
     if let Some(prompts) = filled.pointer_mut("/datasets/0/prompts") {
         for length in ["isl", "osl"] {

@@ -23,6 +23,7 @@ use loadgen_run::{Artifacts, Progress};
 use loadgen_study::{Cell, Design, Made, conduct};
 
 pub(crate) use design::{Asked, Experiment};
+pub(crate) use echo::with_defaults;
 
 use self::bench::{Lab, servers_of};
 use self::chronicle::Chronicle;
