@@ -82,27 +82,6 @@ impl Schedule {
             }
         }
     }
-
-    /// How long sending is expected to take, in ns: the duration, or the time by which the last request
-    /// is expected where that is sooner; `None` for an unbounded schedule.
-    pub fn expected_duration_ns(&self) -> Option<i64> {
-        let by_count = match &self.process {
-            ArrivalProcess::FixedSchedule(offsets) => {
-                let sent = usize::try_from(self.total()?).unwrap_or(usize::MAX);
-                return Some(offsets.as_slice()[..sent].last().copied().unwrap_or(0).max(0));
-            }
-            ArrivalProcess::Burst => self.stop.requests.map(|_| 0),
-            ArrivalProcess::Constant(rate)
-            | ArrivalProcess::Poisson(rate)
-            | ArrivalProcess::Gamma { rate, .. } => {
-                self.stop.requests.map(|requests| rate.offset_ns_of(requests as f64))
-            }
-        };
-        match (by_count, self.stop.duration_ns) {
-            (Some(count), Some(duration)) => Some(count.min(duration.max(0))),
-            (count, duration) => count.or(duration),
-        }
-    }
 }
 
 /// How many evenly spaced arrivals have an offset of at most `end_ns`: ⌊Λ(end)⌋, settled by the

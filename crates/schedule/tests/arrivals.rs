@@ -194,7 +194,7 @@ fn a_sinusoid_with_equal_ends_is_a_constant_rate() {
 fn a_burst_is_all_at_once() {
     let burst = Schedule::new(ArrivalProcess::Burst, StopCondition::after_requests(3), Seed(0));
     assert_eq!(offsets(&burst), [0, 0, 0]);
-    assert_eq!(burst.expected_duration_ns(), Some(0));
+    assert_eq!(burst.total(), Some(3));
     let endless = Schedule::new(ArrivalProcess::Burst, StopCondition::after_duration(SECOND), Seed(0));
     assert_eq!(endless.total(), None);
     assert_eq!(endless.arrivals().take(1000).count(), 1000);
@@ -206,22 +206,19 @@ fn a_fixed_schedule_is_taken_as_it_is_and_must_be_in_order() {
     let process = ArrivalProcess::FixedSchedule(list);
     let all = Schedule::new(process.clone(), StopCondition::default(), Seed(0));
     assert_eq!(offsets(&all), [-5, 0, 7, 7, 90]);
-    assert_eq!((all.total(), all.expected_duration_ns()), (Some(5), Some(90)));
+    assert_eq!(all.total(), Some(5));
     let cut = Schedule::new(process, StopCondition::after_duration(7), Seed(0));
-    assert_eq!((cut.total(), cut.expected_duration_ns()), (Some(4), Some(7)));
+    assert_eq!(cut.total(), Some(4));
 
     let unsorted = FixedOffsets::new(vec![1, 5, 4]).unwrap_err();
     assert_eq!(unsorted, ScheduleError::Unsorted { index: 2, offset_ns: 4, previous_ns: 5 });
 }
 
 #[test]
-fn expectations_follow_the_integral() {
+fn how_many_a_random_process_has_is_known_by_their_number_alone() {
     let process = ArrivalProcess::Poisson(wave("min=5,max=45,period=600"));
-    let by_time = Schedule::new(process.clone(), StopCondition::after_duration(600 * SECOND), Seed(0));
-    assert_eq!(by_time.total(), None);
-    assert_eq!(by_time.expected_duration_ns(), Some(600 * SECOND));
-    let by_count = Schedule::new(process.clone(), StopCondition::after_requests(7500), Seed(0));
-    assert_eq!(by_count.expected_duration_ns(), Some(300 * SECOND));
-    let endless = Schedule::new(process, StopCondition::default(), Seed(0));
-    assert_eq!((endless.total(), endless.expected_duration_ns()), (None, None));
+    let total = |stop| Schedule::new(process.clone(), stop, Seed(0)).total();
+    assert_eq!(total(StopCondition::after_duration(600 * SECOND)), None);
+    assert_eq!(total(StopCondition::after_requests(7500)), Some(7500));
+    assert_eq!(total(StopCondition::default()), None);
 }
