@@ -10,7 +10,7 @@ use super::{
 use crate::summary::{OutcomeCounts, Summary};
 
 /// Version of the file's layout: fields were added since 1.0.
-const SCHEMA_VERSION: &str = "1.1";
+const SCHEMA_VERSION: &str = "1.2";
 
 /// Collects what the measured records of a run tell about the client, in constant memory: four or five
 /// distributions of half a megabyte each at most. Several may collect parts of a run and be merged.
