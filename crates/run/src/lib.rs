@@ -17,6 +17,7 @@ mod notes;
 mod observe;
 mod phases;
 mod plan;
+mod prepare;
 mod progress;
 mod provenance;
 mod redact_file;

@@ -3,15 +3,15 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use loadgen_core::SystemClock;
 use loadgen_wire::{Connector, Endpoint, EndpointError};
-use loadgen_workload::{Dataset, Origin};
+use loadgen_workload::Dataset;
 
 use crate::error::RunError;
 use crate::phases::Phases;
 use crate::plan::RunPlan;
+use crate::prepare::read;
 
 /// What preparing a run has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +53,7 @@ pub(crate) fn check_folder(dir: &Path) -> Result<(), RunError> {
 
 /// Prepares `plan` as a run would: its tokenizer, its dataset, the first request's body, its phases.
 pub fn rehearse(plan: &RunPlan) -> Result<Rehearsal, RunError> {
-    let tokenizer = plan.report.load_tokenizer()?;
-    let origin = Origin { seed: plan.report.root(), is_given: plan.report.random_seed.is_some() };
-    let models: Vec<Arc<str>> = plan.report.models.iter().map(|model| Arc::from(model.as_str())).collect();
-    let dataset = Dataset::load(&plan.workload, &tokenizer, origin, &models)?;
+    let (_, dataset) = read(&plan.report, &plan.workload)?;
     let endpoint = Endpoint::new(plan.endpoint.clone())?;
     Phases::of(plan, &dataset)?;
     Connector::new(plan.connector.clone(), SystemClock::start())?;
