@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use loadgen_core::{Reply, RequestSource, Session, Turn};
+use loadgen_core::{InputTokens, Reply, RequestSource, Session, Turn};
 use loadgen_wire::{Body, Endpoint, EndpointError};
 use uuid::Uuid;
 
@@ -84,8 +84,11 @@ impl Preparer {
         &self.endpoint
     }
 
-    fn ready(&self, running: &Running, turn: Turn) -> Box<Ready> {
+    fn ready(&self, running: &Running, mut turn: Turn) -> Box<Ready> {
         let body = self.endpoint.body(&turn);
+        if let Some(texts) = body.as_ref().ok().and_then(|body| self.endpoint.counted(&turn, body)) {
+            turn.input_tokens = InputTokens::CountJson(texts);
+        }
         let request_id = self.ids.request(running.ordinal, turn.turn_index);
         Box::new(Ready { turn, body, request_id })
     }

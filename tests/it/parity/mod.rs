@@ -12,6 +12,7 @@ mod credentials;
 mod exchanges;
 mod failures;
 mod files;
+mod input_counts;
 mod loads;
 mod odd_requests;
 mod phases;

@@ -1,0 +1,36 @@
+//! Input tokens of bodies that say more than their prompts: the figures are AIPerf 0.13's for the same commands.
+
+use crate::support::{Mock, Workspace};
+
+/// The input tokens of a request of twenty tokens with these extra inputs.
+fn counted(extra: &str) -> u64 {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let arguments = ["--request-count", "1", "--isl", "20", "--random-seed", "7", "--extra-inputs", extra];
+    workspace.profile(&mock, &arguments).expect_code(0);
+    let records = workspace.results("out").records();
+    records[0]["metrics"]["input_sequence_length"]["value"].as_u64().unwrap()
+}
+
+#[test]
+fn tools_and_messages_of_extra_inputs_count_as_the_server_reads_them() {
+    let tool = r#"{"name":"get weather now","description":"tells it","parameters":{"type":"object"}}"#;
+    assert_eq!(counted("temperature:0.5"), 20);
+    assert_eq!(counted(&format!(r#"{{"tools":[{{"type":"function","function":{tool}}}]}}"#)), 30);
+    let instead = r#"{"messages":[{"role":"user","content":"replaced text here"}]}"#;
+    assert_eq!(counted(instead), 4);
+}
+
+#[test]
+fn tools_of_a_trace_count_beside_its_messages() {
+    let workspace = Workspace::new();
+    let messages = r#"[{"role":"system","content":"be kind"},{"role":"user","content":"hi"}]"#;
+    let tools = r#"[{"type":"function","function":{"name":"f"}}]"#;
+    let row = format!(r#"{{"messages": {messages}, "tools": {tools}, "output_length": 2}}"#);
+    workspace.file("trace.jsonl", &row);
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let arguments = ["--input-file", "trace.jsonl", "--custom-dataset-type", "mooncake_trace"];
+    workspace.profile(&mock, &[&arguments[..], &["--request-count", "1"]].concat()).expect_code(0);
+    let records = workspace.results("out").records();
+    assert_eq!(records[0]["metrics"]["input_sequence_length"]["value"], 4);
+}
