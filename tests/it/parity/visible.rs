@@ -31,6 +31,7 @@ fn warnings(stdout: &str) -> Vec<&str> {
 
 #[test]
 fn that_certificates_are_not_verified_is_warned_of() {
+    const SAYS: &str = "SSL certificate verification is DISABLED";
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
     let warned = |verify: Option<&str>| {
@@ -40,7 +41,6 @@ fn that_certificates_are_not_verified_is_warned_of() {
         }
         let stdout = run(command).stdout();
         let log = workspace.results("out").text("logs/aiperf.log");
-        const SAYS: &str = "SSL certificate verification is DISABLED";
         let is_warned = warnings(&stdout).iter().any(|message| message.starts_with(SAYS));
         assert_eq!(log.contains(&format!(" - WARNING - {SAYS}")), is_warned, "{log}");
         is_warned
