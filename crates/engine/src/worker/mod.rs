@@ -3,6 +3,7 @@
 //! Invariant: nothing of a worker is shared with another but the phase's counters, its issuer and
 //! its slots. Whatever happens to one worker, the others finish theirs.
 
+mod carry;
 mod dispatch;
 mod feed;
 mod release;
