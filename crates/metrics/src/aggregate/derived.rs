@@ -86,7 +86,7 @@ fn sums(figures: &mut Vec<(MetricId, f64)>, samples: &Samples) {
     let read = column_sum(samples, id!("usage_prompt_cache_read_tokens"));
     let prompt = column_sum(samples, id!("usage_prompt_tokens")).filter(|&prompt| prompt > 0.0);
     if let (Some(read), Some(prompt)) = (read, prompt) {
-        figures.push((id!("overall_usage_prompt_cache_read_pct"), 100.0 * read / prompt));
+        figures.push((id!("overall_usage_prompt_cache_read_pct"), read / prompt * 100.0));
     }
 }
 
@@ -98,7 +98,7 @@ fn drafts(figures: &mut Vec<(MetricId, f64)>, samples: &Samples) {
         figures.push((id!("spec_decode_token_weighted_acceptance_length"), 1.0 + accepted / steps));
     }
     if let (Some(accepted), Some(drafts)) = (accepted, sum(id!("spec_decode_draft_tokens"))) {
-        figures.push((id!("spec_decode_overall_draft_acceptance_rate"), 100.0 * accepted / drafts));
+        figures.push((id!("spec_decode_overall_draft_acceptance_rate"), accepted / drafts * 100.0));
     }
 }
 

@@ -74,6 +74,7 @@ pub fn request_metrics(record: &RequestRecord, config: &MetricConfig) -> Request
     latencies(&mut values, record, &arrival);
     lengths(&mut values, record);
     images(&mut values, record, &arrival);
+    audio(&mut values, record, &arrival);
     usage::push(&mut values, record);
     http::push(&mut values, record);
     origins::push(&mut values, record, &arrival);
@@ -119,6 +120,15 @@ fn images(values: &mut Values<'_>, record: &RequestRecord, arrival: &Arrivals) {
     values.float(id!("image_latency"), latency_ns * 1e-6 / count);
 }
 
+/// Only of requests with a sound of known length.
+fn audio(values: &mut Values<'_>, record: &RequestRecord, arrival: &Arrivals) {
+    let Some(seconds) = record.audio_ns.filter(|ns| *ns > 0).map(|ns| ns as f64 / 1e9) else { return };
+    values.float(id!("audio_duration"), seconds);
+    if let Some(latency_ns) = arrival.last.filter(|latency_ns| *latency_ns > 0) {
+        values.float(id!("rtfx"), seconds / (latency_ns as f64 / 1e9));
+    }
+}
+
 /// How many tokens the first chunk brought: one, unless the server says it chunk by chunk
 /// (`--per-chunk-usage`).
 fn first_tokens(record: &RequestRecord, output: i64) -> i64 {
@@ -140,9 +150,9 @@ fn lengths(values: &mut Values<'_>, record: &RequestRecord) {
     values.int(REASONING, tokens.reasoning);
     if let (Some(output), Some(requested)) = (output, tokens.requested_output.filter(|&tokens| tokens > 0)) {
         let (missed, requested) = ((output - requested) as f64, requested as f64);
-        values.float(OSL_DIFF, 100.0 * missed / requested);
+        values.float(OSL_DIFF, missed / requested * 100.0);
         let Thresholds { osl_mismatch_pct, osl_mismatch_tokens, .. } = values.config.thresholds;
-        let allowed = (requested * osl_mismatch_pct / 100.0).min(osl_mismatch_tokens);
+        let allowed = (requested * (osl_mismatch_pct / 100.0)).min(osl_mismatch_tokens);
         values.int(OSL_MISMATCH, i64::from(missed.abs() > allowed));
     }
 }

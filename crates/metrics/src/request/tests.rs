@@ -38,6 +38,14 @@ fn converted_values_are_bit_for_bit_aiperfs() {
     record.instants.last_token = Some(record.instants.request_start.unwrap() + 110_988_443);
     let metrics = request_metrics(&record, &config());
     assert_eq!(metrics.get("request_latency"), Some(110.988_442_999_999_99));
+    // And so are percentages: 4 / 3 and -4 / 7, then by 100.
+    record.tokens.output = Some(3);
+    record.tokens.reasoning = None;
+    record.tokens.usage = Some(Usage { completion_tokens: Some(7), ..Usage::default() });
+    record.tokens.requested_output = Some(7);
+    let metrics = request_metrics(&record, &config());
+    assert_eq!(metrics.get("usage_completion_tokens_diff_pct"), Some(133.333_333_333_333_31));
+    assert_eq!(metrics.get("osl_mismatch_diff_pct"), Some(-57.142_857_142_857_14));
 }
 
 #[test]
@@ -268,6 +276,18 @@ fn images_share_the_latency() {
     record.images = 0;
     let metrics = request_metrics(&record, &config());
     assert!(metrics.iter().all(|(metric, _)| !metric.tag.contains("image")));
+}
+
+#[test]
+fn sounds_are_set_against_the_latency() {
+    let mut record = fixture::ok(&[40, 50]);
+    record.audio_ns = Some(200_000_000);
+    let metrics = request_metrics(&record, &config());
+    assert_eq!(metrics.get("audio_duration"), Some(0.2));
+    close(metrics.get("rtfx"), 4.0);
+    record.audio_ns = None;
+    let metrics = request_metrics(&record, &config());
+    assert_eq!((metrics.get("audio_duration"), metrics.get("rtfx")), (None, None));
 }
 
 #[test]
