@@ -26,12 +26,12 @@ impl TraceFormat {
             // An object over several lines, as AIPerf writes them.
             return if is_inputs_json(path) { Ok(Self::InputsJson) } else { Err(fault("no format known")) };
         };
-        of_fields(&fields).map_err(fault)
+        of_fields(&fields).map_err(|reason| fault(&reason))
     }
 }
 
 /// The one format that a first line fits.
-fn of_fields(fields: &Map<String, Value>) -> Result<TraceFormat, &'static str> {
+fn of_fields(fields: &Map<String, Value>) -> Result<TraceFormat, String> {
     let has =
         |names: &[&str]| names.iter().any(|name| fields.get(*name).is_some_and(|value| !value.is_null()));
     if let Some(named) = fields.get("type").and_then(Value::as_str)
@@ -42,19 +42,20 @@ fn of_fields(fields: &Map<String, Value>) -> Result<TraceFormat, &'static str> {
     if fields.get("data").is_some_and(Value::is_array) {
         return Ok(TraceFormat::InputsJson);
     }
-    if has(&["turns"]) {
-        return Ok(TraceFormat::MultiTurn);
+    let media = ["text", "texts", "image", "images", "audio", "audios", "video", "videos"];
+    let claims = [
+        (TraceFormat::MultiTurn, has(&["turns"])),
+        (TraceFormat::SingleTurn, has(&media)),
+        (TraceFormat::Mooncake, has(&["input_length", "text_input", "payload", "messages"])),
+        (TraceFormat::RawPayload, has(&["messages"])),
+    ];
+    let fitting: Vec<TraceFormat> =
+        claims.into_iter().filter_map(|(format, fits)| fits.then_some(format)).collect();
+    match fitting[..] {
+        [] => Err("no format known".to_owned()),
+        [format] => Ok(format),
+        [one, other, ..] => Err(format!("its lines may be {} or {}", one.name(), other.name())),
     }
-    if has(&["text", "texts", "image", "images", "audio", "audios", "video", "videos"]) {
-        return Ok(TraceFormat::SingleTurn);
-    }
-    if has(&["input_length", "text_input", "payload"]) {
-        return Ok(TraceFormat::Mooncake);
-    }
-    if has(&["messages"]) {
-        return Err("its lines may be mooncake_trace or raw_payload");
-    }
-    Err("no format known")
 }
 
 fn first_line(path: &Path) -> std::io::Result<String> {
@@ -117,6 +118,13 @@ mod tests {
         for text in [r#"{"messages":[]}"#, "a,b\n1,2", "", "[1]", "{\"x\":1}"] {
             let error = detect("file.jsonl", text).unwrap_err();
             assert!(error.contains("--custom-dataset-type mooncake_trace|single_turn"), "{text}: {error}");
+        }
+        for (text, both) in [
+            (r#"{"messages":[{}]}"#, "mooncake_trace or raw_payload"),
+            (r#"{"text":"a","turns":[{"text":"b"}]}"#, "multi_turn or single_turn"),
+            (r#"{"text":"a","input_length":5}"#, "single_turn or mooncake_trace"),
+        ] {
+            assert!(detect("file.jsonl", text).unwrap_err().contains(both), "{text}");
         }
         assert!(TraceFormat::detect(&folder.path().join("none")).is_err());
     }
