@@ -150,7 +150,10 @@ fn said<'a>(plan: &BodyPlan, dialect: Dialect, turn: &'a Turn) -> Result<Said<'a
     match &turn.prompt {
         Prompt::Messages(said) => {
             let (system, said) = match said.split_first() {
-                Some((first, rest)) if first.role == Role::System && dialect.parts_system() => {
+                // Alone it is what is asked, and no message beside it.
+                Some((first, rest))
+                    if first.role == Role::System && !rest.is_empty() && dialect.parts_system() =>
+                {
                     (Some(&first.text), rest)
                 }
                 _ => (None, said.as_slice()),

@@ -154,7 +154,7 @@ fn with_parts(text: &'static str, parts: Vec<Part>) -> Prompt {
 }
 
 fn png() -> Part {
-    Part::Image(Media::Encoded { format: "png".into(), base64: Bytes::from_static(b"QUJD") })
+    Part::Image(Media::Encoded { format: "png".into(), base64: Bytes::from_static(b"QUJD"), plays_ns: None })
 }
 
 fn plain(kind: EndpointKind, turn: &Turn) -> String {
@@ -256,9 +256,22 @@ fn messages_have_a_limit_and_a_system_field() {
         body(EndpointKind::Messages, true, &json!({"top_k": 1}), &turn(hello(), Some(5), None)),
         r#"{"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":5,"stream":true,"top_k":1}"#
     );
-    let sound = Part::Audio(Media::Encoded { format: "wav".into(), base64: Bytes::new() });
+    let sound = Part::Audio(Media::Encoded { format: "wav".into(), base64: Bytes::new(), plays_ns: None });
     assert!(
         refusal(EndpointKind::Messages, with_parts("a", vec![sound])).contains("messages takes no audio")
+    );
+}
+
+#[test]
+fn a_system_message_alone_is_a_message() {
+    let alone = || turn(Prompt::Messages(vec![says(Role::System, &["be"])]), None, None);
+    assert_eq!(
+        plain(EndpointKind::Messages, &alone()),
+        r#"{"model":"m","messages":[{"role":"system","content":"be"}],"max_tokens":1024}"#
+    );
+    assert_eq!(
+        plain(EndpointKind::Responses, &alone()),
+        r#"{"input":[{"role":"system","content":"be","type":"message"}],"model":"m","stream":false}"#
     );
 }
 
