@@ -13,6 +13,7 @@ mod exit;
 mod interrupts;
 mod mock_child;
 mod names;
+mod nearest;
 mod plan;
 mod ui;
 mod words;
@@ -55,7 +56,7 @@ fn run(call: Call) -> ExitStatus {
         Ok(argv) => argv,
         Err(error) => return failed(&error),
     };
-    let parsed = args::command().try_get_matches_from(&argv);
+    let parsed = args::command_called(origin.personality.program()).try_get_matches_from(&argv);
     let (cli, matches) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
         Ok(parsed) => parsed,
         Err(error) if error.kind() == clap::error::ErrorKind::InvalidUtf8 => {
@@ -118,8 +119,21 @@ fn refuse_argv(error: &clap::Error, origin: &Origin) -> ExitStatus {
         Cow::Borrowed(_) => drop(error.print()),
         Cow::Owned(shown) => say!("{}", shown.trim_end()),
     }
+    if is_a_switchs_value(error) {
+        say!("hint: a switch takes its value behind an equals sign: --streaming=false");
+    }
     if let Some(places) = origin.places_of(&error.to_string()) {
         say!("hint: {places}");
     }
     ExitStatus::Failure
+}
+
+/// Whether a word that is in nobody's place is the value of a switch before it.
+fn is_a_switchs_value(error: &clap::Error) -> bool {
+    let stray = match error.get(clap::error::ContextKind::InvalidArg) {
+        Some(clap::error::ContextValue::String(stray)) => stray.to_ascii_lowercase(),
+        _ => return false,
+    };
+    error.kind() == clap::error::ErrorKind::UnknownArgument
+        && matches!(stray.as_str(), "true" | "false" | "yes" | "no" | "0" | "1")
 }

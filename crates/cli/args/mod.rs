@@ -28,8 +28,7 @@ pub(crate) use calibrate::CalibrateArgs;
     name = "loadgen",
     version,
     about = "Open-loop load for LLM inference servers: AIPerf's command line and files, every token's arrival in Parquet",
-    after_help = "Exit codes: 0 done (some requests may have failed) · 1 nothing succeeded, or the command or its \
-                  input is wrong · 4 the client was the limit, with --fail-if-client-limited or --catch-up fail · 130 second Ctrl-C",
+    after_help = EXAMPLES,
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true
@@ -52,8 +51,10 @@ pub(crate) enum Command {
     #[command(after_help = CALIBRATE_HELP)]
     Calibrate(CalibrateArgs),
     /// Write, expand or check a configuration file
+    #[command(after_help = CONFIG_EXAMPLES)]
     Config(config::ConfigArgs),
     /// Make a synthetic trace
+    #[command(after_help = SYNTHESIZE_EXAMPLE)]
     Synthesize(SynthesizeArgs),
     /// Serve an OpenAI-compatible API with a performance model, for trying things out
     #[command(after_long_help = mock_help())]
@@ -69,6 +70,12 @@ pub(crate) enum Command {
 /// The command line, with AIPerf's grammar and all of AIPerf's options.
 pub(crate) fn command() -> clap::Command {
     profile_without_missing_in(Cli::command()).mut_subcommand("profile", crate::compat::add_missing)
+}
+
+/// As [`command`], its examples in the words of the program of this name.
+pub(crate) fn command_called(program: &str) -> clap::Command {
+    let own = |text: &str| text.replace("loadgen profile", &format!("{program} profile"));
+    command().mut_subcommand("profile", |profile| profile.after_help(own(PROFILE_EXAMPLES)))
 }
 
 /// As [`command`], without the options that only the table of compatibility knows.
@@ -99,47 +106,75 @@ pub(crate) fn parse_profile(argv: &[OsString], settings: &[OsString]) -> Result<
     }
 }
 
+/// Lines of at most 78 columns: longer ones would be broken in the middle of a command.
+const EXAMPLES: &str = "Examples:
+  Try it without a server, against the built-in mock server:
+    loadgen profile --url mock:// --streaming --request-rate 20 \\
+        --benchmark-duration 10
+  Rebuild a run's files and its page:
+    loadgen report artifacts/my-run
+  Let scripts that call aiperf or genai-perf find loadgen in their place:
+    loadgen --install-aliases ~/.local/bin
+
+Exit codes:
+  0    done; some requests may have failed
+  1    nothing succeeded, or the command or its input is wrong
+  4    the client was the limit, with --fail-if-client-limited or
+       --catch-up fail
+  130  left at once: second Ctrl-C";
+
 const PROFILE_EXAMPLES: &str = "Examples:
-  Replay a production trace, four times faster, against the built-in mock server:
-    loadgen profile --url mock:// --model demo --endpoint-type chat --streaming \\
-        --input-file traces/mooncake_conversation.jsonl --custom-dataset-type mooncake_trace \\
-        --fixed-schedule-end-offset 60000 --synthesis-speedup-ratio 4 \\
-        --goodput \"time_to_first_token:500 inter_token_latency:50\"
-
   Poisson arrivals at 20 requests/s for a minute:
-    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --request-rate 20 \\
-        --benchmark-duration 60 --isl 512 --osl 128 --extra-inputs ignore_eos:true
-
-  A daily tide in ten minutes, 5 to 45 requests/s:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming \\
-        --request-rate-sinusoid min=5,max=45,period=600 --benchmark-duration 600
+        --request-rate 20 --benchmark-duration 60 --isl 512 --osl 128 \\
+        --extra-inputs ignore_eos:true
 
   Closed loop, 32 requests in flight:
     loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming \\
         --concurrency 32 --request-count 1000
 
   Three concurrencies, three runs of each, with confidence intervals:
-    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 1,4,16 \\
-        --request-count 200 --num-profile-runs 3
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming \\
+        --concurrency 1,4,16 --request-count 200 --num-profile-runs 3
 
-  What a command would do, without doing it:
-    loadgen profile -m my-model -u http://127.0.0.1:8000 --concurrency 8 --dry-run
+  Replay a production trace, four times faster, against the built-in mock
+  server, with objectives:
+    loadgen profile --url mock:// --model demo --streaming \\
+        --input-file traces/mooncake_conversation.jsonl \\
+        --custom-dataset-type mooncake_trace \\
+        --fixed-schedule-end-offset 60000 --synthesis-speedup-ratio 4 \\
+        --goodput \"time_to_first_token:500 inter_token_latency:50\"
 
-  Four loads, three times each, with confidence intervals:
-    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --concurrency 1,4,16,64 \\
-        --num-profile-runs 3 --request-count 200
+  A daily tide in ten minutes, 5 to 45 requests/s:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming \\
+        --request-rate-sinusoid min=5,max=45,period=600 \\
+        --benchmark-duration 600
 
   Every segment's own arrival, and exit code 4 if this client was the limit:
-    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming --request-rate 20 \\
-        --benchmark-duration 60 --timestamps packet --fail-if-client-limited";
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --streaming \\
+        --request-rate 20 --benchmark-duration 60 --timestamps packet \\
+        --fail-if-client-limited
 
-const CALIBRATE_HELP: &str = "Runs on this host with this version of loadgen cite the result in measurement_quality.json, on the console
-and in their provenance; `profile --calibration none` leaves it out. Client and server share the host, so a
-ceiling is a lower bound. Measure on a host that is otherwise idle.
+  What a command would do, without doing it:
+    loadgen profile -m my-model -u http://127.0.0.1:8000 --concurrency 8 \\
+        --dry-run";
+
+const CALIBRATE_HELP: &str = "Runs on this host with this version of loadgen cite the result in measurement_quality.json, on the \
+     console and in their provenance; `profile --calibration none` leaves it out. Client and server share the \
+     host, so a ceiling is a lower bound. Measure on a host that is otherwise idle.
 
 Examples:
   loadgen calibrate
   loadgen calibrate --quick --output calibration.json";
+
+const CONFIG_EXAMPLES: &str = "Examples:
+  loadgen config init --list
+  loadgen config init --template minimal --model my-model --output run.yaml
+  loadgen config validate run.yaml
+  loadgen profile --config run.yaml --concurrency 8";
+
+const SYNTHESIZE_EXAMPLE: &str = "Example:
+  loadgen synthesize sinusoidal --time-duration 600 --output-file tide.jsonl";
 
 /// What `mock-server --help` says after its options.
 fn mock_help() -> String {
@@ -148,8 +183,9 @@ fn mock_help() -> String {
 
 const MOCK_EXAMPLES: &str = "Examples:
   loadgen mock-server --port 8000
-  loadgen mock-server --port 8000 --profile 'fixed?ttft=50ms&itl=20ms' --truth-log truth.jsonl
-  loadgen mock-server --port 8443 --tls        # loadgen profile -u https://127.0.0.1:8443 --insecure ...";
+  loadgen mock-server --port 8000 --profile 'fixed?ttft=50ms&itl=20ms' \\
+      --truth-log truth.jsonl
+  loadgen mock-server --port 8443 --tls";
 
 /// Options of `profile`.
 #[derive(Debug, Clone, Args)]
@@ -273,15 +309,46 @@ pub(crate) struct SchemasArgs {
 mod tests {
     use super::*;
 
+    /// The commands in a text of examples, as words.
+    fn commands(text: &str) -> Vec<Vec<String>> {
+        let joined = text.replace("\\\n", " ");
+        let commands = joined.lines().map(str::trim).filter(|line| line.starts_with("loadgen "));
+        commands
+            .map(|line| {
+                let (mut words, mut quote) = (vec![String::new()], None);
+                for c in line.chars() {
+                    match c {
+                        '"' | '\'' if quote == Some(c) => quote = None,
+                        '"' | '\'' if quote.is_none() => quote = Some(c),
+                        ' ' if quote.is_none() => words.push(String::new()),
+                        other => words.last_mut().expect("begun with one").push(other),
+                    }
+                }
+                words.retain(|word| !word.is_empty());
+                words
+            })
+            .collect()
+    }
+
     #[test]
-    fn an_example_is_one_command_wherever_it_is_shown() {
-        /// Columns from which on clap would break a line where no shell goes on.
-        const SHOWN: usize = 100;
-        assert!(PROFILE_EXAMPLES.lines().all(|line| line.len() <= SHOWN));
-        let lines: Vec<&str> = PROFILE_EXAMPLES.lines().collect();
-        for pair in lines.windows(2) {
-            let goes_on = pair[0].ends_with('\\');
-            assert_eq!(goes_on, pair[1].starts_with("        --"), "{} / {}", pair[0], pair[1]);
+    fn examples_fit_a_narrow_terminal_and_are_commands() {
+        let of_a_subcommand =
+            [PROFILE_EXAMPLES, CALIBRATE_HELP, CONFIG_EXAMPLES, SYNTHESIZE_EXAMPLE, MOCK_EXAMPLES];
+        let mut count = 0;
+        for text in [EXAMPLES].iter().chain(&of_a_subcommand) {
+            for line in text.lines().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= 78, "would be broken in 80 columns: {line}");
+            }
+            for words in commands(text) {
+                count += 1;
+                // What stands before any subcommand is not clap's.
+                if words[1] != "--install-aliases" {
+                    let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+                    let words = crate::argv::normalise(words);
+                    assert!(command().try_get_matches_from(&words).is_ok(), "{words:?}");
+                }
+            }
         }
+        assert_eq!(count, 20, "every example is looked at");
     }
 }

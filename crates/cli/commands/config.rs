@@ -9,6 +9,7 @@ use super::study::with_defaults;
 use crate::args::config::{ConfigArgs, ConfigKind, ExpandArgs, Format, InitArgs, ValidateArgs};
 use crate::config_file::{ConfigFile, Expanded, MISSING, TEMPLATES, Template, to_yaml};
 use crate::exit::ExitStatus;
+use crate::nearest::did_you_mean;
 use crate::ui::say;
 
 /// Runs it.
@@ -124,7 +125,8 @@ fn init(args: &InitArgs) -> Result<()> {
             bail!("--template: {name} needs what is not built yet: {}", missing.needs);
         }
         let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
-        bail!("--template: {name:?} is not known: expected one of {}", names.join(", "));
+        let hint = did_you_mean(name, names.iter().copied());
+        bail!("--template: {name:?} is not known: expected one of {}{hint}", names.join(", "));
     };
     let text = template.filled(args.model.as_deref(), args.url.as_deref());
     let Some(path) = &args.output else { return super::print(&text) };

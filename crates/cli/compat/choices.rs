@@ -1,6 +1,7 @@
 //! The choices of options that work for some of their values only.
 
 use super::Standing::{self, NotYet, Refused, Works};
+use crate::nearest::did_you_mean;
 
 /// A choice of an option, and what becomes of it.
 pub(super) struct Choice {
@@ -77,7 +78,8 @@ pub(crate) fn refuse_choice(option: &str, value: &str) -> String {
     }
     let works = choices.iter().filter(|choice| choice.standing == Works);
     let works: Vec<_> = works.map(|choice| choice.value).collect();
-    format!("{value:?} is not known: expected {}", works.join(", "))
+    let hint = did_you_mean(&value, works.iter().copied());
+    format!("{value:?} is not known: expected {}{hint}", works.join(", "))
 }
 
 impl Choice {

@@ -5,6 +5,7 @@
 
 use super::faults::Faults;
 use super::yaml::{Mark, Node, Yaml};
+use crate::nearest::nearest;
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy)]
@@ -182,12 +183,7 @@ fn check_map(node: &Node, keys: &[Key], path: &str, faults: &mut Faults) {
 
 /// Says that a key is not known, and which one was probably meant.
 pub(super) fn unknown(at: Mark, key: &str, keys: &[Key], path: &str, faults: &mut Faults) {
-    let closest = keys
-        .iter()
-        .map(|known| (distance(key, known.name), known.name))
-        .min()
-        .filter(|(distance, _)| *distance <= key.len().max(6) / 3);
-    let hint = if let Some((_, name)) = closest {
+    let hint = if let Some(name) = nearest(key, keys.iter().map(|known| known.name)) {
         format!("did you mean {name:?}?")
     } else {
         let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
@@ -323,22 +319,6 @@ const DISTRIBUTION: &[Key] = &[
     read("peaks", Shape::List(&Shape::Any)),
     read("points", Shape::List(&Shape::Any)),
 ];
-
-/// How many letters have to change to make one word of the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,9 @@
 
 mod command_line;
 mod dataset_config;
-mod endpoint;
 #[cfg(test)]
 mod echo_tests;
+mod endpoint;
 mod environment;
 mod faults;
 mod idle;
@@ -254,7 +254,7 @@ impl ExportLevel {
             Some("summary") => Ok(Self::Summary),
             None | Some("records") => Ok(Self::Records),
             Some("raw") => Ok(Self::Raw),
-            Some(_) => Err("expected summary, records or raw"),
+            Some(_) => Err("is not known: expected summary, records or raw"),
         }
     }
 }

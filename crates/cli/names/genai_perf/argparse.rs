@@ -5,6 +5,7 @@
 //! not `-`.
 
 use super::table::{Flag, Takes};
+use crate::nearest::did_you_mean;
 use crate::words::Word;
 
 /// An option as it was given: which, and its values.
@@ -115,7 +116,10 @@ fn find(word: &str, flags: &'static [Flag]) -> Result<(&'static Flag, &'static s
         .collect();
     match begin.len() {
         1 => begin.pop().map(|(flag, name)| (flag, name, value)).ok_or_else(String::new),
-        0 => Err(unrecognized(typed)),
+        0 => {
+            let names = flags.iter().flat_map(|flag| flag.names.iter().copied());
+            Err(unrecognized(typed) + &did_you_mean(typed, names))
+        }
         _ => {
             let names: Vec<&str> = begin.iter().map(|(_, name)| *name).collect();
             Err(format!("ambiguous option: {typed} could match {}", names.join(", ")))

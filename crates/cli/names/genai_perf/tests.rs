@@ -196,6 +196,7 @@ fn argparse_rules_hold() {
     assert!(profile("-m a --endpoint-type chat -vv").words.contains(&"--verbose".to_owned()));
     for (line, said) in [
         ("-m a --endpoint-type chat --request_count 3", "unrecognized argument: --request_count"),
+        ("-m a --endpoint-type chat --concurency 3", "--concurency; did you mean --concurrency?"),
         ("-m a --endpoint-type chat --image 3", "ambiguous option: --image could match --image-width-mean"),
         ("-m a --endpoint-type chat --streaming=yes", "--streaming: takes no value"),
         ("-m a --endpoint-type chat --concurrency", "--concurrency: expected one value"),
