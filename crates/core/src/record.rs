@@ -281,6 +281,8 @@ pub struct RawRecord {
     pub cancelled_at: Option<Nanos>,
     /// Images that the request carried, those of its history included.
     pub images: u32,
+    /// How long the first sound of the request plays, ns; `None` without a sound of known length.
+    pub audio_ns: Option<u64>,
     /// Where the bytes were in their connection's stream, while arrivals may still be made more exact.
     /// Not kept: the arrivals are.
     #[serde(skip)]
@@ -375,6 +377,8 @@ pub struct RequestRecord {
     pub cancelled_at: Option<Nanos>,
     /// Images that the request carried, those of its history included.
     pub images: u32,
+    /// How long the first sound of the request plays, ns; `None` without a sound of known length.
+    pub audio_ns: Option<u64>,
 }
 
 impl RequestRecord {

@@ -70,6 +70,15 @@ impl Prompt {
         let parts = messages.iter().flat_map(|message| &message.parts);
         parts.filter(|part| matches!(part, Part::Image(_))).count() as u32
     }
+
+    /// How long its first sound plays, ns, where that is known.
+    pub fn audio_ns(&self) -> Option<u64> {
+        let Self::Messages(messages) = self else { return None };
+        messages.iter().flat_map(|message| &message.parts).find_map(|part| match part {
+            Part::Audio(Media::Encoded { plays_ns, .. }) => *plays_ns,
+            _ => None,
+        })
+    }
 }
 
 /// One message: text, and whatever comes with it.
@@ -116,6 +125,8 @@ pub enum Media {
         format: Arc<str>,
         /// Its bytes in base64.
         base64: Bytes,
+        /// How long it plays, ns, where that is known: of a sound that was made here.
+        plays_ns: Option<u64>,
     },
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn ok(chunks_ms: &[i64]) -> RequestRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
     }
 }
 

@@ -129,6 +129,9 @@ const TABLE: &[Metric] = &[
     Metric::record("num_images", "Number of Images", Images),
     Metric::record("image_throughput", "Image Throughput", ImagesPerSecond).shown(Main, 860),
     Metric::record("image_latency", "Image Latency", MillisecondsPerImage).shown(Main, 861),
+    // requests with sounds
+    Metric::record("audio_duration", "Audio Duration", PlainSeconds),
+    Metric::record("rtfx", "Inverse Real-Time Factor (RTFx)", Ratio).shown(Main, 850).larger_better(),
     // drafts and their acceptance, as the server reported them
     Metric::record("spec_decode_acceptance_length", "Acceptance Length", Ratio).shown(SpecDecode, 5000).larger_better(),
     Metric::record("spec_decode_draft_acceptance_rate", "Draft Acceptance Rate", Percent).shown(SpecDecode, 5020).larger_better(),

@@ -257,6 +257,7 @@ impl Golden {
             degraded: false,
             cancelled_at: None,
             images: 0,
+            audio_ns: None,
         }
     }
 

@@ -11,7 +11,7 @@ use loadgen_metrics::{ConsoleGroup, Kind, Metric, REGISTRY, Unit};
 const THEIRS: &str = include_str!("data/aiperf_registry.txt");
 
 /// What is not built, and why.
-const LEFT_OUT: [(&str, &str); 25] = [
+const LEFT_OUT: [(&str, &str); 23] = [
     ("min_request_timestamp", "AIPerf writes it nowhere"),
     ("max_response_timestamp", "AIPerf writes it nowhere"),
     ("credit_drop_latency", "AIPerf writes it nowhere"),
@@ -21,8 +21,6 @@ const LEFT_OUT: [(&str, &str); 25] = [
     ("stream_prefill_latency", "AIPerf writes it for its developers only"),
     ("thinking_efficiency", "AIPerf writes it for its developers only"),
     ("overall_thinking_efficiency", "AIPerf writes it for its developers only"),
-    ("audio_duration", "of endpoints that turn speech into text, which are refused"),
-    ("rtfx", "of endpoints that turn speech into text, which are refused"),
     ("video_inference_time", "of endpoints that make videos, which are refused"),
     ("video_peak_memory", "of endpoints that make videos, which are refused"),
     ("amd_average_gpu_power", AMD),

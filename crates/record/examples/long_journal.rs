@@ -142,6 +142,7 @@ fn request(
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
         trail: None,
         exchange: None,
     };

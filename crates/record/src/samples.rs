@@ -70,6 +70,7 @@ pub(crate) fn raw_record(number: u32, chunks: usize) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
         trail: None,
         exchange: None,
     }
@@ -277,6 +278,7 @@ prop_compose! {
             degraded: false,
             cancelled_at,
             images: 0,
+            audio_ns: None,
             trail: None,
             exchange,
         }
@@ -329,6 +331,7 @@ prop_compose! {
             good,
             cancelled_at: None,
             images: 0,
+            audio_ns: None,
         }
     }
 }

@@ -34,3 +34,23 @@ fn tools_of_a_trace_count_beside_its_messages() {
     let records = workspace.results("out").records();
     assert_eq!(records[0]["metrics"]["input_sequence_length"]["value"], 4);
 }
+
+#[test]
+fn sounds_that_were_made_up_have_their_length_and_a_real_time_factor() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let arguments = ["--request-count", "2", "--isl", "20", "--audio-length-mean", "0.2"];
+    workspace.profile(&mock, &arguments).expect_code(0);
+    let results = workspace.results("out");
+    for record in results.records() {
+        let metric = |tag: &str| record["metrics"][tag]["value"].as_f64().unwrap();
+        assert_eq!(metric("audio_duration"), 0.2);
+        let factor = 0.2 / (metric("request_latency") / 1e3);
+        assert!((metric("rtfx") / factor - 1.0).abs() < 1e-9, "{record}");
+    }
+    let summary = results.summary();
+    assert_eq!(
+        (&summary["audio_duration"]["unit"], &summary["rtfx"]["unit"]),
+        (&"sec".into(), &"ratio".into())
+    );
+}

@@ -23,7 +23,7 @@ use super::{JournalHeader, packed};
 /// The first bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"LGJRNL\r\n";
 /// The version of frames and payloads.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 /// Bytes of a segment's head.
 pub(crate) const SEGMENT_HEAD: usize = 20;
 /// The first bytes of every frame.

@@ -283,5 +283,6 @@ fn blank() -> RequestRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
     }
 }

@@ -87,6 +87,7 @@ fn sample() -> RequestRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
     }
 }
 

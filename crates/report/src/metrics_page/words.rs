@@ -95,6 +95,11 @@ pub(super) fn of(metric: &Metric) -> Option<Words> {
         ),
         "image_throughput" => words("num_images / request_latency", "requests with images only"),
         "image_latency" => words("request_latency / num_images", "requests with images only"),
+        "audio_duration" => words(
+            "seconds that the first sound of the request plays",
+            "sounds that were made here; absent for those of a file, as in AIPerf",
+        ),
+        "rtfx" => words("audio_duration / request_latency", "requests with an audio_duration"),
         "total_isl" | "total_osl" | "total_output_tokens" | "total_reasoning_tokens" => words(SUM, ""),
         "error_isl" => words("input tokens of a failed request", "failed requests only"),
         "total_error_isl" => words("sum over failed requests", ""),

@@ -96,5 +96,6 @@ pub(crate) fn record(line: &Value) -> RequestRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
     }
 }

@@ -57,6 +57,7 @@ impl<'a> Counter<'a> {
             degraded: raw.degraded,
             cancelled_at: raw.cancelled_at,
             images: raw.images,
+            audio_ns: raw.audio_ns,
         }
     }
 }

@@ -317,6 +317,7 @@ fn lost(started: Started) -> RequestRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
     }
 }
 

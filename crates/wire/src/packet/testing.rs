@@ -59,6 +59,7 @@ pub(super) fn record(start: i64, chunks: usize) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
         trail: None,
         exchange: None,
     }

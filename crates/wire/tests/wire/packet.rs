@@ -167,6 +167,7 @@ fn record(late: &Late, first: u64, anchor: Option<(u64, i64)>) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
         trail: Some(Box::new(StreamTrail {
             local: late.local,
             remote: late.remote,
@@ -405,6 +406,7 @@ fn record_of(seen: Observation) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
         trail: seen.trail,
         exchange: seen.exchange,
     }

@@ -49,6 +49,7 @@ fn as_it_stands(kind: Kind, text: &str) -> Option<Media> {
         return Some(Media::Encoded {
             format: format.to_ascii_lowercase().into(),
             base64: escape(base64).into(),
+            plays_ns: None,
         });
     }
     (text.starts_with("data:") || text.contains("://")).then(|| Media::Url(Bytes::from(escape(text))))
@@ -66,7 +67,7 @@ fn read(kind: Kind, path: &str) -> Result<Media, String> {
         };
         format!("{path} is not {expected}")
     })?;
-    Ok(Media::Encoded { format: format.into(), base64: STANDARD.encode(bytes).into() })
+    Ok(Media::Encoded { format: format.into(), base64: STANDARD.encode(bytes).into(), plays_ns: None })
 }
 
 /// A file's format, by its first bytes.
@@ -98,7 +99,7 @@ mod tests {
         for text in ["https://host/a.png", "data:image/png;base64,AAAA"] {
             assert_eq!(files.medium(Kind::Image, text), Ok(url(text)));
         }
-        let sound = Media::Encoded { format: "wav".into(), base64: "AAAA".into() };
+        let sound = Media::Encoded { format: "wav".into(), base64: "AAAA".into(), plays_ns: None };
         assert_eq!(files.medium(Kind::Audio, "WAV,AAAA"), Ok(sound));
     }
 
@@ -109,7 +110,11 @@ mod tests {
         std::fs::write(&path, b"\x89PNG rest").unwrap();
         let path = path.to_str().unwrap();
         let mut files = MediaFiles::default();
-        let png = Media::Encoded { format: "png".into(), base64: STANDARD.encode(b"\x89PNG rest").into() };
+        let png = Media::Encoded {
+            format: "png".into(),
+            base64: STANDARD.encode(b"\x89PNG rest").into(),
+            plays_ns: None,
+        };
         assert_eq!(files.medium(Kind::Image, path), Ok(png.clone()));
         std::fs::remove_file(path).unwrap();
         assert_eq!(files.medium(Kind::Image, path), Ok(png));

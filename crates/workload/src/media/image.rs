@@ -111,7 +111,7 @@ impl Make for Maker {
         };
         let bytes = if is_jpeg { jpeg(&picture) } else { png(&picture, self.is_noise()) };
         let format = if is_jpeg { "jpeg" } else { "png" };
-        Media::Encoded { format: format.into(), base64: STANDARD.encode(bytes).into() }
+        Media::Encoded { format: format.into(), base64: STANDARD.encode(bytes).into(), plays_ns: None }
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
         (0..10)
             .flat_map(|position| images.of(position).collect::<Vec<_>>())
             .map(|medium| {
-                let Media::Encoded { format, base64 } = medium else { panic!("not encoded") };
+                let Media::Encoded { format, base64, .. } = medium else { panic!("not encoded") };
                 let bytes = STANDARD.decode(&base64).unwrap();
                 let magic: &[u8] = if &*format == "png" { b"\x89PNG" } else { b"\xff\xd8\xff" };
                 assert!(bytes.starts_with(magic), "{format}");

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn medium(position: u64) -> Media {
-        Media::Encoded { format: "wav".into(), base64: vec![position as u8; 100].into() }
+        Media::Encoded { format: "wav".into(), base64: vec![position as u8; 100].into(), plays_ns: None }
     }
 
     #[test]

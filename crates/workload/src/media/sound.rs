@@ -94,7 +94,12 @@ impl Make for Maker {
             }
         }
         bytes.truncate(HEAD + samples * usize::from(depth / 8));
-        Media::Encoded { format: "wav".into(), base64: STANDARD.encode(bytes).into() }
+        let plays_ns = (seconds * 1e9).round() as u64;
+        Media::Encoded {
+            format: "wav".into(),
+            base64: STANDARD.encode(bytes).into(),
+            plays_ns: Some(plays_ns),
+        }
     }
 }
 
@@ -162,7 +167,7 @@ mod tests {
         (0..6)
             .flat_map(|position| sounds.of(position).collect::<Vec<_>>())
             .map(|medium| {
-                let Media::Encoded { format, base64 } = medium else { panic!("not encoded") };
+                let Media::Encoded { format, base64, .. } = medium else { panic!("not encoded") };
                 assert_eq!(&*format, "wav");
                 STANDARD.decode(&base64).unwrap()
             })

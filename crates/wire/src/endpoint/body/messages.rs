@@ -171,7 +171,7 @@ fn write_audio(writer: &mut Writer, media: &Media) {
 pub(super) fn write_url(writer: &mut Writer, family: &str, media: &Media) {
     match media {
         Media::Url(url) => writer.share(url),
-        Media::Encoded { format, base64 } => {
+        Media::Encoded { format, base64, .. } => {
             for part in ["data:", family, "/", format, ";base64,"] {
                 writer.put(part.as_bytes());
             }
@@ -188,7 +188,7 @@ fn encoded_audio(media: &Media) -> Option<(&[u8], Bytes)> {
 /// Format and data of a thing that is at hand: `prefix` is how the URL of such data begins.
 fn encoded<'a>(media: &'a Media, prefix: &str) -> Option<(&'a [u8], Bytes)> {
     match media {
-        Media::Encoded { format, base64 } => Some((format.as_bytes(), base64.clone())),
+        Media::Encoded { format, base64, .. } => Some((format.as_bytes(), base64.clone())),
         Media::Url(url) => {
             let rest = url.strip_prefix(prefix.as_bytes())?;
             let comma = memchr::memchr(b',', rest)?;

@@ -238,7 +238,7 @@ fn contents(message: &Message) -> Contents {
         match part {
             Part::Text(text) => texts.push(plain(text)),
             Part::Image(media) => contents.images.push(url(media, "image")),
-            Part::Audio(Media::Encoded { format, base64 }) => {
+            Part::Audio(Media::Encoded { format, base64, .. }) => {
                 contents.audios.push(format!("{format},{}", String::from_utf8_lossy(base64)));
             }
             Part::Audio(media) => contents.audios.push(url(media, "audio")),
@@ -287,7 +287,7 @@ fn plain(text: &Rope) -> String {
 fn url(media: &Media, family: &str) -> String {
     match media {
         Media::Url(url) => unescaped([&b"\""[..], url, b"\""].into_iter()),
-        Media::Encoded { format, base64 } => {
+        Media::Encoded { format, base64, .. } => {
             format!("data:{family}/{format};base64,{}", String::from_utf8_lossy(base64))
         }
     }
