@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use loadgen_core::SystemClock;
-use loadgen_wire::{Body, Connector, EndpointConfig, EndpointKind, Fetched, Request, Target};
+use loadgen_wire::{
+    Body, Connector, EndpointConfig, EndpointKind, Fetched, Request, SPOKEN_ANTHROPIC_VERSION, Target,
+};
 
 use crate::client::{Client, Unanswered};
 
@@ -11,8 +13,6 @@ use crate::client::{Client, Unanswered};
 const LONGEST_ANSWER: usize = 4 << 20;
 /// How often a wait looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
-/// The version of Anthropic's API that is spoken where the user names none.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// Calls servers with the user's headers and key, outside the measured path.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ pub(crate) fn headers_for(endpoint: &EndpointConfig) -> Vec<(String, String)> {
         });
     }
     if is_anthropic && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("anthropic-version")) {
-        headers.push(("anthropic-version".to_owned(), ANTHROPIC_VERSION.to_owned()));
+        headers.push(("anthropic-version".to_owned(), SPOKEN_ANTHROPIC_VERSION.to_owned()));
     }
     headers
 }

@@ -45,7 +45,7 @@ pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, 
 pub use decode::{Appetite, Arrival, Place, ResponseDecoder, ResponseField, ResponseFormat};
 pub use endpoint::{
     AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointFacts, EndpointKind, EndpointKindError,
-    TemplateConfig,
+    SPOKEN_ANTHROPIC_VERSION, TemplateConfig,
 };
 pub use fetch::Fetched;
 pub use http1::{ChunkFault, Head, HeadFault, Incomplete, Part, ResponseFault, ResponseReader};

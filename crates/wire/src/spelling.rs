@@ -9,12 +9,15 @@ use http::HeaderName;
 
 /// The names that are written otherwise than usual. Cheap to clone; costs nothing where there are none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spellings(Option<Arc<[(HeaderName, Box<str>)]>>);
+pub(crate) struct Spellings(Option<Arc<[Spelled]>>);
+
+/// A name, and how it is written.
+type Spelled = (HeaderName, Box<str>);
 
 impl Spellings {
     /// Those of these names. The last spelling of a name counts.
     pub(crate) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut odd: Vec<(HeaderName, Box<str>)> = Vec::new();
+        let mut odd: Vec<Spelled> = Vec::new();
         for spelled in names {
             let Ok(name) = HeaderName::from_bytes(spelled.as_bytes()) else { continue };
             odd.retain(|(known, _)| *known != name);

@@ -72,7 +72,7 @@ impl<'o> Said<'o> {
     /// What a chat's delta or message calls, kept for what follows. Comes after the words of the calls, and before
     /// the prose beside them, which is in the answer only if nothing was called.
     pub(super) fn calls(&mut self, delta: &Delta<'_>, is_whole: bool, prose: &str) {
-        let known = |value: Option<&RawValue>| value.filter(|value| value.get() != "null").is_some();
+        let known = |value: Option<&RawValue>| value.is_some_and(|value| value.get() != "null");
         if !known(delta.tool_calls) && !known(delta.function_call) {
             return;
         }

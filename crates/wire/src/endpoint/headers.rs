@@ -26,7 +26,7 @@ const X_DYNAMO_SESSION_ID: HeaderName = HeaderName::from_static("x-dynamo-sessio
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version of Anthropic's API that is spoken, unless the user names another.
-const SPOKEN_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+pub const SPOKEN_ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// What the headers of all requests share.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl HeaderPlan {
             user.push((name, value));
         }
         if is_anthropic && !user.iter().any(|(name, _)| *name == ANTHROPIC_VERSION) {
-            user.push((ANTHROPIC_VERSION, SPOKEN_ANTHROPIC_VERSION));
+            user.push((ANTHROPIC_VERSION, HeaderValue::from_static(SPOKEN_ANTHROPIC_VERSION)));
         }
         let routes = config.affinity;
         let affinity = [

@@ -25,6 +25,7 @@ use crate::target::Target;
 use body::BodyPlan;
 pub(crate) use body::RESPONSE_FIELD;
 use headers::HeaderPlan;
+pub use headers::SPOKEN_ANTHROPIC_VERSION;
 pub use kind::{EndpointFacts, EndpointKind, EndpointKindError};
 
 /// How the bodies of the template endpoint are made, and its responses read.
