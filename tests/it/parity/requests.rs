@@ -1,5 +1,7 @@
 //! What options make of a request: its body, its headers, and how its answer is read.
 
+use loadgen_core::CountTokens;
+use loadgen_tokens::Tokenizer;
 use serde_json::{Value, json};
 
 use crate::support::scripted::{Answer, Asked, Scripted, chat};
@@ -81,6 +83,26 @@ fn a_prompt_alone_is_text_and_a_message_has_its_own_limit() {
     assert_eq!(keys(&asked), words("messages model stream max_completion_tokens max_tokens min_tokens"));
     let (asked, _) = one(&words("--osl 7 --use-legacy-max-tokens"));
     assert_eq!(keys(&asked), words("messages model stream max_tokens"));
+}
+
+#[test]
+fn a_template_is_counted_by_what_it_renders_where_servers_look_for_text() {
+    let tokens = |template: &str| {
+        let template = format!("payload_template:{template}");
+        let arguments = ["--endpoint-type", "template", "--endpoint", "/v1/completions", "--extra-inputs"];
+        let (asked, summary) = one(&[&arguments[..], &[&template]].concat());
+        (asked, summary["input_sequence_length"]["avg"].clone())
+    };
+    let (asked, counted) = tokens(r#"{"prompt": "Answer me this: {{ text }}"}"#);
+    let prompt = asked.json()["prompt"].as_str().unwrap().to_owned();
+    assert!(prompt.starts_with("Answer me this: "), "{prompt}");
+    assert_eq!(counted, Tokenizer::builtin().count(&prompt) as f64);
+    let (asked, counted) = tokens(r#"{"question": {{ text|tojson }}}"#);
+    assert_eq!(
+        (keys(&asked), counted),
+        (vec!["question".to_owned()], Value::Null),
+        "as AIPerf knows no such field"
+    );
 }
 
 #[test]

@@ -256,8 +256,8 @@ pub struct Endpoint {
     streaming: bool,
     path: String,
     body: BodyPlan,
-    /// Whether the extra inputs bring text of their own.
-    extras_bring_text: bool,
+    /// Whether bodies have text that no turn knows of: a template's own, or that of extra inputs.
+    brings_text: bool,
     headers: HeaderPlan,
     secrets: Option<Arc<[Box<str>]>>,
     format: ResponseFormat,
@@ -276,15 +276,18 @@ impl Endpoint {
             keeps_response_id: kind == EndpointKind::Responses && stores(&config),
         };
         let secrets = secrets_of(&config.extra_inputs);
-        // There they are parameters of the generation.
-        let extras_bring_text =
-            kind != EndpointKind::HuggingfaceGenerate && counted::bring_text(config.extra_inputs.keys());
+        let brings_text = match kind {
+            EndpointKind::Template => true,
+            // There they are parameters of the generation.
+            EndpointKind::HuggingfaceGenerate => false,
+            _ => counted::bring_text(config.extra_inputs.keys()),
+        };
         let (body, headers) = (BodyPlan::new(&config)?, HeaderPlan::new(&config)?);
         let path = config.path.unwrap_or_else(|| kind.default_path(streaming).to_owned());
         if path.parse::<http::uri::PathAndQuery>().is_err() && !path.is_empty() {
             return Err(EndpointError::Path { path: redact_url(&path).into_owned() });
         }
-        Ok(Self { streaming, path, body, extras_bring_text, headers, secrets, format })
+        Ok(Self { streaming, path, body, brings_text, headers, secrets, format })
     }
 
     /// Which endpoint it is.
@@ -305,7 +308,7 @@ impl Endpoint {
 
     /// What of `body` is to be counted as input, where `turn` cannot know: fields from elsewhere bring text.
     pub fn counted(&self, turn: &Turn, body: &Body) -> Option<Bytes> {
-        let has_more = self.extras_bring_text || turn.extra.as_deref().is_some_and(counted::may_bring_text);
+        let has_more = self.brings_text || turn.extra.as_deref().is_some_and(counted::may_bring_text);
         has_more.then(|| counted::texts_of(&body.to_bytes())).flatten()
     }
 
