@@ -9,7 +9,7 @@ use loadgen_metrics::{Metric, RequestMetrics, ShownValue, credit_issued};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::spec_decode::Acceptance;
+use crate::spec_decode::Drafts;
 use crate::summary_json::ErrorFacts;
 use crate::trace_data::TraceData;
 
@@ -37,7 +37,7 @@ pub(crate) struct RecordLine<'a> {
     trace_data: Option<TraceData<'a>>,
     /// What became of its drafts; where the server decodes speculatively and says so.
     #[schemars(skip_serializing_if = "Option::is_none")]
-    spec_decode_acceptance: Option<Acceptance<'a>>,
+    spec_decode_acceptance: Option<Drafts<'a>>,
     /// Why it failed; absent on success.
     #[schemars(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFacts<'a>>,
@@ -158,9 +158,9 @@ impl RecordLines {
             out.extend_from_slice(b",\"trace_data\":");
             write_json(&TraceData::of(record, exchange), out);
         }
-        if let Some(acceptance) = Acceptance::of(record) {
+        if let Some(drafts) = Drafts::of(record) {
             out.extend_from_slice(b",\"spec_decode_acceptance\":");
-            write_json(&acceptance, out);
+            write_json(&drafts, out);
         }
         if let Some(error) = shown_error(record) {
             out.extend_from_slice(b",\"error\":");

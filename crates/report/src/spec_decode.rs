@@ -15,7 +15,7 @@ const ENGINE: &str = "vllm";
 
 /// What the server said of one request.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Acceptance<'a> {
+pub(crate) struct Drafts<'a> {
     /// The server's kind.
     engine: &'static str,
     /// Tokens for each step of verification, the one that is always accepted included.
@@ -44,7 +44,7 @@ pub(crate) struct Acceptance<'a> {
     per_step_drafted: Option<&'a [u32]>,
 }
 
-impl<'a> Acceptance<'a> {
+impl<'a> Drafts<'a> {
     /// That of a request; `None` where the server said nothing of it, or the request failed.
     pub(crate) fn of(record: &'a RequestRecord) -> Option<Self> {
         let usage = record.tokens.usage.as_ref().filter(|_| record.outcome == loadgen_core::Outcome::Ok)?;

@@ -86,6 +86,8 @@ fn gpus_have_a_table_each_and_their_power_one_together() {
     );
     assert!(gpus.contains("<summary>GPU 1 of node-7: Example GPU X100</summary>"));
     assert!(gpus.contains("<td>512.00</td><td>372.00</td><td>652.00</td>"));
+    // Two decimals would leave nothing of it.
+    assert!(gpus.contains("<td>0.0045</td>"), "{gpus}");
     let counter = "NVIDIA XID Errors <span class=\"unit\">count</span></th><td>0.00</td><td class=\"none\">";
     assert_eq!(gpus.matches(counter).count(), 2);
 }

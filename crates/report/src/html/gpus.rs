@@ -2,7 +2,7 @@
 
 use loadgen_metrics::ConsoleGroup;
 
-use super::sheet::{Sheet, folded};
+use super::sheet::{Sheet, folded, significant};
 use crate::console::{console_rows, figure};
 use crate::gpu::Gpu;
 use crate::info::Report;
@@ -23,7 +23,7 @@ pub(super) fn gpus(report: &Report<'_>) -> String {
     if !power.is_empty() {
         let mut sheet = Sheet::new("Power and energy of all GPUs", "", ["value"]);
         for row in power {
-            sheet.row(row.metric.header, row.metric.unit.label(), [figure(row.stats.avg)]);
+            sheet.row(row.metric.header, row.metric.unit.label(), [shown(row.stats.avg)]);
         }
         out.push_str(&sheet.end());
     }
@@ -42,7 +42,15 @@ fn title(gpu: &Gpu) -> String {
 fn table(gpu: &Gpu) -> String {
     let mut sheet = Sheet::new("Metric", "", ["avg", "min", "max", "p99", "p90", "p50", "std"]);
     for metric in &gpu.metrics {
-        sheet.row(&metric.header, &metric.unit, metric.figures.columns().map(figure));
+        sheet.row(&metric.header, &metric.unit, metric.figures.columns().map(shown));
     }
     sheet.end()
+}
+
+/// A figure as in the other tables, unless it is so small that nothing of it would be left: an energy in MJ.
+fn shown(value: Option<f64>) -> String {
+    match value {
+        Some(small) if small != 0.0 && small.abs() < 1.0 => significant(small),
+        _ => figure(value),
+    }
 }

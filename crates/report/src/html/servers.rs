@@ -3,10 +3,12 @@
 //! A server has hundreds of series, most of which say nothing of a run. Those that stayed at nothing are
 //! counted and left out; of the others as many are shown as somebody reads. The files have all.
 
+use std::fmt::Write as _;
+
 use loadgen_metrics::{SeriesStats, infer_unit};
 
 use super::sheet::{Sheet, folded, significant};
-use crate::console::MISSING;
+use crate::console::{MISSING, grouped};
 use crate::info::Report;
 use crate::server_metrics::{ScrapedSeries, place_of};
 
@@ -37,13 +39,15 @@ pub(super) fn servers(report: &Report<'_>) -> String {
     };
     let mut out = String::new();
     for endpoint in &servers.endpoints {
-        out.push_str(&format!(
-            "<p>{} was read {} times, {} ms for each; {} readings differed from the one before.</p>\n",
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "<p>{} was read {} times, {} ms for each; {} readings differed from the one before.</p>",
             crate::escape::Escaped(place_of(&endpoint.url)),
             endpoint.fetches,
             significant(endpoint.avg_latency_ms),
             endpoint.updates
-        ));
+        );
     }
     let several = servers.endpoints.len() > 1;
     let mut silent = 0;
@@ -63,12 +67,12 @@ pub(super) fn servers(report: &Report<'_>) -> String {
         }
         let mut body = sheet.end();
         if let Some(more) = told.len().checked_sub(MOST + 1) {
-            body.push_str(&format!("<p>{} more are in the file of server metrics.</p>\n", more + 1));
+            let _ = writeln!(body, "<p>{} more are in the file of server metrics.</p>", more + 1);
         }
         out.push_str(&folded(&format!("{title} ({})", told.len()), &body));
     }
     if silent > 0 {
-        out.push_str(&format!("<p>{silent} series that stayed at nothing are left out here.</p>\n"));
+        let _ = writeln!(out, "<p>{silent} series that stayed at nothing are left out here.</p>");
     }
     out
 }
@@ -105,13 +109,16 @@ fn gauge(stats: &SeriesStats) -> Option<Vec<String>> {
 
 fn counter(stats: &SeriesStats) -> Option<Vec<String>> {
     let SeriesStats::Counter(counter) = stats else { return None };
-    Some(vec![significant(counter.total), shown(counter.rate)])
+    // What is counted is mostly whole.
+    let is_whole = counter.total.fract() == 0.0 && counter.total < 1e15;
+    let total = if is_whole { grouped(&format!("{:.0}", counter.total)) } else { significant(counter.total) };
+    Some(vec![total, shown(counter.rate)])
 }
 
 fn histogram(stats: &SeriesStats) -> Option<Vec<String>> {
     let SeriesStats::Histogram(histogram) = stats else { return None };
     let quantiles = histogram.percentiles.map(|[.., p50, _, _, _, p99]| (p50, p99));
-    let count = crate::console::grouped(&histogram.count.to_string());
+    let count = grouped(&histogram.count.to_string());
     let figures = [
         histogram.count_rate,
         histogram.avg(),

@@ -1,5 +1,7 @@
 //! The run slice by slice: the page's table of time slices.
 
+use std::fmt::Write as _;
+
 use loadgen_core::Nanos;
 use loadgen_metrics::SliceSummary;
 
@@ -77,7 +79,8 @@ pub(super) fn slices(report: &Report<'_>) -> String {
     }
     let mut body = sheet.end();
     if table.left_out > 0 {
-        body.push_str(&format!("<p>{} more slices are in the files of time slices.</p>\n", table.left_out));
+        // Writing to a string cannot fail.
+        let _ = writeln!(body, "<p>{} more slices are in the files of time slices.</p>", table.left_out);
     }
     if table.rows.len() > OPEN { folded(&format!("{} slices", table.rows.len()), &body) } else { body }
 }

@@ -99,6 +99,12 @@ pub(super) fn gpus() -> GpuTelemetry {
                     "W",
                     GpuFigures::Gauge(gauge(512.0, 140.0)),
                 ),
+                metric(
+                    "nvidia_energy_consumption",
+                    "NVIDIA Energy Consumption",
+                    "MJ",
+                    GpuFigures::Counter(0.0045),
+                ),
                 metric("nvidia_xid_errors", "NVIDIA XID Errors", "count", GpuFigures::Counter(0.0)),
             ],
         }

@@ -1,5 +1,7 @@
 //! What the log says of a phase, in AIPerf's words.
 
+use std::fmt::Write as _;
+
 use loadgen_report::console::grouped;
 
 use crate::progress::{Live, PhaseOutline};
@@ -50,7 +52,8 @@ pub(super) fn sent(live: &Live) -> String {
     );
     if counts.sessions_sent > 0 {
         let [sent, completed] = [counts.sessions_sent, counts.sessions_completed].map(shown);
-        line.push_str(&format!(" | sessions: sent={sent}, completed={completed}"));
+        // Writing to a string cannot fail.
+        let _ = write!(line, " | sessions: sent={sent}, completed={completed}");
     }
     if is_timed_out(live) {
         line.push_str(" | timeout_triggered=True");

@@ -207,7 +207,9 @@ fn remarks_say_what_limits_nothing() {
     assert!(says(&quality, "in_band_errors").unwrap().contains("told of an error: 1;"));
     assert_eq!((quality.requests.ok, quality.requests.flawless()), (11, 10));
     let mut collected = QualityInput::new(false);
-    run().iter().for_each(|record| collected.push(record));
+    for record in &run() {
+        collected.push(record);
+    }
     collected.push_dropped_bodies(2);
     let mut others = QualityInput::new(false);
     others.push_dropped_bodies(1);
