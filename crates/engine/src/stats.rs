@@ -138,11 +138,6 @@ impl PhaseCounts {
     pub fn is_balanced(&self) -> bool {
         self.scheduled == self.finished()
     }
-
-    /// Mean release lateness, ns; `None` before the first release.
-    pub fn lateness_mean_ns(&self) -> Option<f64> {
-        (self.released > 0).then(|| self.lateness_total_ns as f64 / self.released as f64)
-    }
 }
 
 macro_rules! lanes {

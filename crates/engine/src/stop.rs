@@ -74,7 +74,7 @@ impl StopListener {
         let (mut own, mut above) = (pin!(own), pin!(given(above)));
         poll_fn(|context| match own.as_mut().poll(context) {
             Poll::Pending => above.as_mut().poll(context),
-            given => given,
+            Poll::Ready(()) => Poll::Ready(()),
         })
         .await;
     }

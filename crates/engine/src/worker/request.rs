@@ -25,6 +25,7 @@ use crate::phase::Place;
 use crate::prepare::Running;
 
 /// What ended a request.
+#[derive(Clone, Copy)]
 pub(super) enum Ending {
     /// The exchange itself.
     Returned,

@@ -152,7 +152,7 @@ fn a_system_prompt_joins_a_leading_system_turn_where_the_endpoint_wants_one_syst
     let (joined, ok) = (says(Role::System, "be kind\n\na"), says(Role::Assistant, "ok"));
     let dataset = load(true);
     let said: Vec<_> = conversation(&dataset, 0).iter().map(messages).collect();
-    assert_eq!(said[0], [joined.clone()]);
+    assert_eq!(said[0], std::slice::from_ref(&joined));
     assert_eq!(said[1], [joined.clone(), ok.clone(), says(Role::System, "b")]);
     assert_eq!(said[2][..2], [joined.clone(), ok]);
     let entry = dataset.entries().next().unwrap();
