@@ -52,6 +52,22 @@ fn the_schedule_follows_the_times_and_a_session_its_own_rule() {
 }
 
 #[test]
+fn a_speed_up_divides_times_and_leaves_pauses_alone() {
+    let file = File::new(MIXED);
+    let config = TraceConfig { speedup: 3.0, ..file.config() };
+    let timetable = load_trace(config, GIVEN).unwrap().timetable(0).unwrap();
+    let ms = |at: f64| (at / 3.0).trunc() as i64 * 1_000_000;
+    let zero = ms(5000.5);
+    assert_eq!(&*timetable.offsets_ns, [5000.5, 5400.0, 5400.0, 6000.0, 9000.0].map(|at| ms(at) - zero));
+    let mut session = timetable.source.session(1).unwrap();
+    let timings: Vec<_> = std::iter::from_fn(|| session.next_turn(None)).map(|turn| turn.timing).collect();
+    assert_eq!(
+        timings[1..],
+        [TurnTiming::AfterPrevious(500_000_000), TurnTiming::AtOffset(ms(7000.0) - zero)]
+    );
+}
+
+#[test]
 fn an_answer_that_the_server_keeps_stands_for_what_was_said() {
     let dataset = File::new(MIXED).load();
     let timetable = dataset.timetable(0).unwrap();
