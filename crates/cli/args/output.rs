@@ -65,8 +65,8 @@ pub(crate) struct OutputArgs {
     #[arg(long)]
     pub(crate) fail_if_client_limited: bool,
 
-    /// Stop, and exit with 1, when more than this share of the requests failed (0 to 1), once 10 have ended, or
-    /// as many as --concurrency
+    /// Exit with 1 when more than this share of the requests failed (0 to 1); the run stops where it comes to that
+    /// after 10 requests, or as many as --concurrency
     #[arg(long, value_name = "SHARE", value_parser = values::non_negative)]
     pub(crate) failed_request_threshold: Option<f64>,
 }
