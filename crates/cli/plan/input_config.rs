@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use super::dataset_config::dataset;
 use super::idle::USUAL_REVISION;
 use super::load::Load;
-use super::{ExportLevel, Servers, telemetry, workload};
+use super::outputs::ExportLevel;
+use super::{Servers, telemetry, workload};
 use crate::args::ProfileArgs;
 use crate::args::endpoint::EndpointArgs;
 use crate::args::values::{self, Patience, pairs, word};
@@ -126,7 +127,8 @@ fn endpoint(args: &ProfileArgs, servers: &Servers) -> Value {
 
 /// How connections are used again, unless as usual.
 fn given_reuse(args: &ProfileArgs) -> Option<String> {
-    Some(word(&args.connections.connection_reuse_strategy)).filter(|strategy| strategy != "pooled")
+    let strategy = word(&args.connections.connection_reuse_strategy).replace('_', "-");
+    Some(strategy).filter(|strategy| strategy != "pooled")
 }
 
 /// Headers by name; the values of secret ones do not show.

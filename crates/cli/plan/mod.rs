@@ -16,21 +16,20 @@ mod in_words;
 mod input_config;
 mod load;
 mod models;
+mod outputs;
 mod policy;
 mod telemetry;
 mod workload;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use loadgen_core::Seed;
-use loadgen_run::{Artifacts, Hub, Level, LoadShape, Outputs, ReportPlan, RunPlan};
+use loadgen_run::{Hub, Level, LoadShape, ReportPlan, RunPlan};
 use loadgen_tokens::{Resolver, TokenizerRequest, TokenizerSource};
 use loadgen_wire::EndpointConfig;
 use serde_json::Value;
 
 use crate::args::ProfileArgs;
-use crate::args::output::OutputArgs;
 use crate::args::values::Patience;
 use crate::ceiling;
 use crate::ui::Ui;
@@ -38,9 +37,6 @@ pub(crate) use command_line::shown_value;
 pub(crate) use environment::{Environment, VARIABLES};
 pub(crate) use faults::Faults;
 pub(crate) use models::first_served;
-
-/// The shortest slices of time that are summed up on their own.
-const SHORTEST_SLICE: Duration = Duration::from_millis(1);
 
 /// What the command line means.
 #[derive(Debug)]
@@ -102,24 +98,7 @@ pub(crate) fn resolve(
     let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
     notices.extend(idle::without_effect(args, tokenizer.as_ref().map(|(source, _)| source)));
     faults.take("--ui", Ui::named(args.service.ui.as_deref()));
-    if args.output.failed_request_threshold.is_some_and(|share| share > 1.0) {
-        faults.add("--failed-request-threshold", "expected a share from 0 to 1");
-    }
-    let level = faults.take("--export-level", ExportLevel::of(&args.output)).unwrap_or(ExportLevel::Records);
-    if args.output.slice_duration.is_some_and(|width| width < SHORTEST_SLICE) {
-        faults.add(
-            "--slice-duration",
-            "expected at least 0.001 s: shorter slices than a millisecond tell nothing",
-        );
-    }
-    if let Some(prefix) = &args.output.profile_export_prefix
-        && (prefix.is_empty() || prefix.contains(['/', '\\']))
-    {
-        faults.add(
-            "--profile-export-prefix",
-            "expected a file name without folders: they belong to --artifact-dir",
-        );
-    }
+    let outputs = outputs::outputs(args, &mut faults);
     for swept in args.axes() {
         faults.add(swept.flag, "a list of values asks for a sweep, and a plan is of one run: give one value");
     }
@@ -132,20 +111,7 @@ pub(crate) fn resolve(
     else {
         return Err(faults);
     };
-    let endpoint_name = endpoint::name(endpoint.kind);
-    let dir = args.output.artifact_dir.clone().unwrap_or_else(|| {
-        let name = loadgen_run::run_name(&args.endpoint.models, endpoint_name, &load.stimulus());
-        PathBuf::from("artifacts").join(name)
-    });
-    let dir = std::path::absolute(&dir).unwrap_or(dir);
-    let artifacts = Artifacts::new(dir, args.output.profile_export_prefix.as_deref());
-    if args.output.export_outputs_json && artifacts.summary_json() == artifacts.outputs_json() {
-        faults.add(
-            "--profile-export-prefix",
-            "with the prefix `outputs` the summary would take the name of --export-outputs-json's file, \
-             outputs.json: give another",
-        );
-    }
+    let artifacts = outputs::artifacts(args, endpoint.kind, &load, &mut faults);
     let report = ReportPlan {
         benchmark_id: benchmark_id(),
         experiment: None,
@@ -188,16 +154,7 @@ pub(crate) fn resolve(
             .slice_duration
             .map(|width| i64::try_from(width.as_nanos()).unwrap_or(i64::MAX)),
         thresholds: environment.thresholds,
-        outputs: Outputs {
-            records: level != ExportLevel::Summary,
-            raw: level == ExportLevel::Raw,
-            http_trace: args.output.export_http_trace,
-            answers: args.output.export_outputs_json,
-            trace_timing: args.output.show_trace_timing,
-            parquet: !args.output.no_parquet,
-            html: !args.output.no_html,
-            gpu_sections: !args.telemetry.no_gpu_telemetry,
-        },
+        outputs,
         telemetry: beside.report,
         network_latency_mean_ms: args.telemetry.network_latency_mean,
         artifacts,
@@ -234,29 +191,6 @@ pub(crate) fn resolve(
         server_kind: servers.mock.then(|| format!("loadgen mock server {}", env!("CARGO_PKG_VERSION"))),
     };
     faults.into_result(Planned { run, notices })
-}
-
-/// How much is exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExportLevel {
-    /// The summaries alone.
-    Summary,
-    /// A line for each request, too.
-    Records,
-    /// And what was sent and what came.
-    Raw,
-}
-
-impl ExportLevel {
-    /// The one that was asked for.
-    pub(crate) fn of(output: &OutputArgs) -> Result<Self, &'static str> {
-        match output.export_level.as_deref().map(crate::args::values::word).as_deref() {
-            Some("summary") => Ok(Self::Summary),
-            None | Some("records") => Ok(Self::Records),
-            Some("raw") => Ok(Self::Raw),
-            Some(_) => Err("is not known: expected summary, records or raw"),
-        }
-    }
 }
 
 /// A duration as signed nanoseconds; `None` when it is longer than 292 years.
