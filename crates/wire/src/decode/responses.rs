@@ -57,6 +57,10 @@ struct Event<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    output: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    item: Option<&'a RawValue>,
 }
 
 /// The part of a response that an event at its beginning or its end tells of.
@@ -74,6 +78,8 @@ struct Told<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     incomplete_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    output: Option<&'a RawValue>,
 }
 
 impl Responses {
@@ -89,6 +95,9 @@ impl Responses {
             if event.object.and_then(text_of) == Some("response") {
                 said.usage(event.usage.and_then(usage::decode));
                 whole(json, said);
+                if let Some(output) = event.output {
+                    said.items().list(output.get());
+                }
                 if let Ok(told) = serde_json::from_str(json) {
                     self.take_id(&told, said);
                 }
@@ -109,14 +118,27 @@ impl Responses {
             "response.output_text.done" => said.output(event.text.and_then(text_of).unwrap_or_default()),
             "response.created" | "response.completed" | "response.incomplete" | "response.failed" => {
                 let told = event.response.and_then(|told| serde_json::from_str(told.get()).ok());
+                if matches!(kind, "response.incomplete" | "response.failed") {
+                    said.items().fail();
+                }
                 if let Some(told) = told {
                     self.take_id(&told, said);
+                    if let Some(output) = told.output.filter(|_| kind == "response.completed") {
+                        said.items().list(output.get());
+                    }
                     if kind != "response.created" {
                         take_end(kind, &told, said);
                     }
                 }
             }
+            "response.output_item.done" => {
+                if let Some(item) = event.item {
+                    said.items().done(item.get());
+                }
+            }
+            "response.error" => said.items().fail(),
             "error" => {
+                said.items().fail();
                 self.has_failed = true;
                 said.response_id(None);
                 if event.error.is_none() {

@@ -9,6 +9,7 @@ use loadgen_core::{ChunkKind, ErrorDetail, Usage};
 use serde_json::value::RawValue;
 
 use super::event::{Delta, InBandError};
+use super::items::OutputItems;
 use super::speculative::Drafts;
 use super::{Arrival, MOST_MESSAGE_BYTES, short};
 use crate::error::detail;
@@ -86,6 +87,11 @@ impl<'o> Said<'o> {
         if self.has_tools {
             calls.set_apart(self.output_before..self.observation.chunks.output.len(), prose);
         }
+    }
+
+    /// The items of an answer, kept for what follows.
+    pub(super) fn items(&mut self) -> &mut OutputItems {
+        self.observation.items.get_or_insert_default()
     }
 
     /// Content that has no text: a vector, a score, the end of a part.

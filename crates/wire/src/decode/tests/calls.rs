@@ -66,6 +66,46 @@ fn the_older_form_of_a_call_becomes_the_newer_one() {
     );
 }
 
+fn events(events: &[&str]) -> crate::Observation {
+    let events: Vec<String> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let pieces: Vec<&[u8]> = events.iter().map(|event| event.as_bytes()).collect();
+    decode(EndpointKind::Responses, "text/event-stream", &pieces)
+}
+
+const CALL: &str =
+    r#"{"type":"function_call","id":"fc","call_id":"c","name":"look","arguments":"{\"q\":1}"}"#;
+const SAID: &str =
+    r#"{"type":"message","id":"m","role":"assistant","content":[{"type":"output_text","text":"Hi."}]}"#;
+
+#[test]
+fn the_items_of_a_response_go_in_as_they_came() {
+    let ended =
+        format!(r#"{{"type":"response.completed","response":{{"status":"completed","output":[{SAID}]}}}}"#);
+    let seen = events(&[
+        r#"{"type":"response.output_text.delta","delta":"Hi."}"#,
+        &format!(r#"{{"type":"response.output_item.done","item":{CALL}}}"#),
+        &format!(r#"{{"type":"response.output_item.done","item":{SAID}}}"#),
+        &ended,
+    ]);
+    assert_eq!(message(&seen), format!("{SAID},{CALL}"), "the list first, and each item once");
+    let texts = seen.reply().message.unwrap().texts;
+    assert_eq!(texts.iter().map(|bytes| text(bytes)).collect::<Vec<_>>(), ["Hi.", "look", r#"{\"q\":1}"#]);
+    let body = format!(r#"{{"object":"response","status":"completed","output":[{CALL}]}}"#);
+    let seen = decode(EndpointKind::Responses, "application/json", &[body.as_bytes()]);
+    assert_eq!(message(&seen), CALL);
+}
+
+#[test]
+fn a_response_that_broke_off_is_its_text() {
+    let seen = events(&[
+        r#"{"type":"response.output_text.delta","delta":"Hi."}"#,
+        &format!(r#"{{"type":"response.output_item.done","item":{SAID}}}"#),
+        r#"{"type":"response.incomplete","response":{"status":"incomplete"}}"#,
+    ]);
+    let reply = seen.reply();
+    assert_eq!((&reply.text[..], reply.message), (&b"Hi."[..], None));
+}
+
 #[test]
 fn an_answer_without_calls_is_its_text() {
     let seen = chat(&[&delta(r#""content":"plain","tool_calls":[],"function_call":null"#)]);
