@@ -1,5 +1,9 @@
 //! What options make of a request: its body, its headers, and how its answer is read.
 
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
+
 use loadgen_core::CountTokens;
 use loadgen_tokens::Tokenizer;
 use serde_json::{Value, json};
@@ -132,11 +136,21 @@ fn the_second_interrupt_ends_it_at_once() {
     let mock = Mock::start(&workspace, "fixed?ttft=60s&itl=1ms");
     let mut command = workspace.profiling(&mock.url);
     command.args(words("--streaming --concurrency 2 --request-count 4 --isl 10"));
-    let held = Held::start(command);
+    // A pipe that takes no byte more: what the run has to say at its end holds it up.
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b'.'; 1 << 16]).unwrap();
+    let held = Held::start_into(Stdio::from(writer), command);
+    let (is_over, over) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        // Were it not to end, it would once nobody reads it.
+        let _ = over.recv_timeout(Duration::from_secs(20));
+        drop(reader);
+    });
     held.interrupt();
-    // One that comes within the same moment is the same press, sent to the whole group.
-    std::thread::sleep(std::time::Duration::from_millis(600));
+    // One that comes at the same moment is the same press, sent to the whole group.
+    std::thread::sleep(Duration::from_millis(800));
     held.interrupt();
-    let finished = held.finish();
-    assert_ne!(finished.code(), 0, "{}", finished.stderr());
+    let finished = held.finish().expect_code(130);
+    drop(is_over);
+    assert!(finished.stderr().contains("once more to leave at once"), "{}", finished.stderr());
 }

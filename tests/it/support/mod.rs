@@ -220,9 +220,14 @@ pub(crate) struct Held {
 impl Held {
     /// Starts `command` (a [`profiling`](Workspace::profiling)) and returns when the measured phase has
     /// begun.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_into(Stdio::null(), command)
+    }
+
+    /// As [`start`](Self::start), with standard output of its own.
+    pub(crate) fn start_into(stdout: Stdio, mut command: Command) -> Self {
         let mut child =
-            command.args(["--ui", "simple"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            command.args(["--ui", "simple"]).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         let mut told = BufReader::new(child.stderr.take().unwrap());
         let mut said = Vec::new();
         while !String::from_utf8_lossy(&said).contains("profiling: started") {
