@@ -82,6 +82,12 @@ fn lengths(args: &ProfileArgs) -> Vec<Idle> {
         ("--osl", mixed && given.osl.is_some(), MIXED),
         ("--osl-stddev", mixed && spreads(&given.osl_stddev), MIXED),
         (
+            "--num-prefix-prompts",
+            args.prefix.num_prefix_prompts.is_some_and(|pool| pool > 0)
+                && args.prefix.prefix_prompt_length.is_none_or(|length| length == 0),
+            "prefixes have no length: give --prefix-prompt-length",
+        ),
+        (
             "--random-corpus-style",
             given.random_corpus_style.is_some() && given.random_range_ratio.is_none(),
             "it says what a --random-range-ratio means",
@@ -204,6 +210,7 @@ mod tests {
             ("--isl-block-size 16", "give --input-file"),
             ("--server-metrics-formats json --no-server-metrics", "no server is read"),
             ("--seq-dist 64,8:100 --isl 5", "--seq-dist says"),
+            ("--num-prefix-prompts 3", "give --prefix-prompt-length"),
             ("--synthesis-max-isl 64", "give --input-file"),
             ("--inter-turn-delay-cap-seconds 2", "give --input-file"),
             ("--random-corpus-style vllm", "what a --random-range-ratio means"),

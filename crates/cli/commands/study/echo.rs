@@ -4,12 +4,23 @@
 use std::path::Path;
 
 use loadgen_run::ReportPlan;
+use loadgen_workload::SyntheticConfig;
 use serde_json::{Map, Value, json};
 
 /// The configuration with AIPerf's defaults for what was not set. A template's null stands for what has
 /// no default: it keeps the place of the key.
 pub(crate) fn with_defaults(config: &Value) -> Value {
-    let mut filled = fill(&template(), config);
+    let mut config = config.clone();
+    let each = |config: &mut Value, list: &str, kind: &str, key: &str, default: u64| {
+        let items = config.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        for item in items.filter(|item| item["type"] == kind) {
+            item.as_object_mut().expect("it has a type").entry(key).or_insert(json!(default));
+        }
+    };
+    // Defaults of one kind only: a rate has no concurrency, and a file as many entries as it has.
+    each(&mut config, "phases", "concurrency", "concurrency", 1);
+    each(&mut config, "datasets", "synthetic", "entries", u64::from(SyntheticConfig::DEFAULT_ENTRIES));
+    let mut filled = fill(&template(), &config);
     if let Some(prompts) = filled.pointer_mut("/datasets/0/prompts") {
         for length in ["isl", "osl"] {
             if let Some(normal) = prompts.get_mut(length).and_then(Value::as_object_mut)
@@ -182,6 +193,17 @@ mod tests {
         assert_eq!(filled["logging"], json!({ "level": "INFO" }));
         assert_eq!(filled["tokenizer"]["revision"], "main");
         assert_eq!(filled["ours"], 1);
+        assert_eq!(filled["phases"][0]["concurrency"], 2);
+        let unsaid = json!({
+            "datasets": [{ "name": "main", "type": "synthetic" }, { "name": "other", "type": "file" }],
+            "phases": [{ "name": "a", "type": "concurrency" }, { "name": "b", "type": "poisson", "rate": 5.0 }],
+        });
+        let filled = with_defaults(&unsaid);
+        let [closed, open] = [0, 1].map(|at| filled["phases"][at].get("concurrency").cloned());
+        assert_eq!((closed, open), (Some(json!(1)), None));
+        let [made, read] = [0, 1].map(|at| filled["datasets"][at].get("entries").cloned());
+        assert_eq!((made, read), (Some(json!(100)), None));
+        let filled = with_defaults(&given);
         assert!(filled.get("slos").is_none() && filled["endpoint"].get("api_key").is_none());
         let first: Vec<&String> =
             filled["phases"][0].as_object().into_iter().flatten().map(|(key, _)| key).collect();

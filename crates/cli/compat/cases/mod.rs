@@ -201,10 +201,6 @@ const TOGETHER: &[Exception] = &[
         lines: &["--fixed-schedule", "--prefix-prompt-length 10", "--isl 0"],
     },
     Exception {
-        reason: "prefixes of no length are none: better said than sent",
-        lines: &["--num-prefix-prompts 2"],
-    },
-    Exception {
         reason: "the trace is replayed at its times anyway, as AIPerf itself promotes it",
         lines: &[
             "--fixed-schedule-auto-offset --input-file out/t.jsonl --custom-dataset-type mooncake_trace",

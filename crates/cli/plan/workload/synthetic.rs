@@ -103,9 +103,6 @@ fn check_prefixes(args: &ProfileArgs, pool: u64, length: u64, endpoint: Endpoint
     if length > 0 && pool == 0 {
         faults.add("--prefix-prompt-length", "needs a pool to draw from: give --num-prefix-prompts");
     }
-    if pool > 0 && length == 0 {
-        faults.add("--num-prefix-prompts", "prefixes need a length: give --prefix-prompt-length");
-    }
 }
 
 /// Lengths that are drawn in pairs.
