@@ -13,7 +13,7 @@ use loadgen_core::{
     Reply, SpeculativeDecoding, StampCounts, StreamTrail, Usage,
 };
 
-use crate::decode::{Arrival, OutputItems, ToolCalls};
+use crate::decode::{Arrival, Blocks, OutputItems, ToolCalls};
 
 /// Of each chunk its text, or its reasoning where it has no text.
 fn chunk_by_chunk(chunks: &RawChunks) -> Vec<u8> {
@@ -76,6 +76,8 @@ pub struct Observation {
     pub(crate) recalls_reasoning: bool,
     /// What a chat's answer called.
     pub(crate) calls: Option<Box<ToolCalls>>,
+    /// The blocks of an Anthropic answer.
+    pub(crate) blocks: Option<Box<Blocks>>,
     /// The items of an answer of the responses API.
     pub(crate) items: Option<Box<OutputItems>>,
     /// The server has said what became of its drafts.
@@ -121,6 +123,7 @@ impl Observation {
             Bytes::copy_from_slice(output)
         };
         let called = self.calls.as_ref().and_then(|calls| calls.message(output));
+        let called = called.or_else(|| self.blocks.as_ref()?.message(&self.chunks));
         let message = called.or_else(|| self.items.as_ref()?.message());
         Reply { text, message, response_id: self.response_id.clone() }
     }

@@ -39,6 +39,8 @@ struct Event<'a> {
     #[serde(borrow, default)]
     content: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    content_block: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     stop_reason: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
@@ -55,6 +57,8 @@ struct Delta<'a> {
     #[serde(borrow, default)]
     partial_json: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    signature: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     stop_reason: Option<&'a RawValue>,
 }
 
@@ -70,6 +74,7 @@ impl Messages {
         said.error(in_band_error(event.error));
         match event.kind.and_then(text_of)? {
             "content_block_delta" => return take_delta(event.delta?, said),
+            "content_block_start" => said.block(event.content_block?.get(), false),
             "message_start" => {
                 let begun = serde_json::from_str::<Begun<'_>>(event.message?.get()).ok()?;
                 self.take_usage(begun.usage, said);
@@ -86,7 +91,11 @@ impl Messages {
                 if let Some(reason) = event.stop_reason.and_then(plain_text_of) {
                     said.finish_reason(&reason);
                 }
-                take_content(&serde_json::from_str(event.content?.get()).ok()?, said);
+                let content = event.content?.get();
+                for block in serde_json::from_str::<Vec<&RawValue>>(content).unwrap_or_default() {
+                    said.block(block.get(), true);
+                }
+                take_content(&serde_json::from_str(content).ok()?, said);
             }
             _ => {}
         }
@@ -114,6 +123,10 @@ fn take_delta<'a>(raw: &'a RawValue, said: &mut Said<'_>) -> Option<Plain<'a>> {
         "thinking_delta" => (Slot::Reasoning, delta.thinking.and_then(text_of)?),
         "input_json_delta" => {
             said.tool(delta.partial_json.and_then(text_of)?);
+            return None;
+        }
+        "signature_delta" => {
+            said.sign(&delta.signature.and_then(plain_text_of)?);
             return None;
         }
         _ => return None,

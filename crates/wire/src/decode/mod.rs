@@ -18,6 +18,7 @@
 
 mod anthropic;
 mod arrival;
+mod blocks;
 mod calls;
 mod coding;
 mod event;
@@ -42,6 +43,7 @@ use crate::python::{Exception, quoted};
 use crate::redact::redact;
 use crate::sse::{Event, SseParser};
 pub use arrival::{Arrival, Place};
+pub(crate) use blocks::Blocks;
 pub(crate) use calls::ToolCalls;
 pub(crate) use items::OutputItems;
 use coding::Coding;

@@ -89,6 +89,19 @@ impl<'o> Said<'o> {
         }
     }
 
+    /// A block of an answer, whole or only its beginning, kept for what follows.
+    pub(super) fn block(&mut self, block: &str, is_whole: bool) {
+        let observation = &mut *self.observation;
+        observation.blocks.get_or_insert_default().begin(block, is_whole, &observation.chunks);
+    }
+
+    /// A part of the signature of what was thought.
+    pub(super) fn sign(&mut self, part: &str) {
+        if let Some(blocks) = &mut self.observation.blocks {
+            blocks.sign(part);
+        }
+    }
+
     /// The items of an answer, kept for what follows.
     pub(super) fn items(&mut self) -> &mut OutputItems {
         self.observation.items.get_or_insert_default()

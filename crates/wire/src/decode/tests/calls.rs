@@ -106,6 +106,52 @@ fn a_response_that_broke_off_is_its_text() {
     assert_eq!((&reply.text[..], reply.message), (&b"Hi."[..], None));
 }
 
+fn blocks(events: &[&str]) -> crate::Observation {
+    let events: Vec<String> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let pieces: Vec<&[u8]> = events.iter().map(|event| event.as_bytes()).collect();
+    decode(EndpointKind::Messages, "text/event-stream", &pieces)
+}
+
+#[test]
+fn thoughts_with_their_signature_and_calls_go_in_as_blocks() {
+    let seen = blocks(&[
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm \"a\""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":", so"}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"S1"}}"#,
+        r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Let me"}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":" look."}}"#,
+        r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t1","name":"look","input":{}}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"q\": \"a"}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"b\"}"}}"#,
+        r#"{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t2","name":"go","input":{}}}"#,
+    ]);
+    assert_eq!(
+        message(&seen),
+        r#"{"role":"assistant","content":[{"type":"thinking","thinking":"Hm \"a\", so","signature":"S1"},{"type":"text","text":"Let me look."},{"type":"tool_use","id":"t1","name":"look","input":{"q":"ab"}},{"type":"tool_use","id":"t2","name":"go","input":{}}]}"#
+    );
+    assert_eq!(seen.reply().message.unwrap().texts, ["Let me look."], "AIPerf counts the texts alone");
+    let content = r#"[{"type":"tool_use","id":"t","name":"n","input":{"a":1.5}},{"type":"text","text":"x"},{"type":"thinking","thinking":"h","signature":"s"}]"#;
+    let body = format!(r#"{{"type":"message","content":{content}}}"#);
+    let seen = decode(EndpointKind::Messages, "application/json", &[body.as_bytes()]);
+    assert_eq!(
+        message(&seen),
+        r#"{"role":"assistant","content":[{"type":"thinking","thinking":"h","signature":"s"},{"type":"text","text":"x"},{"type":"tool_use","id":"t","name":"n","input":{"a":1.5}}]}"#
+    );
+}
+
+#[test]
+fn blocks_of_text_alone_are_a_text() {
+    let seen = blocks(&[
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi."}}"#,
+    ]);
+    let reply = seen.reply();
+    assert_eq!((&reply.text[..], reply.message), (&b"Hi."[..], None));
+}
+
 #[test]
 fn an_answer_without_calls_is_its_text() {
     let seen = chat(&[&delta(r#""content":"plain","tool_calls":[],"function_call":null"#)]);
