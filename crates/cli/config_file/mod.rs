@@ -5,6 +5,8 @@
 //! of a command line, before those that the user typed. So a file means what flags mean, and a flag wins.
 //! A sweep makes several such command lines of one file. What the options mean is not decided here.
 
+mod beside;
+mod datasets;
 mod echo;
 mod faults;
 mod given;

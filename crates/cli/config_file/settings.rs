@@ -5,12 +5,11 @@
 
 use serde_json::{Value, json};
 
+use super::beside::{gpu_telemetry, network_latency, server_metrics};
+use super::datasets::dataset;
 use super::faults::Faults;
 use super::phases::phase_settings;
-use super::schema::{
-    BENCHMARK, ENVELOPE, FILE, HOW_LENGTHS_ARE_DRAWN, PUBLIC, RESET_KV_CACHE, SERVER_PROFILER, SWEEP,
-    SYNTHETIC,
-};
+use super::schema::{BENCHMARK, ENVELOPE, RESET_KV_CACHE, SERVER_PROFILER, SWEEP};
 use super::shape::{Does, Key, Shape, as_bool, as_int, as_number, below, check, time_text};
 use super::sweep::is_built;
 use super::yaml::{Mark, Node, Yaml};
@@ -86,7 +85,13 @@ pub(super) fn settings(root: &Node, faults: &mut Faults) -> Settings {
 }
 
 /// The options of a section, by its table.
-fn section(node: &Node, keys: &'static [Key], path: &str, settings: &mut Settings, faults: &mut Faults) {
+pub(super) fn section(
+    node: &Node,
+    keys: &'static [Key],
+    path: &str,
+    settings: &mut Settings,
+    faults: &mut Faults,
+) {
     for entry in node.entries() {
         let Some(key) = keys.iter().find(|key| key.name == entry.key) else { continue };
         let (path, value) = (below(path, &entry.key), &entry.node);
@@ -208,7 +213,7 @@ fn model_keys() -> &'static [Key] {
 }
 
 /// The keys that a table has below one of its names.
-fn keys_below(keys: &'static [Key], name: &str) -> &'static [Key] {
+pub(super) fn keys_below(keys: &'static [Key], name: &str) -> &'static [Key] {
     match keys.iter().find(|key| key.name == name).map(|key| key.shape) {
         Some(Shape::Map(keys) | Shape::SwitchOr(keys) | Shape::TextOr(keys)) => keys,
         _ => &[],
@@ -323,212 +328,6 @@ fn slos(benchmark: &Node, settings: &mut Settings) {
     let pairs: Vec<String> =
         slos.entries().iter().map(|entry| format!("{}:{}", entry.key, entry.node)).collect();
     settings.value("--goodput", pairs.join(" "), "benchmark.slos", slos.at);
-}
-
-fn is_disabled(node: &Node) -> bool {
-    node.get("enabled").and_then(as_bool) == Some(false)
-}
-
-fn gpu_telemetry(benchmark: &Node, settings: &mut Settings) {
-    let Some(gpu) = benchmark.get("gpu_telemetry").filter(|gpu| !gpu.is_null()) else { return };
-    let path = "benchmark.gpu_telemetry";
-    if is_disabled(gpu) {
-        return settings.switch("--no-gpu-telemetry", path, gpu.at);
-    }
-    let mut items: Vec<String> =
-        gpu.get("urls").map(Node::items).unwrap_or_default().iter().map(Node::to_string).collect();
-    items.extend(gpu.get("metrics_file").filter(|file| !file.is_null()).map(Node::to_string));
-    items.extend(gpu.get("collector").map(Node::to_string).filter(|collector| collector != "dcgm"));
-    if gpu.get("mode").and_then(Node::text) == Some("realtime_dashboard") {
-        items.push("dashboard".to_owned());
-    }
-    if !items.is_empty() {
-        settings.list.push(Setting {
-            flag: "--gpu-telemetry",
-            values: items,
-            path: path.to_owned(),
-            at: gpu.at,
-        });
-    }
-}
-
-fn server_metrics(benchmark: &Node, settings: &mut Settings, faults: &mut Faults) {
-    let Some(metrics) = benchmark.get("server_metrics").filter(|metrics| !metrics.is_null()) else { return };
-    let path = "benchmark.server_metrics";
-    if is_disabled(metrics) {
-        return settings.switch("--no-server-metrics", path, metrics.at);
-    }
-    let urls: Vec<String> =
-        metrics.get("urls").map(Node::items).unwrap_or_default().iter().map(Node::to_string).collect();
-    if !urls.is_empty() {
-        let (path, at) = (path.to_owned(), metrics.at);
-        settings.list.push(Setting { flag: "--server-metrics", values: urls, path, at });
-    }
-    section(metrics, keys_below(BENCHMARK, "server_metrics"), path, settings, faults);
-}
-
-fn network_latency(benchmark: &Node, settings: &mut Settings, faults: &mut Faults) {
-    let Some(latency) = benchmark.get("network_latency") else { return };
-    let path = "benchmark.network_latency";
-    let is_enabled = latency.get("enabled").and_then(as_bool) == Some(true);
-    if is_enabled && latency.get("mean_ms").is_none_or(Node::is_null) {
-        settings.switch("--network-latency-automatic", path, latency.at);
-    }
-    if is_enabled {
-        section(latency, keys_below(BENCHMARK, "network_latency"), path, settings, faults);
-    }
-}
-
-/// The one dataset. Returns where it stands.
-fn dataset<'a>(benchmark: &'a Node, settings: &mut Settings, faults: &mut Faults) -> Option<&'a Node> {
-    let datasets = benchmark.get("datasets")?;
-    let [dataset] = datasets.items() else {
-        if matches!(datasets.value, Yaml::List(_)) {
-            let what = format!("expected exactly one dataset, found {}", datasets.items().len());
-            faults.add(datasets.at, "benchmark.datasets", what);
-        }
-        return None;
-    };
-    let name = dataset.get("name").and_then(Node::text).unwrap_or("0");
-    let path = format!("benchmark.datasets.{name}");
-    if dataset.get("name").and_then(Node::text).is_none() {
-        faults.add(dataset.at, &path, "needs a name");
-    }
-    let kind = dataset.get("type").and_then(Node::text).unwrap_or_default();
-    let keys = match kind {
-        "synthetic" => SYNTHETIC,
-        "file" => FILE,
-        "public" => PUBLIC,
-        _ => {
-            let what = format!("{kind:?} is not known: expected synthetic, file or public");
-            faults.add(dataset.at, &format!("{path}.type"), what);
-            return None;
-        }
-    };
-    mapping(dataset, keys, &path, settings, faults);
-    match kind {
-        "synthetic" => synthetic(dataset, &path, settings, faults),
-        "file" => {
-            if dataset.get("path").is_none_or(Node::is_null) && dataset.get("records").is_none() {
-                faults.add(dataset.at, &path, "needs the path of a file");
-            }
-            if dataset.get("format").is_none() {
-                settings.value("--custom-dataset-type", "single_turn", &path, dataset.at);
-            }
-        }
-        _ => {
-            for filter in dataset.get("filters").map(Node::entries).unwrap_or_default() {
-                let (value, at) = (format!("{}={}", filter.key, filter.node), filter.at);
-                settings.value("--dataset-filter", value, &format!("{path}.filters"), at);
-            }
-        }
-    }
-    if kind != "synthetic" {
-        length(dataset, "osl", ("--osl", "--osl-stddev"), &path, settings, faults);
-    }
-    if let Some(seed) = dataset.get("random_seed").filter(|seed| !seed.is_null()) {
-        let what = "a seed of the dataset's own is not built yet: give randomSeed at the top level";
-        faults.unbuilt(seed.at, &format!("{path}.random_seed"), what);
-    }
-    Some(dataset)
-}
-
-fn synthetic(dataset: &Node, path: &str, settings: &mut Settings, faults: &mut Faults) {
-    if dataset.get("entries").is_none_or(Node::is_null) {
-        settings.value("--num-dataset-entries", "100", path, dataset.at);
-    }
-    if let Some(prompts) = dataset.get("prompts") {
-        let path = below(path, "prompts");
-        length(prompts, "isl", ("--isl", "--isl-stddev"), &path, settings, faults);
-        length(prompts, "osl", ("--osl", "--osl-stddev"), &path, settings, faults);
-        sequences(prompts, &path, settings);
-    }
-    length(
-        dataset,
-        "turns",
-        ("--conversation-turn-mean", "--conversation-turn-stddev"),
-        path,
-        settings,
-        faults,
-    );
-    let delay = ("--conversation-turn-delay-mean", "--conversation-turn-delay-stddev");
-    length(dataset, "turn_delay", delay, path, settings, faults);
-    if let Some(images) = dataset.get("images") {
-        let path = below(path, "images");
-        length(images, "width", ("--image-width-mean", "--image-width-stddev"), &path, settings, faults);
-        length(images, "height", ("--image-height-mean", "--image-height-stddev"), &path, settings, faults);
-        // The file's own default; the flag's is another.
-        if images.get("format").is_none() {
-            settings.value("--image-format", "jpeg", &path, images.at);
-        }
-    }
-    if let Some(audio) = dataset.get("audio") {
-        let flags = ("--audio-length-mean", "--audio-length-stddev");
-        length(audio, "length", flags, &below(path, "audio"), settings, faults);
-    }
-    if let Some(rankings) = dataset.get("rankings") {
-        let path = below(path, "rankings");
-        for (key, flags) in [
-            ("passages", ("--rankings-passages-mean", "--rankings-passages-stddev")),
-            (
-                "passage_tokens",
-                ("--rankings-passages-prompt-token-mean", "--rankings-passages-prompt-token-stddev"),
-            ),
-            ("query_tokens", ("--rankings-query-prompt-token-mean", "--rankings-query-prompt-token-stddev")),
-        ] {
-            length(rankings, key, flags, &path, settings, faults);
-        }
-    }
-}
-
-/// Weighted pairs of lengths, as the flag spells them.
-fn sequences(prompts: &Node, path: &str, settings: &mut Settings) {
-    let Some(list) = prompts.get("sequence_distribution").filter(|list| !list.items().is_empty()) else {
-        return;
-    };
-    let side = |item: &Node, mean: &str, stddev: &str| {
-        let spread = item.get(stddev).map(|spread| format!("|{spread}")).unwrap_or_default();
-        format!("{}{spread}", item.get(mean).map(Node::to_string).unwrap_or_default())
-    };
-    let pairs: Vec<String> = list
-        .items()
-        .iter()
-        .map(|item| {
-            let probability = item.get("probability").map(Node::to_string).unwrap_or_default();
-            format!("{},{}:{probability}", side(item, "isl", "isl_stddev"), side(item, "osl", "osl_stddev"))
-        })
-        .collect();
-    settings.value("--seq-dist", pairs.join(";"), &below(path, "sequence_distribution"), list.at);
-}
-
-/// A length as a mean and a spread.
-fn length(
-    node: &Node,
-    key: &str,
-    (mean_flag, stddev_flag): (&'static str, &'static str),
-    path: &str,
-    settings: &mut Settings,
-    faults: &mut Faults,
-) {
-    let Some(length) = node.get(key).filter(|length| !length.is_null()) else { return };
-    let path = below(path, key);
-    let given = |key: &str| length.get(key).filter(|value| !value.is_null());
-    let drawn_otherwise =
-        ["median", "min", "max", "peaks", "points"].into_iter().find(|key| given(key).is_some());
-    if let Some(other) = drawn_otherwise {
-        let what = format!("is not built yet: {HOW_LENGTHS_ARE_DRAWN}");
-        return faults.unbuilt(length.at, &below(&path, other), what);
-    }
-    let Some(mean) = given("value").or_else(|| given("mean")) else {
-        return faults.add(length.at, &path, format!("has no mean: {HOW_LENGTHS_ARE_DRAWN}"));
-    };
-    // Lengths are whole numbers wherever the flag takes one: tokens, turns.
-    let value = as_int(mean).map_or_else(|| mean.to_string(), |whole| whole.to_string());
-    settings.value(mean_flag, value, &path, length.at);
-    if let Some(stddev) = given("stddev") {
-        let value = as_int(stddev).map_or_else(|| stddev.to_string(), |whole| whole.to_string());
-        settings.value(stddev_flag, value, &below(&path, "stddev"), stddev.at);
-    }
 }
 
 /// Conditions of a sweep's points, as METRIC:STAT:OP:THRESHOLD.
