@@ -33,7 +33,7 @@ fn event(data: &Value) -> String {
     format!("data: {data}\n\n")
 }
 
-fn usage(counts: Value) -> Value {
+fn usage(counts: &Value) -> Value {
     json!({ "object": "chat.completion.chunk", "choices": [], "usage": counts })
 }
 
@@ -63,7 +63,7 @@ fn only_the_last_usage_counts_and_what_it_leaves_out_is_absent() {
             "choices": [{ "index": 0, "delta": { "content": " a" } }],
             "usage": { "prompt_tokens": 30 },
         });
-        Answer::events([first, chunk(json!({ "content": " b" })), usage(json!({ "completion_tokens": 9 }))])
+        Answer::events([first, chunk(&json!({ "content": " b" })), usage(&json!({ "completion_tokens": 9 }))])
     });
     let workspace = Workspace::new();
     let results = results(&server, &workspace, "--request-count 2 --use-server-token-count");
@@ -84,11 +84,11 @@ fn only_the_last_usage_counts_and_what_it_leaves_out_is_absent() {
 #[test]
 fn a_chunk_over_two_data_lines_is_content_when_it_came() {
     let server = Scripted::chats(|_| {
-        let whole = chunk(json!({ "content": " a" })).to_string();
+        let whole = chunk(&json!({ "content": " a" })).to_string();
         let (head, tail) = whole.split_once(',').unwrap();
-        Answer::new(200, "text/event-stream", event(&chunk(json!({ "role": "assistant" }))))
+        Answer::new(200, "text/event-stream", event(&chunk(&json!({ "role": "assistant" }))))
             .then(PAUSE, &format!("data: {head},\ndata: {tail}\n\n"))
-            .then(PAUSE, &event(&chunk(json!({ "content": " b" }))))
+            .then(PAUSE, &event(&chunk(&json!({ "content": " b" }))))
             .then(Duration::ZERO, "data: [DONE]\n\n")
     });
     let workspace = Workspace::new();
@@ -105,7 +105,7 @@ fn a_chunk_without_its_object_moves_the_first_token_to_the_next() {
     let server = Scripted::chats(|_| {
         let bare = json!({ "choices": [{ "index": 0, "delta": { "content": " lost" } }] });
         Answer::new(200, "text/event-stream", event(&bare))
-            .then(PAUSE, &event(&chunk(json!({ "content": " kept" }))))
+            .then(PAUSE, &event(&chunk(&json!({ "content": " kept" }))))
             .then(Duration::ZERO, "data: [DONE]\n\n")
     });
     let workspace = Workspace::new();
@@ -120,7 +120,7 @@ fn a_chunk_without_its_object_moves_the_first_token_to_the_next() {
 
 /// An empty first name of reasoning beside the second, then both kinds in one delta, then text alone.
 fn reasoning_and_text() -> Answer {
-    let delta = |delta: Value| event(&chunk(delta));
+    let delta = |delta: Value| event(&chunk(&delta));
     Answer::new(200, "text/event-stream", delta(json!({ "role": "assistant", "content": "" })))
         .then(Duration::ZERO, &delta(json!({ "reasoning_content": "", "reasoning": " one" })))
         .then(PAUSE, &delta(json!({ "reasoning_content": " two three", "content": " a" })))
@@ -239,7 +239,7 @@ fn an_endpoint_without_tokens_has_zeros_for_output_and_for_decoding_in_every_fil
         assert_eq!(summary[tag]["avg"], 0.0, "{tag}");
     }
     // A stream that such an endpoint does not have is not asked for.
-    let asked: Vec<_> = server.asked().into_iter().filter(|asked| asked.is_load()).collect();
+    let asked: Vec<_> = server.asked().into_iter().filter(Asked::is_load).collect();
     assert_eq!(asked.len(), 3);
     for asked in asked {
         assert_eq!(asked.header("accept"), Some("application/json"));

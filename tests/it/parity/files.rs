@@ -7,14 +7,23 @@ use serde_json::Value;
 use crate::support::scripted::{Answer, Scripted, chat};
 use crate::support::{Mock, Workspace, words};
 
+/// Files that AIPerf has not, and bodies as they were sent.
+const OURS: [&str; 4] = ["experiment.json", "provenance.json", "measurement_quality.json", "inputs.json"];
+
 /// Every value of a document, with the names on the way to it.
 fn walk<'a>(value: &'a Value, way: &str, seen: &mut dyn FnMut(&str, &'a Value)) {
     seen(way, value);
     match value {
         Value::Object(object) => {
-            object.iter().for_each(|(key, value)| walk(value, &format!("{way}/{key}"), seen));
+            for (key, value) in object {
+                walk(value, &format!("{way}/{key}"), seen);
+            }
         }
-        Value::Array(items) => items.iter().for_each(|item| walk(item, way, seen)),
+        Value::Array(items) => {
+            for item in items {
+                walk(item, way, seen);
+            }
+        }
         _ => {}
     }
 }
@@ -83,16 +92,13 @@ fn no_file_holds_a_number_that_is_none() {
             assert!(!value.as_str().is_some_and(word), "{name}{way}: {value}");
             // AIPerf's own nulls: the spread of a mean of zero, the interval of a single run, no answer.
             let aiperfs = ["/cv", "/t_critical", "/response_text"].iter().any(|key| way.ends_with(key));
-            // Files that AIPerf has not, and bodies as they were sent.
-            const OURS: [&str; 4] =
-                ["experiment.json", "provenance.json", "measurement_quality.json", "inputs.json"];
             let may_be_null = aiperfs || OURS.contains(&name.as_str());
             assert!(!value.is_null() || may_be_null, "{name}{way} is null");
         });
     }
     let mut cells = 0;
     for (name, bytes) in workspace.results("out").files() {
-        if name.ends_with(".csv") {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "csv") {
             let text = String::from_utf8(bytes).unwrap();
             // Of a mean of zero AIPerf writes a spread of `inf`, in the aggregate alone.
             let is_aggregate = name.ends_with("_aggregate.csv");

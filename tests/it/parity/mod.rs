@@ -71,7 +71,7 @@ fn has_test(source: &str, name: &str) -> bool {
     let mut lists =
         source.split("\ncases!(").skip(1).filter_map(|list| list.split_once(");")).map(|(list, _)| list);
     is_written
-        || lines.iter().any(|line| *line == "macro_rules! cases {")
+        || lines.contains(&"macro_rules! cases {")
             && lists.any(|list| {
                 list.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
             })

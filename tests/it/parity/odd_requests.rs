@@ -37,7 +37,7 @@ fn of_several_answers_the_first_one_is_counted() {
     let server = Scripted::chats(|_| {
         let choice = |index: u32, text: &str| json!({ "index": index, "delta": { "content": text } });
         let both = |first: &str, second: &str| json!({ "object": "chat.completion.chunk", "choices": [choice(0, first), choice(1, second)] });
-        Answer::events([both(" one", " three four five"), both(" two", " six"), chunk(json!({}))])
+        Answer::events([both(" one", " three four five"), both(" two", " six"), chunk(&json!({}))])
     });
     let workspace = Workspace::new();
     let results = results(&workspace, &server, "--streaming --request-count 1 --isl 9 --extra-inputs n:2");

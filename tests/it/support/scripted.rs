@@ -71,7 +71,7 @@ impl Answer {
 
     /// These deltas of a chat, one event each.
     pub(crate) fn deltas(deltas: impl IntoIterator<Item = Value>) -> Self {
-        Self::events(deltas.into_iter().map(chunk))
+        Self::events(deltas.into_iter().map(|delta| chunk(&delta)))
     }
 
     /// The body, whole.
@@ -92,7 +92,7 @@ impl Answer {
 }
 
 /// A chunk of a chat with this delta.
-pub(crate) fn chunk(delta: Value) -> Value {
+pub(crate) fn chunk(delta: &Value) -> Value {
     json!({ "object": "chat.completion.chunk", "choices": [{ "index": 0, "delta": delta }] })
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn chat(asked: &Asked, words: &[&str]) -> Answer {
         );
     }
     let last = json!({ "object": "chat.completion.chunk", "choices": [], "usage": usage });
-    Answer::events(words.iter().map(|word| chunk(json!({ "content": word }))).chain([last]))
+    Answer::events(words.iter().map(|word| chunk(&json!({ "content": word }))).chain([last]))
 }
 
 /// Decides by the request and the requests before it.
