@@ -138,7 +138,7 @@ fn the_second_interrupt_ends_it_at_once() {
     command.args(words("--streaming --concurrency 2 --request-count 4 --isl 10"));
     // A pipe that takes no byte more: what the run has to say at its end holds it up.
     let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(&[b'.'; 1 << 16]).unwrap();
+    writer.write_all(&vec![b'.'; 1 << 16]).unwrap();
     let held = Held::start_into(Stdio::from(writer), command);
     let (is_over, over) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
