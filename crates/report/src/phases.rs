@@ -8,7 +8,6 @@ use loadgen_metrics::{MetricSummary, OutcomeCounts, Summary, Window};
 use serde::Serialize;
 
 use crate::info::RunInfo;
-use crate::summary_json::{ErrorGroup, groups};
 
 /// One phase of a run.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +56,7 @@ struct Manifest<'a> {
 struct Entry<'a> {
     end_ns: i64,
     error_request_count: u64,
-    error_summary: Vec<ErrorGroup<'a>>,
+    error_summary: Vec<Failures<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu_telemetry_json: Option<PathBuf>,
     metrics_csv: PathBuf,
@@ -73,6 +72,40 @@ struct Entry<'a> {
     successful_request_count: u64,
     total_request_count: u64,
     was_cancelled: bool,
+}
+
+/// Equal errors and how often they came. Here, other than in the summary, what is not there is null.
+#[derive(Serialize)]
+struct Failures<'a> {
+    count: u64,
+    error_details: Facts<'a>,
+}
+
+#[derive(Serialize)]
+struct Facts<'a> {
+    cause: Option<&'a str>,
+    cause_chain: Option<&'a [String]>,
+    code: Option<i32>,
+    /// Nothing of ours has any.
+    details: Option<&'a str>,
+    message: &'a str,
+    #[serde(rename = "type")]
+    error_type: &'a str,
+}
+
+impl<'a> Failures<'a> {
+    fn of((error, count): &'a (ErrorDetail, u64)) -> Self {
+        let chain = error.cause_chain.as_slice();
+        let error_details = Facts {
+            cause: error.cause.as_deref(),
+            cause_chain: (!chain.is_empty()).then_some(chain),
+            code: error.code,
+            details: None,
+            message: &error.message,
+            error_type: &error.error_type,
+        };
+        Self { count: *count, error_details }
+    }
 }
 
 /// The files of one phase.
@@ -105,7 +138,7 @@ pub fn phase_manifest(
         Entry {
             end_ns: view.window.end.0,
             error_request_count: errors,
-            error_summary: groups(view.errors),
+            error_summary: view.errors.iter().map(Failures::of).collect(),
             gpu_telemetry_json: files.gpu_telemetry.map(from_dir),
             metrics_csv: from_dir(files.summary_csv),
             metrics_json: from_dir(files.summary_json),
@@ -173,6 +206,15 @@ mod tests {
         assert_eq!(warmup["metrics_json"], "phases/warmup/p.json");
         assert_eq!(warmup["gpu_telemetry_json"], "phases/warmup/gpu.json");
         assert!(warmup.get("server_metrics_json").is_none());
+        let told = serde_json::json!([{ "count": 2, "error_details": {
+            "cause": null, "cause_chain": null, "code": 500, "details": null, "message": "no",
+            "type": "Internal Server Error",
+        } }]);
+        assert_eq!(
+            profiling["error_summary"].to_string(),
+            told.to_string(),
+            "keys are sorted, and none is left out"
+        );
         assert_eq!((&warmup["profiling_index"], &profiling["profiling_index"]), (&().into(), &0.into()));
         assert_eq!((&warmup["was_cancelled"], &profiling["was_cancelled"]), (&false.into(), &true.into()));
         assert_eq!(profiling["error_summary"][0]["count"], 2);
