@@ -109,7 +109,7 @@ impl Scraped {
         }
         if formats.parquet {
             let path = artifacts.server_metrics("parquet");
-            let written = servers.write_samples(&path, facts(plan, metrics, info, host));
+            let written = servers.write_samples(&path, sampled(metrics), facts(plan, metrics, info, host));
             failures
                 .note(&path, written.map_err(|error| RunError::write(&path)(std::io::Error::other(error))));
         }
@@ -228,11 +228,12 @@ fn facts(plan: &ReportPlan, metrics: &ServerMetrics, info: &RunInfo, host: &str)
     if let Some(rate) = request_rate(&info.input_config) {
         facts.push(("request_rate", rate));
     }
-    if let Some((start, end)) = metrics.profiling {
-        let last = metrics.endpoints.iter().map(|endpoint| endpoint.fetched.1).max().unwrap_or(end).max(end);
+    if metrics.profiling.is_some() {
+        let (start, last) = sampled(metrics);
         let duration = last.since(start);
+        let read = metrics.endpoints.iter().map(|endpoint| endpoint.fetched.1).max().unwrap_or(last);
         facts.extend([
-            ("export_timestamp_utc", local_time(last, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%S%.6f+00:00")),
+            ("export_timestamp_utc", local_time(read, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%S%.6f+00:00")),
             ("time_filter_start_ns", start.0.to_string()),
             ("time_filter_end_ns", last.0.to_string()),
             ("profiling_duration_ns", duration.to_string()),
@@ -240,6 +241,14 @@ fn facts(plan: &ReportPlan, metrics: &ServerMetrics, info: &RunInfo, host: &str)
         ]);
     }
     facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The span of the Parquet file's samples: the measured phase, and on to the last reading that differed from the one
+/// before it.
+fn sampled(metrics: &ServerMetrics) -> (Nanos, Nanos) {
+    let (start, end) = metrics.profiling.unwrap_or_default();
+    let updated = metrics.endpoints.iter().map(|endpoint| endpoint.updated.1).max();
+    (start, updated.unwrap_or(end).max(end))
 }
 
 /// The rate of the first measured phase that has one, as Python writes it.

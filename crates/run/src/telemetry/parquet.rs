@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow_array::builder::{Float64Builder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use loadgen_core::Phase;
+use loadgen_core::Nanos;
 use loadgen_metrics::{Reading, SeriesKind, SeriesName, infer_unit};
 use loadgen_record::PartialFile;
 use loadgen_telemetry::Played;
@@ -23,7 +23,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use thiserror::Error;
 
-use super::servers::{ScrapedServers, phase_name};
+use super::servers::ScrapedServers;
 use crate::error::RunError;
 
 /// Rows that are encoded together.
@@ -52,10 +52,14 @@ pub(crate) enum SamplesError {
 }
 
 impl ScrapedServers {
-    /// Writes the file, with these facts in its metadata.
+    /// Writes the file of the samples within `window`, its ends among them, with these facts in its metadata.
+    ///
+    /// As AIPerf: samples belong to it by their time, where the figures of the JSON file take the phase in which they
+    /// were asked for.
     pub(crate) fn write_samples(
         &self,
         path: &Path,
+        window: (Nanos, Nanos),
         metadata: Vec<(String, String)>,
     ) -> Result<(), SamplesError> {
         let labels = self.label_columns();
@@ -76,11 +80,13 @@ impl ScrapedServers {
         let mut references: Vec<Option<Reading>> = vec![None; self.played().series.len()];
         let mut failure: Option<SamplesError> = None;
         Played::play(self.tape(), |played, scrape| {
-            let is_within = phase_name(played, scrape) == Some(Phase::Profiling.name());
+            if scrape.at > window.1 {
+                return;
+            }
             for id in &played.of_endpoint[scrape.endpoint] {
                 let Some(reading) = &played.standing[*id] else { continue };
                 let reference = &mut references[*id];
-                if !is_within {
+                if scrape.at < window.0 {
                     *reference = Some(reading.clone());
                     continue;
                 }
@@ -258,5 +264,73 @@ impl Rows {
         columns.push(Arc::new(self.bucket.finish()));
         (self.count, self.is_any) = (0, true);
         Ok(writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, Int64Type};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::telemetry::servers::tests::tape;
+
+    /// Times (s) and values of the counter's rows over a window.
+    fn counter_rows(window: (i64, i64)) -> Option<Vec<(i64, f64)>> {
+        let folder = tempfile::tempdir().unwrap();
+        let servers = ScrapedServers::survey(tape(&folder, 8)).unwrap();
+        let path = folder.path().join("samples.parquet");
+        let window = (Nanos(window.0), Nanos(window.1));
+        servers.write_samples(&path, window, Vec::new()).unwrap();
+        let file = std::fs::File::open(&path).ok()?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+        let mut rows = Vec::new();
+        for batch in reader {
+            let batch = batch.unwrap();
+            let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+            let (names, at, values) = (column("metric_name"), column("timestamp_ns"), column("value"));
+            for row in 0..batch.num_rows() {
+                if names.as_string::<i32>().value(row) == "n" {
+                    let seconds = at.as_primitive::<Int64Type>().value(row) / 1_000_000_000;
+                    rows.push((seconds, values.as_primitive::<Float64Type>().value(row)));
+                }
+            }
+        }
+        Some(rows)
+    }
+
+    #[test]
+    fn samples_belong_to_the_file_by_their_time_and_counters_grow_from_the_one_before() {
+        // A reading a second, 10 more each time but for the sixth, which is as the one before.
+        let rows = counter_rows((3_000_000_000, 6_000_000_000));
+        assert_eq!(rows, Some(vec![(3, 10.0), (4, 20.0), (5, 20.0), (6, 40.0)]));
+        let rows = counter_rows((3_000_000_001, 5_999_999_999));
+        assert_eq!(rows, Some(vec![(4, 10.0), (5, 10.0)]));
+    }
+
+    #[test]
+    fn labels_have_columns_and_facts_stand_in_the_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let servers = ScrapedServers::survey(tape(&folder, 8)).unwrap();
+        let path = folder.path().join("samples.parquet");
+        let facts = vec![("version".to_owned(), "0.13.0".to_owned())];
+        servers.write_samples(&path, (Nanos(0), Nanos(i64::MAX)), facts).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
+        let schema = reader.schema().clone();
+        assert_eq!(schema.metadata()["aiperf.version"], "0.13.0");
+        assert_eq!(schema.metadata()["aiperf.label_columns"], "[\"model\"]");
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names[5..8], ["timestamp_ns", "model", "value"]);
+        let batch = reader.build().unwrap().next().unwrap().unwrap();
+        assert_eq!(batch.num_rows(), 16, "eight readings of two series");
+        let gauge = batch.column(7).as_primitive::<Float64Type>().value(7);
+        assert!((gauge - 3.0).abs() < f64::EPSILON, "the gauge itself");
+    }
+
+    #[test]
+    fn without_a_sample_there_is_no_file() {
+        assert_eq!(counter_rows((60_000_000_000, 61_000_000_000)), None);
     }
 }

@@ -249,7 +249,7 @@ pub(crate) fn resets(metrics: &ServerMetrics) -> Vec<(&str, u64)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::telemetry) mod tests {
     #![allow(clippy::unwrap_used)]
     use loadgen_metrics::{Reading, SeriesName, SeriesStats};
     use loadgen_telemetry::{ScrapeTimes, Tape, TapeEndpoint, TapePhase};
@@ -272,7 +272,7 @@ mod tests {
 
     /// A counter that has counted since the boot, and a gauge, once a second: two readings before the run, one
     /// in its warm-up and the rest in its measured phase.
-    pub(super) fn tape(folder: &tempfile::TempDir, readings: usize) -> PathBuf {
+    pub(in crate::telemetry) fn tape(folder: &tempfile::TempDir, readings: usize) -> PathBuf {
         let path = folder.path().join("tape.jsonl");
         let mut tape = Tape::create(&path).unwrap();
         tape.endpoint(TapeEndpoint { url: "http://g/metrics".to_owned(), is_reachable: false }).unwrap();
@@ -364,31 +364,5 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(ScrapedServers::survey(tape(&folder, 0)).is_none());
         assert!(ScrapedServers::survey(folder.path().join("no such tape")).is_none());
-    }
-
-    #[test]
-    fn every_sample_of_the_measured_phase_is_a_row() {
-        use arrow_array::cast::AsArray;
-        use arrow_array::types::Float64Type;
-        use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
-        let folder = tempfile::tempdir().unwrap();
-        let servers = ScrapedServers::survey(tape(&folder, 8)).unwrap();
-        let path = folder.path().join("samples.parquet");
-        servers.write_samples(&path, vec![("version".to_owned(), "0.13.0".to_owned())]).unwrap();
-        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
-        let schema = reader.schema().clone();
-        assert_eq!(schema.metadata()["aiperf.version"], "0.13.0");
-        assert_eq!(schema.metadata()["aiperf.label_columns"], "[\"model\"]");
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        assert_eq!(names[5..8], ["timestamp_ns", "model", "value"]);
-        let batch = reader.build().unwrap().next().unwrap().unwrap();
-        assert_eq!(batch.num_rows(), 10, "five readings of two series");
-        let values = batch.column(7).as_primitive::<Float64Type>();
-        assert_eq!(
-            (values.value(0), values.value(1)),
-            (10.0, 3.0),
-            "what the counter grew by, the gauge itself"
-        );
     }
 }
