@@ -247,6 +247,10 @@ fn a_servers_metrics_are_what_changed_during_the_load() {
     assert!(!text.contains("NaN") && !text.contains("1000000"), "{text}");
 }
 
+/// Readings of GPUs before the exporter fails for good. However slow the host is, there are more: one before the
+/// load, two at its start, two at its end.
+const READINGS: usize = 4;
+
 /// A page of a GPU exporter, without a counter of energy.
 fn gpu_page(power: u32, load: u32) -> String {
     let labels = "gpu=\"0\",UUID=\"GPU-0\",device=\"nvidia0\",modelName=\"Fake X1\",Hostname=\"h\"";
@@ -269,7 +273,7 @@ fn window_s(summary: &Value) -> f64 {
 #[test]
 fn energy_is_power_over_the_window_where_nothing_counts_it_and_a_lost_exporter_keeps_what_it_said() {
     let server = serving(|_| "up 1\n".to_owned());
-    // Power changes from reading to reading; before the load is over the exporter fails for good.
+    // Power changes from reading to reading, and the last reading fails.
     let readings = Arc::new(Mutex::new(Vec::new()));
     let said = Arc::clone(&readings);
     let exporter = Scripted::start(move |asked| {
@@ -277,7 +281,7 @@ fn energy_is_power_over_the_window_where_nothing_counts_it_and_a_lost_exporter_k
             return Answer::new(200, PLAIN, "");
         }
         let mut said = said.lock().unwrap();
-        if said.len() == 6 {
+        if said.len() == READINGS {
             return Answer::new(500, PLAIN, "gone\n");
         }
         let power = 100 + 10 * said.len() as u32;
@@ -294,7 +298,7 @@ fn energy_is_power_over_the_window_where_nothing_counts_it_and_a_lost_exporter_k
     let exporter_url = format!("{}/gpu/metrics", exporter.url());
     command.args([exporter_url.as_str(), "http://127.0.0.1:9/metrics"]);
     Finished(command.output().unwrap()).expect_code(0);
-    assert_eq!(readings.lock().unwrap().len(), 6, "it failed before the end");
+    assert_eq!(readings.lock().unwrap().len(), READINGS, "it failed before the end");
 
     let summary = workspace.results("out").summary();
     let telemetry = &summary["telemetry_data"];
@@ -308,7 +312,7 @@ fn energy_is_power_over_the_window_where_nothing_counts_it_and_a_lost_exporter_k
     assert_eq!(keys(endpoints), [format!("{}/gpu", exporter.address())]);
     let gauge =
         &endpoints[format!("{}/gpu", exporter.address())]["gpus"]["gpu_0"]["metrics"]["nvidia_power_usage"];
-    assert!(gauge["count"].as_u64() >= Some(2), "{gauge}");
+    assert!(gauge["count"].as_u64() >= Some(1), "{gauge}");
 
     let figures = |tag: &str| &summary[format!("nvidia_{tag}")];
     for (tag, unit) in [

@@ -73,10 +73,10 @@ fn late(pause: Duration) -> Scripted {
 
 #[test]
 fn a_timeout_is_told_as_aiperf_tells_it() {
-    let server = late(Duration::from_secs(3));
+    let server = late(Duration::from_secs(4));
     let workspace = Workspace::new();
     let arguments: Vec<&str> =
-        [words(QUIET), words("--request-count 3 --request-timeout-seconds 0.3")].concat();
+        [words(QUIET), words("--request-count 3 --request-timeout-seconds 1")].concat();
     workspace.profile_at(&server.url(), &arguments).expect_code(0);
     let results = workspace.results("out");
     let error = json!({
