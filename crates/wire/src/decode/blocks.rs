@@ -100,11 +100,17 @@ impl Blocks {
                 }
             }
         }
+        // What was thought is not counted, as in AIPerf.
+        let mut texts = vec![said.clone()];
+        for call in &calls {
+            texts.extend(call.get("name").and_then(Value::as_str).map(str::to_owned));
+            texts.extend(call.get("input").filter(|input| input.is_object()).map(Value::to_string));
+        }
+        texts.retain(|text| !text.is_empty());
+        let texts = texts.iter().map(|text| Bytes::from(escaped(text))).collect();
         let text = (!said.is_empty()).then(|| json!({ "type": "text", "text": said }));
         let content: Vec<Value> = thoughts.into_iter().chain(text).chain(calls).collect();
         let json = json!({ "role": "assistant", "content": content }).to_string().into();
-        // AIPerf counts the texts alone.
-        let texts = (!said.is_empty()).then(|| Bytes::from(escaped(&said))).into_iter().collect();
         Some(ReadyMessage { json, texts })
     }
 }

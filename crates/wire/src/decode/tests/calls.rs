@@ -132,7 +132,13 @@ fn thoughts_with_their_signature_and_calls_go_in_as_blocks() {
         message(&seen),
         r#"{"role":"assistant","content":[{"type":"thinking","thinking":"Hm \"a\", so","signature":"S1"},{"type":"text","text":"Let me look."},{"type":"tool_use","id":"t1","name":"look","input":{"q":"ab"}},{"type":"tool_use","id":"t2","name":"go","input":{}}]}"#
     );
-    assert_eq!(seen.reply().message.unwrap().texts, ["Let me look."], "AIPerf counts the texts alone");
+    let texts = seen.reply().message.unwrap().texts;
+    let texts: Vec<&str> = texts.iter().map(|bytes| text(bytes)).collect();
+    assert_eq!(
+        texts,
+        ["Let me look.", "look", r#"{\"q\":\"ab\"}"#, "go", "{}"],
+        "what was thought is not counted"
+    );
     let content = r#"[{"type":"tool_use","id":"t","name":"n","input":{"a":1.5}},{"type":"text","text":"x"},{"type":"thinking","thinking":"h","signature":"s"}]"#;
     let body = format!(r#"{{"type":"message","content":{content}}}"#);
     let seen = decode(EndpointKind::Messages, "application/json", &[body.as_bytes()]);
