@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::decode::ResponseFormat;
 use crate::redact::{REDACTED, is_secret_name};
@@ -127,6 +127,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// The same as the only one of its connection, and telling the server so.
+    pub fn alone(mut self) -> Self {
+        self.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        self
+    }
+
     /// A plain request of the given method and path (query included), outside any endpoint: for
     /// readiness, control calls and scrapes.
     pub fn plain(method: Method, target: &Target, path: &str, headers: HeaderMap, body: Body) -> Self {

@@ -154,3 +154,11 @@ fn the_second_interrupt_ends_it_at_once() {
     drop(is_over);
     assert!(finished.stderr().contains("once more to leave at once"), "{}", finished.stderr());
 }
+
+#[test]
+fn a_connection_for_one_request_is_said_to_close() {
+    let (asked, _) = one(&["--connection-reuse-strategy", "never"]);
+    assert_eq!(asked.header("connection"), Some("close"));
+    let (asked, _) = one(&[]);
+    assert_eq!(asked.header("connection"), None);
+}

@@ -22,6 +22,7 @@ use super::session::{Leaving, PhaseRun};
 use crate::cancellation::cancellation_error;
 use crate::gate::Stage;
 use crate::phase::Place;
+use crate::policy::ConnectionReuse;
 use crate::prepare::Running;
 
 /// What ended a request.
@@ -94,10 +95,12 @@ impl PhaseRun {
         let endpoint = self.preparer.endpoint();
         let target = &self.worker.shared.config.targets[way.target];
         let turn = &ready.turn;
+        let is_alone = self.worker.shared.config.policy.connection_reuse == ConnectionReuse::Never;
         // Made anew for a second try, which is rare, rather than kept for one.
         let request = |is_last_try: bool| {
             let body = if is_last_try { std::mem::take(&mut body) } else { body.clone() };
-            endpoint.request(target, turn, &identity, body)
+            let request = endpoint.request(target, turn, &identity, body);
+            if is_alone { request.alone() } else { request }
         };
         let ending = self.until_ended(pin!(self.carry(request, way, &mut observation)), &mut held).await;
         drop(held);
