@@ -79,7 +79,7 @@ fn run(call: Call) -> ExitStatus {
             commands::profile::run(&args, &argv)
         }
         Command::Calibrate(args) => commands::calibrate::run(&args),
-        Command::Report(args) => commands::report::run(&args),
+        Command::Report(args) => Ok(commands::report::run(&args)),
         Command::Config(args) => commands::config::run(&args),
         Command::Synthesize(args) => match args.kind {
             SynthesizeKind::Sinusoidal(args) => commands::synthesize::sinusoidal(&args),

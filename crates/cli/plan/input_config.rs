@@ -260,10 +260,9 @@ fn set<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
 fn process_name(process: &ArrivalProcess) -> &'static str {
     match process {
         ArrivalProcess::Constant(_) => "constant",
-        ArrivalProcess::Poisson(_) => "poisson",
+        // All at once is an infinite rate to AIPerf.
+        ArrivalProcess::Poisson(_) | ArrivalProcess::Burst => "poisson",
         ArrivalProcess::Gamma { .. } => "gamma",
-        // At once, which AIPerf takes for an infinite rate.
-        ArrivalProcess::Burst => "poisson",
         ArrivalProcess::FixedSchedule(_) => "fixed_schedule",
     }
 }

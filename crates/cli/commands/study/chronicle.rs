@@ -70,9 +70,13 @@ impl Chronicle {
     }
 
     fn step(&self, ours: &str, theirs: &[String]) {
-        theirs.iter().for_each(|line| self.log.note(Level::Info, line));
+        for line in theirs {
+            self.log.note(Level::Info, line);
+        }
         if self.as_aiperf {
-            theirs.iter().for_each(|line| self.progress.note(Level::Info, line));
+            for line in theirs {
+                self.progress.note(Level::Info, line);
+            }
         } else {
             self.progress.note(Level::Info, ours);
         }
