@@ -62,6 +62,7 @@ pub(crate) fn raw(number: i64) -> RawRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
         trail: None,
         exchange: None,
     }
@@ -137,5 +138,6 @@ pub(crate) fn counted(number: i64) -> RequestRecord {
         degraded: false,
         cancelled_at: None,
         images: 0,
+        audio_ns: None,
     }
 }
