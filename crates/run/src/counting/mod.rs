@@ -214,6 +214,7 @@ pub(crate) fn answer(chunks: &RawChunks) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;
