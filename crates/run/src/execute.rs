@@ -182,7 +182,8 @@ fn warn_of_losses(stats: &JournalStats, progress: &dyn Progress) {
         (stats.bodies_dropped, "records have no payload and no responses in the raw export"),
     ];
     for (count, what) in lost.into_iter().filter(|(count, _)| *count > 0) {
-        progress.note(Level::Warning, &format!("{count} {what}: a buffer was full, or they were too long; Measurement quality says what helps"));
+        let why = "a buffer was full, or they were too long; Measurement quality says what helps";
+        progress.note(Level::Warning, &format!("{count} {what}: {why}"));
     }
 }
 
