@@ -66,10 +66,10 @@ fn the_older_form_of_a_call_becomes_the_newer_one() {
     );
 }
 
-fn events(events: &[&str]) -> crate::Observation {
+fn events(kind: EndpointKind, events: &[&str]) -> crate::Observation {
     let events: Vec<String> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-    let pieces: Vec<&[u8]> = events.iter().map(|event| event.as_bytes()).collect();
-    decode(EndpointKind::Responses, "text/event-stream", &pieces)
+    let pieces: Vec<&[u8]> = events.iter().map(String::as_bytes).collect();
+    decode(kind, "text/event-stream", &pieces)
 }
 
 const CALL: &str =
@@ -81,12 +81,15 @@ const SAID: &str =
 fn the_items_of_a_response_go_in_as_they_came() {
     let ended =
         format!(r#"{{"type":"response.completed","response":{{"status":"completed","output":[{SAID}]}}}}"#);
-    let seen = events(&[
-        r#"{"type":"response.output_text.delta","delta":"Hi."}"#,
-        &format!(r#"{{"type":"response.output_item.done","item":{CALL}}}"#),
-        &format!(r#"{{"type":"response.output_item.done","item":{SAID}}}"#),
-        &ended,
-    ]);
+    let seen = events(
+        EndpointKind::Responses,
+        &[
+            r#"{"type":"response.output_text.delta","delta":"Hi."}"#,
+            &format!(r#"{{"type":"response.output_item.done","item":{CALL}}}"#),
+            &format!(r#"{{"type":"response.output_item.done","item":{SAID}}}"#),
+            &ended,
+        ],
+    );
     assert_eq!(message(&seen), format!("{SAID},{CALL}"), "the list first, and each item once");
     let texts = seen.reply().message.unwrap().texts;
     assert_eq!(texts.iter().map(|bytes| text(bytes)).collect::<Vec<_>>(), ["Hi.", "look", r#"{\"q\":1}"#]);
@@ -97,37 +100,37 @@ fn the_items_of_a_response_go_in_as_they_came() {
 
 #[test]
 fn a_response_that_broke_off_is_its_text() {
-    let seen = events(&[
-        r#"{"type":"response.output_text.delta","delta":"Hi."}"#,
-        &format!(r#"{{"type":"response.output_item.done","item":{SAID}}}"#),
-        r#"{"type":"response.incomplete","response":{"status":"incomplete"}}"#,
-    ]);
+    let seen = events(
+        EndpointKind::Responses,
+        &[
+            r#"{"type":"response.output_text.delta","delta":"Hi."}"#,
+            &format!(r#"{{"type":"response.output_item.done","item":{SAID}}}"#),
+            r#"{"type":"response.incomplete","response":{"status":"incomplete"}}"#,
+        ],
+    );
     let reply = seen.reply();
     assert_eq!((&reply.text[..], reply.message), (&b"Hi."[..], None));
 }
 
-fn blocks(events: &[&str]) -> crate::Observation {
-    let events: Vec<String> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-    let pieces: Vec<&[u8]> = events.iter().map(|event| event.as_bytes()).collect();
-    decode(EndpointKind::Messages, "text/event-stream", &pieces)
-}
-
 #[test]
 fn thoughts_with_their_signature_and_calls_go_in_as_blocks() {
-    let seen = blocks(&[
-        r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
-        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm \"a\""}}"#,
-        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":", so"}}"#,
-        r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"S1"}}"#,
-        r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
-        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Let me"}}"#,
-        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":" look."}}"#,
-        r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t1","name":"look","input":{}}}"#,
-        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}}"#,
-        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"q\": \"a"}}"#,
-        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"b\"}"}}"#,
-        r#"{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t2","name":"go","input":{}}}"#,
-    ]);
+    let seen = events(
+        EndpointKind::Messages,
+        &[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm \"a\""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":", so"}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"S1"}}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Let me"}}"#,
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":" look."}}"#,
+            r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t1","name":"look","input":{}}}"#,
+            r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}}"#,
+            r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"q\": \"a"}}"#,
+            r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"b\"}"}}"#,
+            r#"{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t2","name":"go","input":{}}}"#,
+        ],
+    );
     assert_eq!(
         message(&seen),
         r#"{"role":"assistant","content":[{"type":"thinking","thinking":"Hm \"a\", so","signature":"S1"},{"type":"text","text":"Let me look."},{"type":"tool_use","id":"t1","name":"look","input":{"q":"ab"}},{"type":"tool_use","id":"t2","name":"go","input":{}}]}"#
@@ -150,10 +153,13 @@ fn thoughts_with_their_signature_and_calls_go_in_as_blocks() {
 
 #[test]
 fn blocks_of_text_alone_are_a_text() {
-    let seen = blocks(&[
-        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi."}}"#,
-    ]);
+    let seen = events(
+        EndpointKind::Messages,
+        &[
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi."}}"#,
+        ],
+    );
     let reply = seen.reply();
     assert_eq!((&reply.text[..], reply.message), (&b"Hi."[..], None));
 }
