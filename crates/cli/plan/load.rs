@@ -1,13 +1,19 @@
 //! From flags to load: which shape, how much, for how long.
 
+mod arrivals;
+mod warmup;
+
 use loadgen_engine::{Cancellation, Share};
 use loadgen_run::{LoadShape, PhaseLoad};
-use loadgen_schedule::{ArrivalProcess, Rate, RateFunction, Sinusoid, Smoothness, StopCondition};
+use loadgen_schedule::{ArrivalProcess, RateFunction, StopCondition};
 
 use super::{Faults, nanoseconds};
 use crate::args::ProfileArgs;
 use crate::args::swept::Swept;
 use crate::args::values::{Patience, word};
+pub(super) use arrivals::rate_of;
+use arrivals::{arrival_process, check_patterns};
+use warmup::warmup;
 
 /// Requests sent when nothing says how many.
 const DEFAULT_REQUESTS: u64 = 10;
@@ -41,9 +47,7 @@ impl Load {
             },
         }
     }
-}
 
-impl Load {
     /// The load, for people.
     pub(super) fn in_words(&self) -> String {
         let given_up = self.cancellation.map(|Cancellation { share, delay_ns }| {
@@ -89,8 +93,7 @@ pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
     check_companions(args, faults);
     check_patterns(args, faults);
     let fixed = is_fixed_schedule(args, faults);
-    let concurrency = args.load.concurrency.as_ref();
-    let concurrency = concurrency.map(|slots| slots.first().min(u64::from(u32::MAX)) as u32);
+    let concurrency = args.load.concurrency.as_ref().map(|slots| few(slots.first()));
     let process = arrival_process(args, faults);
     let shape = match (fixed, process) {
         (true, _) => LoadShape::FixedSchedule { cap: concurrency },
@@ -104,9 +107,14 @@ pub(super) fn load(args: &ProfileArgs, faults: &mut Faults) -> Load {
     Load { warmup, profiling, cancellation: cancellation(args, faults) }
 }
 
+/// A number of requests at once: more than four billion are as many.
+fn few(places: u64) -> u32 {
+    u32::try_from(places).unwrap_or(u32::MAX)
+}
+
 /// Requests before their first token at once.
 fn prefill(args: &ProfileArgs, concurrency: Option<u32>, faults: &mut Faults) -> Option<u32> {
-    let places = args.load.prefill_concurrency.as_ref()?.first().min(u64::from(u32::MAX)) as u32;
+    let places = few(args.load.prefill_concurrency.as_ref()?.first());
     if !args.endpoint.streaming {
         faults.add("--prefill-concurrency", "ends with a stream's first token: give --streaming too");
     }
@@ -169,96 +177,6 @@ fn is_fixed_schedule(args: &ProfileArgs, faults: &mut Faults) -> bool {
     timed || offset.is_some()
 }
 
-fn arrival_process(args: &ProfileArgs, faults: &mut Faults) -> Option<ArrivalProcess> {
-    let load = &args.load;
-    let rate: Option<RateFunction> = match (&load.request_rate, &load.request_rate_sinusoid) {
-        // An infinite rate sends all at once, whatever the pattern.
-        (Some(rate), _) if rate.first().is_infinite() => return Some(ArrivalProcess::Burst),
-        (Some(rate), _) => rate_of("--request-rate", rate.first(), faults).map(RateFunction::from),
-        (None, Some(spec)) => {
-            faults.take("--request-rate-sinusoid", spec.parse::<Sinusoid>()).map(RateFunction::Sinusoid)
-        }
-        (None, None) => {
-            if load.arrival_smoothness.is_some() {
-                faults
-                    .add("--arrival-smoothness", "shapes gamma arrivals at a rate: give --request-rate too");
-            }
-            return None;
-        }
-    };
-    let pattern = pattern(args);
-    if load.arrival_smoothness.is_some() && pattern != "gamma" {
-        faults.add(
-            "--arrival-smoothness",
-            format!("has no meaning with --arrival-pattern {pattern}: use gamma"),
-        );
-    }
-    scattered(rate?, &pattern, load.arrival_smoothness, faults)
-}
-
-/// The pattern of arrivals, where one is given or follows from the smoothness; else `poisson`.
-fn pattern(args: &ProfileArgs) -> String {
-    let implied = if args.load.arrival_smoothness.is_some() { "gamma" } else { "poisson" };
-    args.load.arrival_pattern.as_deref().map_or(implied.to_owned(), word)
-}
-
-/// The slowest rate that makes sense: one request a day. Whoever asks for less has mistaken the unit, and
-/// would wait for the second request for as long as they care to.
-const ONE_A_DAY: f64 = 1.0 / 86_400.0;
-
-/// A rate, if at that rate a run gets anywhere.
-pub(super) fn rate_of(flag: &str, per_second: f64, faults: &mut Faults) -> Option<Rate> {
-    if per_second < ONE_A_DAY {
-        faults.add(
-            flag,
-            format!("{per_second} requests a second is less than one a day: give at least {ONE_A_DAY:.7}"),
-        );
-        return None;
-    }
-    faults.take(flag, Rate::new(per_second))
-}
-
-/// Whether the patterns that are named are some, whether or not anything comes of them.
-fn check_patterns(args: &ProfileArgs, faults: &mut Faults) {
-    for (flag, named) in [
-        ("--arrival-pattern", &args.load.arrival_pattern),
-        ("--warmup-arrival-pattern", &args.warmup.warmup_arrival_pattern),
-    ] {
-        if let Some(named) = named
-            && !PATTERNS.contains(&word(named).as_str())
-        {
-            faults.add(
-                flag,
-                format!("{named:?} is not known: expected poisson, constant, gamma or concurrency_burst"),
-            );
-        }
-    }
-}
-
-/// How arrivals can scatter.
-const PATTERNS: [&str; 4] = ["poisson", "constant", "gamma", "concurrency_burst"];
-
-/// Arrivals that scatter around a rate in a pattern; `None` for one that is not known, which
-/// [`check_patterns`] has said.
-fn scattered(
-    rate: RateFunction,
-    pattern: &str,
-    smoothness: Option<f64>,
-    faults: &mut Faults,
-) -> Option<ArrivalProcess> {
-    match pattern {
-        // Beside a rate AIPerf takes a burst for Poisson arrivals; without one it is no rate at all.
-        "poisson" | "concurrency_burst" => Some(ArrivalProcess::Poisson(rate)),
-        "constant" => Some(ArrivalProcess::Constant(rate)),
-        "gamma" => {
-            let smoothness = Smoothness::new(smoothness.unwrap_or(1.0));
-            let smoothness = faults.take("--arrival-smoothness", smoothness)?;
-            Some(ArrivalProcess::Gamma { rate, smoothness })
-        }
-        _ => None,
-    }
-}
-
 /// Options that need others, without which AIPerf refuses them too.
 fn check_companions(args: &ProfileArgs, faults: &mut Faults) {
     let (load, warmup) = (&args.load, &args.warmup);
@@ -290,70 +208,6 @@ fn stop(args: &ProfileArgs, fixed: bool) -> StopCondition {
         Some(Patience::Forever) => None,
     });
     StopCondition { requests, sessions, duration_ns, grace_ns }
-}
-
-/// The warm-up takes from the measured load what its own options leave open, as in AIPerf: rate, pattern, and
-/// the concurrency that is given, unless it is swept. A fixed schedule's warms up in a closed loop, and one that
-/// is a phase of a file takes nothing.
-fn warmup(args: &ProfileArgs, profiling: &PhaseLoad, faults: &mut Faults) -> Option<PhaseLoad> {
-    let warmup = &args.warmup;
-    if !warmup.is_wanted() {
-        return None;
-    }
-    let few = |places: u64| places.min(u64::from(u32::MAX)) as u32;
-    let inherits = !args.origin.own_warmup;
-    let measured = args.load.concurrency.as_ref().filter(|_| inherits && !args.origin.sweeps_concurrency);
-    let concurrency = warmup.warmup_concurrency.or(measured.map(Swept::first)).map(few);
-    let process = match &profiling.shape {
-        LoadShape::Rate { process, .. } if inherits => Some(process),
-        _ => None,
-    };
-    let shape = if warmup.warmup_request_rate.is_some() || process.is_some() {
-        LoadShape::Rate { process: warmup_process(args, process, faults)?, cap: concurrency }
-    } else {
-        LoadShape::Closed { concurrency: concurrency.unwrap_or(1) }
-    };
-    let duration_ns = warmup.warmup_duration.and_then(nanoseconds);
-    let grace_ns = warmup.warmup_grace_period.and_then(|grace| match grace {
-        Patience::Until(grace) => nanoseconds(grace),
-        Patience::Forever => None,
-    });
-    let stop = StopCondition {
-        requests: warmup.requests(),
-        sessions: warmup.num_warmup_sessions,
-        duration_ns,
-        grace_ns: duration_ns.and(grace_ns),
-    };
-    let own = warmup.warmup_prefill_concurrency.map(few);
-    if let (Some(places), LoadShape::Closed { concurrency }) = (own, &shape)
-        && places > *concurrency
-    {
-        let said = format!("{places} is more than the warm-up's concurrency {concurrency}: lower it");
-        faults.add("--warmup-prefill-concurrency", said);
-    }
-    Some(PhaseLoad { shape, stop, prefill: own.or(profiling.prefill.filter(|_| inherits)) })
-}
-
-/// The warm-up's arrivals: its own rate or the measured one, in its own pattern or the one that is given. A
-/// pattern that only follows from the smoothness is the measured load's alone, as in AIPerf.
-fn warmup_process(
-    args: &ProfileArgs,
-    measured: Option<&ArrivalProcess>,
-    faults: &mut Faults,
-) -> Option<ArrivalProcess> {
-    let rate = match (args.warmup.warmup_request_rate, measured) {
-        (Some(rate), _) => rate_of("--warmup-request-rate", rate, faults).map(RateFunction::from)?,
-        (None, Some(process)) => match process.rate() {
-            Some(rate) => *rate,
-            // All at once has neither rate nor pattern.
-            None => return Some(process.clone()),
-        },
-        (None, None) => return None,
-    };
-    let inherits = !args.origin.own_warmup;
-    let given = args.load.arrival_pattern.as_deref().filter(|_| inherits);
-    let pattern = args.warmup.warmup_arrival_pattern.as_deref().or(given).map_or("poisson".to_owned(), word);
-    scattered(rate, &pattern, args.load.arrival_smoothness.filter(|_| inherits), faults)
 }
 
 #[cfg(test)]
