@@ -28,7 +28,7 @@ pub(crate) struct MediaArgs {
     #[arg(long, visible_alias = "batch-size-image", value_name = "N", value_parser = values::integer)]
     pub(crate) image_batch_size: Option<u64>,
 
-    /// How images are encoded: png, jpeg or random [default: png]
+    /// How images are encoded: png, jpeg or random [default: jpeg, as AIPerf sends them, whatever its help says]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) image_format: Option<String>,
 

@@ -1,4 +1,5 @@
-//! Input tokens of bodies that say more than their prompts: the figures are AIPerf 0.13's for the same commands.
+//! Input tokens of bodies that say more than their prompts, and the media beside them: the figures are AIPerf 0.13's for
+//! the same commands.
 
 use crate::support::{Mock, Workspace};
 
@@ -53,4 +54,21 @@ fn sounds_that_were_made_up_have_their_length_and_a_real_time_factor() {
         (&summary["audio_duration"]["unit"], &summary["rtfx"]["unit"]),
         (&"sec".into(), &"ratio".into())
     );
+}
+
+#[test]
+fn images_are_jpeg_where_no_format_is_named() {
+    let sent = |option: &[&str]| {
+        let workspace = Workspace::new();
+        let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+        let arguments =
+            ["--request-count", "1", "--isl", "9", "--image-width-mean", "8", "--image-height-mean", "8"];
+        workspace.profile(&mock, &[&arguments[..], option].concat()).expect_code(0);
+        let inputs = workspace.results("out").json("inputs.json");
+        let content = &inputs["data"][0]["payloads"][0]["messages"][0]["content"];
+        content[1]["image_url"]["url"].as_str().unwrap()[..16].to_owned()
+    };
+    // What AIPerf 0.13 sends, whatever its help says of PNG.
+    assert_eq!(sent(&[]), "data:image/jpeg;");
+    assert_eq!(sent(&["--image-format", "png"]), "data:image/png;b");
 }

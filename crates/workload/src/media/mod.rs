@@ -42,9 +42,9 @@ pub struct ImageConfig {
 #[serde(rename_all = "snake_case")]
 pub enum ImageFormat {
     /// PNG.
-    #[default]
     Png,
-    /// JPEG.
+    /// JPEG, also where nothing is said: AIPerf's help names PNG, and its images are JPEG.
+    #[default]
     Jpeg,
     /// One or the other, drawn for each.
     Random,
