@@ -1,5 +1,5 @@
-//! Input tokens of bodies that say more than their prompts, and the media beside them: the figures are AIPerf 0.13's for
-//! the same commands.
+//! Input tokens of bodies that say more than their prompts, and the media beside them: the figures are
+//! AIPerf 0.13's for the same commands.
 
 use crate::support::{Mock, Workspace};
 
