@@ -73,8 +73,11 @@ fn media_are_urls_data_or_files() {
     let dataset = dataset(&path, TraceFormat::SingleTurn);
     let turn = first_turn(&*dataset.source(), 0);
     let Prompt::Messages(list) = &turn.prompt else { panic!("{turn:?}") };
-    let encoded =
-        |format: &str, base64: &'static str| Media::Encoded { format: format.into(), base64: base64.into(), plays_ns: None };
+    let encoded = |format: &str, base64: &'static str| Media::Encoded {
+        format: format.into(),
+        base64: base64.into(),
+        plays_ns: None,
+    };
     assert_eq!(
         list[0].parts,
         [
