@@ -5,7 +5,7 @@
 //! * [`server_metrics`] and [`gpu`] do so for what was scraped beside the load;
 //! * [`console`] draws what is printed at the end of a run;
 //! * [`aggregate`] and [`sweep`] write what several runs came to together;
-//! * [`html`] makes the page of a run, and [`plot`] every picture in it or beside it;
+//! * [`html`] makes the page of a run, with every picture in it;
 //! * [`schemas`] says what the JSON files look like.
 //!
 //! Everything here is a function from figures to text. What this crate does not know: where figures
@@ -24,7 +24,7 @@ mod metrics_page;
 mod origins;
 pub mod outputs_json;
 mod phases;
-pub mod plot;
+mod plot;
 mod python;
 mod quality_words;
 mod raw_lines;

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// How values spread along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scale {
+pub(crate) enum Scale {
     /// Equal steps are equal distances.
     #[default]
     Linear,
@@ -20,42 +20,42 @@ pub enum Scale {
 
 /// One axis of a plot.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Axis {
+pub(crate) struct Axis {
     /// What is measured, unit included: `time since start (s)`.
-    pub label: String,
+    pub(crate) label: String,
     /// How values spread.
-    pub scale: Scale,
+    pub(crate) scale: Scale,
     /// Whether the axis must show zero. Without meaning on a logarithmic scale.
-    pub from_zero: bool,
+    pub(crate) from_zero: bool,
     /// Whether values are whole numbers, so that no tick stands between two of them.
-    pub whole: bool,
+    pub(crate) whole: bool,
     /// Fixed bounds instead of those of the data.
-    pub bounds: Option<(f64, f64)>,
+    pub(crate) bounds: Option<(f64, f64)>,
 }
 
 impl Axis {
     /// A linear axis that starts at zero.
-    pub fn linear(label: impl Into<String>) -> Self {
+    pub(crate) fn linear(label: impl Into<String>) -> Self {
         Self { label: label.into(), from_zero: true, ..Self::default() }
     }
 
     /// A linear axis of whole numbers that starts at zero.
-    pub fn count(label: impl Into<String>) -> Self {
+    pub(crate) fn count(label: impl Into<String>) -> Self {
         Self { whole: true, ..Self::linear(label) }
     }
 
     /// A logarithmic axis over its data.
-    pub fn log(label: impl Into<String>) -> Self {
+    pub(crate) fn log(label: impl Into<String>) -> Self {
         Self { label: label.into(), scale: Scale::Log, ..Self::default() }
     }
 
     /// A time axis in seconds that starts at zero.
-    pub fn time(label: impl Into<String>) -> Self {
+    pub(crate) fn time(label: impl Into<String>) -> Self {
         Self { label: label.into(), scale: Scale::Time, from_zero: true, ..Self::default() }
     }
 
     /// The same axis between fixed bounds.
-    pub fn between(mut self, low: f64, high: f64) -> Self {
+    pub(crate) fn between(mut self, low: f64, high: f64) -> Self {
         self.bounds = Some((low, high));
         self
     }

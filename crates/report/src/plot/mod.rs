@@ -1,40 +1,42 @@
 //! The one plot writer: layers on two axes, drawn as SVG without scripts.
 //!
-//! A [`Plot`] is data; [`Plot::to_svg`] gives a file that stands alone, [`Plot::to_inline`] the same
-//! picture for a page that carries [`STYLE`] once. Colours come from the style sheet, which follows
-//! the reader's light or dark preference. Each picture has a title and a description for readers who
-//! cannot see it. Whatever the data, the picture is well formed and holds no value that is not finite.
+//! A [`Plot`] is data; [`Plot::to_inline`] gives the picture for a page that carries [`STYLE`] once. Colours
+//! come from the style sheet, which follows the reader's light or dark preference. Each picture has a title and
+//! a description for readers who cannot see it. Whatever the data, the picture is well formed and holds no value
+//! that is not finite.
 
 mod axis;
 mod series;
 mod svg;
 
-pub use axis::{Axis, Scale};
-pub use series::{Colour, Layer, Mark};
-pub use svg::STYLE;
+pub(crate) use axis::Axis;
+use axis::Scale;
+use series::Layer;
+pub(crate) use series::{Colour, Mark};
+pub(crate) use svg::STYLE;
 
 /// A picture of data on two axes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plot {
+pub(crate) struct Plot {
     /// What is shown, in a few words.
-    pub title: String,
+    pub(crate) title: String,
     /// What to look for, or the scope; may be empty.
-    pub subtitle: String,
+    pub(crate) subtitle: String,
     /// What the picture says, for readers who cannot see it; may be empty.
-    pub description: String,
+    pub(crate) description: String,
     /// Left to right.
-    pub x: Axis,
+    pub(crate) x: Axis,
     /// Bottom to top.
-    pub y: Axis,
+    pub(crate) y: Axis,
     /// Drawn in order, the last on top.
-    pub layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
     /// Width and height in user units (pixels at natural size).
-    pub size: (u32, u32),
+    pub(crate) size: (u32, u32),
 }
 
 impl Plot {
     /// An empty picture, 720 by 300.
-    pub fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
+    pub(crate) fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
         Self {
             title: title.into(),
             subtitle: String::new(),
@@ -47,45 +49,40 @@ impl Plot {
     }
 
     /// The same picture with a subtitle.
-    pub fn subtitle(mut self, subtitle: impl Into<String>) -> Self {
+    pub(crate) fn subtitle(mut self, subtitle: impl Into<String>) -> Self {
         self.subtitle = subtitle.into();
         self
     }
 
     /// The same picture with a description for readers who cannot see it.
-    pub fn description(mut self, description: impl Into<String>) -> Self {
+    pub(crate) fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
     /// The same picture in another size.
-    pub fn size(mut self, width: u32, height: u32) -> Self {
+    pub(crate) fn size(mut self, width: u32, height: u32) -> Self {
         self.size = (width, height);
         self
     }
 
     /// The same picture with one more layer. An empty name keeps it out of the legend.
-    pub fn layer(mut self, name: impl Into<String>, colour: Colour, mark: Mark) -> Self {
+    pub(crate) fn layer(mut self, name: impl Into<String>, colour: Colour, mark: Mark) -> Self {
         self.layers.push(Layer { name: name.into(), colour, mark });
         self
     }
 
     /// Whether no layer has a point to draw: rules alone are no data.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.layers.iter().all(|layer| match &layer.mark {
             Mark::At(..) | Mark::Level(..) => true,
             mark => !mark.ys().iter().any(|y| y.is_finite()),
         })
     }
 
-    /// An SVG file that stands alone, style included.
-    pub fn to_svg(&self) -> String {
-        svg::draw(self, true)
-    }
-
     /// An `<svg>` element for a page that carries [`STYLE`].
-    pub fn to_inline(&self) -> String {
-        svg::draw(self, false)
+    pub(crate) fn to_inline(&self) -> String {
+        svg::draw(self)
     }
 }
 
@@ -105,15 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_stands_alone_and_says_what_it_shows() {
-        let svg = sample().to_svg();
+    fn a_picture_says_what_it_shows() {
+        let svg = sample().to_inline();
         assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
         assert!(svg.contains("<title id="));
         assert!(svg.contains("flat at 100 ms</desc>"));
         assert!(svg.contains("p50 &lt;and&gt; p99"));
-        assert!(svg.contains("prefers-color-scheme: dark"));
+        assert!(STYLE.contains("prefers-color-scheme: dark") && !svg.contains("<style>"));
         assert!(svg.trim_end().ends_with("</svg>"));
-        assert!(!sample().to_inline().contains("<style>"));
     }
 
     #[test]
@@ -123,12 +119,11 @@ mod tests {
         for axis in [Axis::linear("x"), Axis::log("x")] {
             let svg = Plot::new("holes", axis.clone(), axis)
                 .layer("line", Colour::Blue, Mark::Line(line.clone()))
-                .layer("dots", Colour::Red, Mark::Dots(line.clone()))
                 .layer("area", Colour::Red, Mark::Area(line.clone()))
                 .layer("band", Colour::Green, Mark::Band(band.clone()))
                 .layer("bars", Colour::Green, Mark::Bars(band.clone()))
                 .layer("", Colour::Grey, Mark::At(f64::NAN, "nowhere".into()))
-                .to_svg();
+                .to_inline();
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }
     }
@@ -172,7 +167,7 @@ mod tests {
             Mark::Level(1.0, "limit".into()),
         );
         assert!(plot.is_empty());
-        assert!(plot.to_svg().contains("no data"));
+        assert!(plot.to_inline().contains("no data"));
         assert!(!sample().is_empty());
     }
 

@@ -1,11 +1,11 @@
-//! What a plot draws: lines, bands, bars, dots and rules.
+//! What a plot draws: lines, bands, bars and rules.
 //!
 //! Nothing here knows pixels or colours' values; a point with a value that is not finite breaks a
 //! line rather than being drawn.
 
 /// A role for a colour. The style sheet gives each a value for light and for dark pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
+pub(crate) enum Colour {
     /// First series.
     Blue,
     /// Second series.
@@ -22,7 +22,7 @@ pub enum Colour {
 
 impl Colour {
     /// Series colours in order, repeating.
-    pub fn of_series(index: usize) -> Self {
+    pub(crate) fn of_series(index: usize) -> Self {
         [Self::Blue, Self::Orange, Self::Violet, Self::Green, Self::Red, Self::Grey][index % 6]
     }
 
@@ -40,30 +40,26 @@ impl Colour {
 
 /// One thing drawn, with its name for the legend.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Name in the legend; empty keeps it out.
-    pub name: String,
+    pub(crate) name: String,
     /// Colour.
-    pub colour: Colour,
+    pub(crate) colour: Colour,
     /// What is drawn.
-    pub mark: Mark,
+    pub(crate) mark: Mark,
 }
 
 /// The forms a layer can take.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Mark {
+pub(crate) enum Mark {
     /// A line through points in order; a value that is not finite breaks it.
     Line(Vec<(f64, f64)>),
-    /// A thin dashed line.
-    Dashed(Vec<(f64, f64)>),
     /// The area between two values at each x: `(x, low, high)`.
     Band(Vec<(f64, f64, f64)>),
     /// The area from zero to the value.
     Area(Vec<(f64, f64)>),
     /// Bars: `(from, to, height)`.
     Bars(Vec<(f64, f64, f64)>),
-    /// One dot a point.
-    Dots(Vec<(f64, f64)>),
     /// A vertical line with a label.
     At(f64, String),
     /// A horizontal line with a label.
@@ -73,9 +69,7 @@ pub enum Mark {
 impl Mark {
     pub(super) fn xs(&self) -> Vec<f64> {
         match self {
-            Self::Line(p) | Self::Dashed(p) | Self::Area(p) | Self::Dots(p) => {
-                p.iter().map(|p| p.0).collect()
-            }
+            Self::Line(p) | Self::Area(p) => p.iter().map(|p| p.0).collect(),
             Self::Band(p) => p.iter().map(|p| p.0).collect(),
             Self::Bars(b) => b.iter().flat_map(|b| [b.0, b.1]).collect(),
             Self::At(x, _) => vec![*x],
@@ -85,9 +79,7 @@ impl Mark {
 
     pub(super) fn ys(&self) -> Vec<f64> {
         match self {
-            Self::Line(p) | Self::Dashed(p) | Self::Area(p) | Self::Dots(p) => {
-                p.iter().map(|p| p.1).collect()
-            }
+            Self::Line(p) | Self::Area(p) => p.iter().map(|p| p.1).collect(),
             Self::Band(p) => p.iter().flat_map(|p| [p.1, p.2]).collect(),
             Self::Bars(b) => b.iter().map(|b| b.2).collect(),
             Self::At(..) => Vec::new(),

@@ -12,7 +12,7 @@ use crate::escape::Escaped;
 /// The style sheet of every picture. A page includes it once.
 ///
 /// The colours are told apart with the common kinds of colour blindness, and by lightness on paper.
-pub const STYLE: &str = "\
+pub(crate) const STYLE: &str = "\
 .plot{--ink:#1b2430;--soft:#5d6878;--grid:#e7eaef;--axis:#b8c0cb;--blue:#2f6fde;--orange:#d9730d;--green:#12866b;--violet:#7c55cf;--red:#cf3f4f;--grey:#8a94a3;\
 font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;font-size:12px}\
 @media (prefers-color-scheme: dark){.plot{--ink:#e8ecf2;--soft:#9aa5b5;--grid:#2a323e;--axis:#4a5566;--blue:#6ea3ff;--orange:#f2a154;--green:#45c6a3;--violet:#b39bff;--red:#ff7b86;--grey:#8f9aab}}\
@@ -21,9 +21,7 @@ font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,san
 .plot .c-blue{--c:var(--blue)}.plot .c-orange{--c:var(--orange)}.plot .c-green{--c:var(--green)}.plot .c-violet{--c:var(--violet)}.plot .c-red{--c:var(--red)}.plot .c-grey{--c:var(--grey)}\
 .plot .line{fill:none;stroke:var(--c);stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}\
 .plot .lone{fill:none;stroke:var(--c);stroke-width:5;stroke-linecap:round}\
-.plot .dashed{fill:none;stroke:var(--c);stroke-width:1.25;stroke-dasharray:4 3;stroke-linejoin:round}\
 .plot .band{fill:var(--c);fill-opacity:.16;stroke:none}.plot .bars{fill:var(--c);fill-opacity:.72;stroke:none}\
-.plot .dots{fill:none;stroke:var(--c);stroke-width:4.5;stroke-linecap:round;stroke-opacity:.5}\
 .plot .rule{stroke:var(--c);stroke-width:1.25;stroke-dasharray:5 3;fill:none}.plot .note{fill:var(--c);font-weight:600;paint-order:stroke;stroke:var(--card,Canvas);stroke-width:4px;stroke-linejoin:round}";
 
 /// Width of a band at a point that stands alone: that of its dots, in user units.
@@ -71,7 +69,7 @@ impl Frame {
 }
 
 /// Draws the picture. Writing to a string cannot fail, so results of `write!` are dropped.
-pub(super) fn draw(plot: &Plot, standalone: bool) -> String {
+pub(super) fn draw(plot: &Plot) -> String {
     let mut out = String::with_capacity(8 * 1024);
     let id = identifier(plot);
     let (width, height) = plot.size;
@@ -87,9 +85,6 @@ pub(super) fn draw(plot: &Plot, standalone: bool) -> String {
         Escaped(&plot.title),
         Escaped(description)
     );
-    if standalone {
-        let _ = write!(out, "<style>{STYLE}svg.plot{{background:Canvas;color-scheme:light dark}}</style>");
-    }
     let top = head(&mut out, plot);
     let frame = Frame::new(plot, top);
     grid(&mut out, plot, &frame);
@@ -140,7 +135,6 @@ fn head(out: &mut String, plot: &Plot) -> f64 {
                 "<rect class=\"{form} {class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"16\" height=\"8\"/>",
                 mid - 4.0
             ),
-            "dots" => write!(out, "<path class=\"dots {class}\" d=\"M{:.1} {mid:.1}h0\"/>", x + 8.0),
             _ => write!(out, "<path class=\"{form} {class}\" d=\"M{x:.1} {mid:.1}h16\"/>"),
         };
         let _ = write!(out, "<text x=\"{:.1}\" y=\"{y}\">{}</text>", x + 21.0, Escaped(&layer.name));
@@ -196,31 +190,28 @@ fn axis_label(axis: &Axis) -> String {
 fn form(mark: &Mark) -> &'static str {
     match mark {
         Mark::Line(_) => "line",
-        Mark::Dashed(_) => "dashed",
         Mark::Band(_) | Mark::Area(_) => "band",
         Mark::Bars(_) => "bars",
-        Mark::Dots(_) => "dots",
         Mark::At(..) | Mark::Level(..) => "rule",
     }
 }
 
 fn mark(out: &mut String, layer: &Layer, frame: &Frame) {
     let data = match &layer.mark {
-        Mark::Line(points) | Mark::Dashed(points) => line(points, frame),
+        Mark::Line(points) => line(points, frame),
         Mark::Band(points) => band(points, frame),
         Mark::Area(points) => {
             let floor = frame.y.ticks.first().map_or(0.0, |tick| tick.0.min(0.0));
             band(&points.iter().map(|(x, y)| (*x, floor, *y)).collect::<Vec<_>>(), frame)
         }
         Mark::Bars(bars) => bar_paths(bars, frame),
-        Mark::Dots(points) => dots(points, frame),
         Mark::At(..) | Mark::Level(..) => return,
     };
     let class = layer.colour.class();
     if !data.is_empty() {
         let _ = write!(out, "<path class=\"{} {class}\" d=\"{data}\"/>", form(&layer.mark));
     }
-    if let Mark::Line(points) | Mark::Dashed(points) = &layer.mark {
+    if let Mark::Line(points) = &layer.mark {
         let data = lone_points(points, frame);
         if !data.is_empty() {
             let _ = write!(out, "<path class=\"lone {class}\" d=\"{data}\"/>");
@@ -311,20 +302,6 @@ fn bar_paths(bars: &[(f64, f64, f64)], frame: &Frame) -> String {
     data
 }
 
-fn dots(points: &[(f64, f64)], frame: &Frame) -> String {
-    let mut data = String::new();
-    let mut last = None;
-    for (x, y) in points.iter().filter_map(|point| frame.point(*point)) {
-        let text = format!("M{x:.0} {y:.0}h0");
-        // Dots on top of each other add bytes, not information.
-        if last.as_ref() != Some(&text) {
-            data.push_str(&text);
-        }
-        last = Some(text);
-    }
-    data
-}
-
 /// Where a vertical rule's label stands: at the top, below the labels before it, or just above the
 /// axis where a line runs through that place.
 fn label_height(plot: &Plot, at: f64, label: &str, row: u8, frame: &Frame) -> f64 {
@@ -332,7 +309,7 @@ fn label_height(plot: &Plot, at: f64, label: &str, row: u8, frame: &Frame) -> f6
     let Some(x) = frame.x(at) else { return top };
     let reach = text_width(label) * 1.1 + 8.0;
     let lines = plot.layers.iter().filter_map(|layer| match &layer.mark {
-        Mark::Line(points) | Mark::Dashed(points) => Some(points),
+        Mark::Line(points) => Some(points),
         _ => None,
     });
     let is_crossed = lines
