@@ -1,5 +1,7 @@
 //! Keys and passwords go to the server and nowhere else.
 
+mod places;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

@@ -3,7 +3,9 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 
-use loadgen_wire::{ApiKey, ConnectorConfig, EndpointConfig, EndpointKind, IpVersion, Target, Timestamps};
+use loadgen_wire::{
+    ApiKey, ConnectorConfig, EndpointConfig, EndpointKind, IpVersion, Target, Timestamps, secrets_of_place,
+};
 
 use super::{Environment, Faults, Notice, Servers};
 use crate::args::ProfileArgs;
@@ -64,6 +66,17 @@ pub(super) fn endpoint(
         api_key,
         ..EndpointConfig::new(kind?, given.streaming)
     })
+}
+
+/// What is secret in the URLs and paths that are asked, beside the endpoint's own.
+pub(super) fn secrets_of_places(args: &ProfileArgs, servers: &Servers) -> Vec<String> {
+    let calls = &args.control;
+    let hooks =
+        [&calls.reset_kv_cache_path, &calls.server_profiler_start_path, &calls.server_profiler_stop_path];
+    let lists =
+        [&args.telemetry.server_metrics, &args.telemetry.gpu_telemetry].into_iter().flatten().flatten();
+    let places = servers.urls.iter().chain(hooks.into_iter().flatten()).chain(lists);
+    places.flat_map(|place| secrets_of_place(place)).collect()
 }
 
 /// Options with one choice that works here.

@@ -106,11 +106,12 @@ pub(crate) fn resolve(
     let ceiling = ceiling::of_this_host(args.output.calibration.as_deref(), &mut notices);
     let ceiling = faults.take("--calibration", ceiling).flatten();
 
-    let (Some(endpoint), Some(connector), Some(workload), Some((tokenizer, tokenizer_name))) =
+    let (Some(mut endpoint), Some(connector), Some(workload), Some((tokenizer, tokenizer_name))) =
         (endpoint, connector, workload, tokenizer)
     else {
         return Err(faults);
     };
+    endpoint.other_secrets = endpoint::secrets_of_places(args, servers);
     let artifacts = outputs::artifacts(args, endpoint.kind, &load, &mut faults);
     let report = ReportPlan {
         benchmark_id: benchmark_id(),

@@ -30,6 +30,8 @@ pub struct Turn {
     /// Fields of a JSON object (braces not included) merged last into the body, from the dataset's
     /// row.
     pub extra: Option<Arc<str>>,
+    /// Whether the dataset's own part of the body has fields that are secrets: copies of it are kept without them.
+    pub holds_secrets: bool,
     /// The row of the input file it came from, from 0.
     pub source_row: Option<i64>,
     /// The hash ids of its prompt's blocks.
@@ -92,12 +94,20 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// The whole of it as JSON, where it goes out as it stands: then text and parts are only counted.
     pub ready: Option<Bytes>,
+    /// Whether it is the conversation's system message, and no turn of it: where an endpoint has a field for one,
+    /// it goes there, and a turn that a system message is stays among the messages.
+    pub leads: bool,
 }
 
 impl Message {
     /// A message of plain text.
     pub fn new(role: Role, text: Rope) -> Self {
-        Self { role, text, parts: Vec::new(), ready: None }
+        Self { role, text, parts: Vec::new(), ready: None, leads: false }
+    }
+
+    /// The system message of a conversation, which stands before its first turn.
+    pub fn leading(text: Rope) -> Self {
+        Self { leads: true, ..Self::new(Role::System, text) }
     }
 }
 

@@ -44,6 +44,7 @@ impl RequestSource for Source {
             is_last: true,
             timing: TurnTiming::Immediately,
             extra: None,
+            holds_secrets: false,
             source_row: None,
             hash_ids: None,
             labels: Vec::new(),

@@ -7,7 +7,7 @@ use loadgen_core::{Clock, RequestSource, SystemClock};
 use loadgen_engine::EngineReport;
 use loadgen_telemetry::{ServerFacts, observe_servers};
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{ApiKey, Connector, Endpoint, REDACTED, Timestamps, is_secret_name, redact};
+use loadgen_wire::{Connector, Endpoint, REDACTED, Timestamps, is_secret_name, redact};
 use loadgen_workload::Dataset;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -122,15 +122,14 @@ pub(crate) fn ask_servers(plan: &RunPlan, connector: &Connector, clock: SystemCl
 /// Notes what the servers told. One that did not answer leaves its facts unknown.
 pub(crate) fn servers(provenance: &mut Provenance, plan: &RunPlan, facts: &[ServerFacts]) {
     let urls = || plan.report.urls.iter().cloned();
+    let secrets = plan.endpoint.secrets();
     let round_trips: BTreeMap<String, f64> =
         urls().zip(facts).filter_map(|(url, facts)| Some((url, facts.round_trip_ns? as f64 / 1e6))).collect();
     provenance.observe("network.round_trip_ms", (!round_trips.is_empty()).then(|| json!(round_trips)));
     let mut told = |name: &str, of: fn(&ServerFacts) -> Option<Value>| {
         let told: BTreeMap<String, Value> = urls()
             .zip(facts)
-            .filter_map(|(url, facts)| {
-                Some((url, without_secrets_told(of(facts)?, plan.endpoint.api_key.as_ref())))
-            })
+            .filter_map(|(url, facts)| Some((url, without_secrets_told(of(facts)?, &secrets))))
             .collect();
         provenance.observe(name, (!told.is_empty()).then(|| json!(told)));
     };
@@ -141,20 +140,17 @@ pub(crate) fn servers(provenance: &mut Provenance, plan: &RunPlan, facts: &[Serv
     told("server.models", |facts| facts.models.clone());
 }
 
-/// What a server told, less what it repeated of the secrets that it was sent: the API key as it is, and
-/// whatever looks like a key.
-fn without_secrets_told(told: Value, key: Option<&ApiKey>) -> Value {
+/// What a server told, less what it repeated of the secrets that it was sent: those as they are, and whatever
+/// looks like one.
+fn without_secrets_told(told: Value, secrets: &[String]) -> Value {
     match told {
         Value::String(text) => {
-            let text = match key.map(ApiKey::expose).filter(|key| !key.is_empty()) {
-                Some(key) => text.replace(key, REDACTED),
-                None => text,
-            };
+            let text = secrets.iter().fold(text, |text, secret| text.replace(secret, REDACTED));
             Value::from(redact(&text).into_owned())
         }
-        Value::Array(items) => items.into_iter().map(|item| without_secrets_told(item, key)).collect(),
+        Value::Array(items) => items.into_iter().map(|item| without_secrets_told(item, secrets)).collect(),
         Value::Object(fields) => {
-            fields.into_iter().map(|(name, value)| (name, without_secrets_told(value, key))).collect()
+            fields.into_iter().map(|(name, value)| (name, without_secrets_told(value, secrets))).collect()
         }
         other => other,
     }
@@ -199,12 +195,12 @@ mod tests {
 
     #[test]
     fn a_key_that_a_server_repeats_is_not_kept() {
-        let key = ApiKey::find(Some("hunter2")).unwrap();
+        let secrets = ["hunter2".to_owned()];
         let told = json!({ "version": "1 (hunter2)", "ids": ["demo", "Bearer abcdef123456"], "build": 7 });
-        let kept = without_secrets_told(told, key.as_ref());
+        let kept = without_secrets_told(told, &secrets);
         assert_eq!(kept["version"], format!("1 ({REDACTED})"));
         assert!(!kept.to_string().contains("abcdef123456"), "{kept}");
         assert_eq!((&kept["ids"][0], &kept["build"]), (&json!("demo"), &json!(7)));
-        assert_eq!(without_secrets_told(json!("vllm"), None), "vllm");
+        assert_eq!(without_secrets_told(json!("vllm"), &[]), "vllm");
     }
 }

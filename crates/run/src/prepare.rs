@@ -10,12 +10,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use loadgen_core::SystemClock;
+use loadgen_core::{SystemClock, Turn};
 use loadgen_engine::StopSignal;
 use loadgen_record::PartialFile;
 use loadgen_report::InputsJson;
 use loadgen_tokens::Tokenizer;
-use loadgen_wire::{Body, Connector, Endpoint, redact_body};
+use loadgen_wire::{Connector, Endpoint, EndpointError, redact_body};
 use loadgen_workload::{Dataset, Origin, TraceFormat, WorkloadConfig};
 
 use crate::error::RunError;
@@ -34,7 +34,7 @@ pub(crate) fn read(report: &ReportPlan, workload: &WorkloadConfig) -> Result<(To
     let tokenizer = report.load_tokenizer()?;
     let origin = Origin { seed: report.root(), is_given: report.random_seed.is_some() };
     let models: Vec<Arc<str>> = report.models.iter().map(|model| Arc::from(model.as_str())).collect();
-    let dataset = Dataset::load(workload, &tokenizer, origin, &models)?;
+    let dataset = Dataset::load(workload, &tokenizer, origin, &models)?.without_secrets(redact_body);
     Ok((tokenizer, dataset))
 }
 
@@ -134,7 +134,7 @@ fn write_inputs(
         let bodies: Vec<_> = entry
             .turns
             .iter()
-            .map(|turn| Ok(shown_body(&endpoint.body(turn)?)))
+            .map(|turn| Ok(shown_body(endpoint, turn)?))
             .collect::<Result<_, RunError>>()?;
         let payloads = bodies.iter().map(|body| &body[..]);
         inputs.session(&entry.session_id, payloads).map_err(RunError::write(path))?;
@@ -144,10 +144,10 @@ fn write_inputs(
     Ok(written.map_err(RunError::write(path))?.commit()?)
 }
 
-/// A body as a file may hold it.
-fn shown_body(body: &Body) -> Vec<u8> {
-    let whole = body.to_bytes();
-    redact_body(&whole).unwrap_or_else(|| whole.into())
+/// A turn's body as a file may hold it.
+fn shown_body(endpoint: &Endpoint, turn: &Turn) -> Result<Vec<u8>, EndpointError> {
+    let whole = endpoint.body(turn)?.to_bytes();
+    Ok(endpoint.without_secrets(turn, &whole).unwrap_or_else(|| whole.into()))
 }
 
 #[cfg(test)]

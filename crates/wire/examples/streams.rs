@@ -149,6 +149,7 @@ fn turn() -> Turn {
         is_last: true,
         timing: TurnTiming::Immediately,
         extra: None,
+        holds_secrets: false,
         source_row: None,
         hash_ids: None,
         labels: Vec::new(),

@@ -31,37 +31,37 @@ pub(crate) fn detail_of(error_type: &str, message: &str, error: &(dyn Error + 's
 /// The shortest credential that is looked for: a shorter one would tear words apart, and guards nothing.
 const SHORTEST_CREDENTIAL: usize = 4;
 
-/// Takes the parts of a credential, as a header carries it, out of a detail, whatever they look like.
-pub(crate) fn hide(detail: &mut ErrorDetail, credential: &str) {
-    for part in parts(credential) {
-        let texts = [&mut detail.error_type, &mut detail.message];
-        let texts = texts.into_iter().chain(&mut detail.cause).chain(&mut detail.cause_chain);
-        texts.filter(|text| text.contains(part)).for_each(|text| *text = text.replace(part, REDACTED));
+/// Takes a secret out of a detail, whatever it looks like.
+pub(crate) fn hide(detail: &mut ErrorDetail, secret: &str) {
+    let texts = [&mut detail.error_type, &mut detail.message];
+    let texts = texts.into_iter().chain(&mut detail.cause).chain(&mut detail.cause_chain);
+    texts.for_each(|text| hide_in_text(text, secret));
+}
+
+/// The same for what is kept of an exchange, of its response's body what was not looked at before: `seen` bytes
+/// were. In a body stars take the secret's place, one for each byte: what ends where stays as it is.
+pub(crate) fn hide_in_exchange(exchange: &mut Exchange, secret: &str, seen: usize) {
+    exchange.reason.iter_mut().for_each(|reason| hide_in_text(reason, secret));
+    exchange.response_headers.iter_mut().for_each(|(_, value)| hide_in_text(value, secret));
+    let body = &mut exchange.response_body;
+    // One may have begun in what was seen.
+    let mut from = (seen + 1).saturating_sub(secret.len()).min(body.len());
+    while let Some(at) = memchr::memmem::find(&body[from..], secret.as_bytes()) {
+        let begin = from + at;
+        from = begin + secret.len();
+        body[begin..from].fill(b'*');
     }
 }
 
-/// The same for what is kept of an exchange. In a body stars take the credential's place, one for each
-/// byte: what ends where stays as it is.
-pub(crate) fn hide_in_exchange(exchange: &mut Exchange, credential: &str) {
-    for part in parts(credential) {
-        for (_, value) in &mut exchange.response_headers {
-            if value.contains(part) {
-                *value = value.replace(part, REDACTED);
-            }
-        }
-        let body = &mut exchange.response_body;
-        let mut from = 0;
-        while let Some(at) = memchr::memmem::find(&body[from..], part.as_bytes()) {
-            let begin = from + at;
-            from = begin + part.len();
-            body[begin..from].fill(b'*');
-        }
+fn hide_in_text(text: &mut String, secret: &str) {
+    if text.contains(secret) {
+        *text = text.replace(secret, REDACTED);
     }
 }
 
 /// What is secret in a header's value: of `Bearer KEY` the key, of `a=1; b=2` what stands behind each
 /// name; the longest first, for one may hold another.
-fn parts(credential: &str) -> Vec<&str> {
+pub(crate) fn parts(credential: &str) -> Vec<&str> {
     let words: Vec<&str> = credential.split([' ', '\t', ';', ',']).filter(|word| !word.is_empty()).collect();
     let is_scheme = |position: usize, word: &str| position == 0 && words.len() > 1 && !word.contains('=');
     let values = words.iter().enumerate().filter(|(position, word)| !is_scheme(*position, word));
@@ -82,7 +82,7 @@ mod tests {
         let mut told =
             detail("AuthenticationError", "no key hunter2plain, nor hunter2 (Bearer hunter2plain)");
         told.cause = Some("hunter2plain".to_owned());
-        hide(&mut told, "Bearer hunter2plain");
+        parts("Bearer hunter2plain").iter().for_each(|part| hide(&mut told, part));
         assert_eq!(told.message, "no key <redacted>, nor hunter2 (Bearer <redacted>)");
         assert_eq!(told.cause.as_deref(), Some("<redacted>"));
         assert_eq!(told.error_type, "AuthenticationError");
@@ -93,8 +93,13 @@ mod tests {
         let mut exchange =
             Exchange { response_body: b"key hunter2plain, hunter2plain.".to_vec(), ..Exchange::default() };
         exchange.response_headers = vec![("X".to_owned(), "for hunter2plain".to_owned())];
-        hide_in_exchange(&mut exchange, "Bearer hunter2plain");
+        hide_in_exchange(&mut exchange, "hunter2plain", 0);
         assert_eq!(exchange.response_body, b"key ************, ************.");
+        exchange.response_body.extend_from_slice(b" hunter2");
+        let seen = exchange.response_body.len();
+        exchange.response_body.extend_from_slice(b"plain");
+        hide_in_exchange(&mut exchange, "hunter2plain", seen);
+        assert_eq!(exchange.response_body, b"key ************, ************. ************");
         assert_eq!(exchange.response_headers[0].1, "for <redacted>");
     }
 

@@ -13,13 +13,14 @@ use crate::arrivals::ReadCounts;
 use crate::connection::{Broken, Connection, Witness};
 use crate::decode::{Appetite, Arrival, Place, ResponseDecoder};
 use crate::endpoint::EndpointKind;
-use crate::error::{detail, hide, hide_in_exchange};
+use crate::error::{detail, hide, hide_in_exchange, parts};
 use crate::http1::{Head, Part};
 use crate::link::Writes;
 use crate::observation::Observation;
 use crate::python::Exception;
-use crate::redact::{REDACTED, is_secret_name, redact};
+use crate::redact::{REDACTED, redact};
 use crate::request::{Body, Request};
+use crate::secret_name::is_secret_name;
 use crate::spelling::Spellings;
 use crate::target::Target;
 
@@ -101,7 +102,7 @@ impl Connection {
             observation.is_stale = was_used && !has_come && self.was_given_up(&broken);
             fail_without_head(broken, has_come, request, observation);
         }
-        hide_credentials(request, observation);
+        hide_credentials(request, observation, 0);
         // A redirect is followed though its body broke off.
         redirect
     }
@@ -125,6 +126,8 @@ struct Watcher<'a> {
     last_read: u64,
     /// The length that the head gave, where it ends the body.
     announced: Option<u64>,
+    /// How much of the kept body was searched for credentials.
+    seen: usize,
 }
 
 impl<'a> Watcher<'a> {
@@ -139,6 +142,7 @@ impl<'a> Watcher<'a> {
             last_body: Arrival::default(),
             last_read: 0,
             announced: None,
+            seen: 0,
         }
     }
 
@@ -237,7 +241,8 @@ impl Witness for Watcher<'_> {
                 Appetite::More
             }
         };
-        hide_credentials(self.request, self.observation);
+        hide_credentials(self.request, self.observation, std::mem::take(&mut self.seen));
+        self.seen = self.observation.exchange.as_ref().map_or(0, |exchange| exchange.response_body.len());
         appetite
     }
 }
@@ -323,20 +328,22 @@ fn shown_headers(headers: &HeaderMap, spellings: &Spellings) -> Vec<(String, Str
     shown.collect()
 }
 
-/// Takes the credentials that were sent out of what is told of a failure: servers like to repeat them.
-fn hide_credentials(request: &Request, observation: &mut Observation) {
+/// Takes the credentials that were sent out of what is told of a failure: servers like to repeat them. `seen`
+/// bytes of the kept body were searched before.
+fn hide_credentials(request: &Request, observation: &mut Observation, seen: usize) {
     let Observation { error, exchange, .. } = observation;
     if error.is_none() && exchange.is_none() {
         return;
     }
     let sent = request.headers.values().filter(|value| value.is_sensitive());
-    let of_body = request.secrets.iter().flat_map(|secrets| secrets.iter()).map(|secret| &**secret);
-    for value in sent.filter_map(|value| value.to_str().ok()).chain(of_body) {
+    let of_headers = sent.filter_map(|value| value.to_str().ok()).flat_map(parts);
+    let known = request.secrets.iter().flat_map(|secrets| secrets.iter()).map(|secret| &**secret);
+    for secret in of_headers.chain(known) {
         if let Some(error) = error {
-            hide(error, value);
+            hide(error, secret);
         }
         if let Some(exchange) = exchange {
-            hide_in_exchange(exchange, value);
+            hide_in_exchange(exchange, secret, seen);
         }
     }
 }

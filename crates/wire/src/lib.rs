@@ -32,6 +32,7 @@ mod redact;
 mod redact_body;
 mod request;
 mod scratch;
+mod secret_name;
 mod socket;
 mod spelling;
 mod sse;
@@ -45,14 +46,15 @@ pub use connector::{ConnectFailure, Connector, ConnectorConfig, ConnectorError, 
 pub use decode::{Appetite, Arrival, Place, ResponseDecoder, ResponseField, ResponseFormat};
 pub use endpoint::{
     AffinityHeaders, Endpoint, EndpointConfig, EndpointError, EndpointFacts, EndpointKind, EndpointKindError,
-    SPOKEN_ANTHROPIC_VERSION, TemplateConfig,
+    SPOKEN_ANTHROPIC_VERSION, TemplateConfig, secrets_of_place,
 };
 pub use fetch::Fetched;
 pub use http1::{ChunkFault, Head, HeadFault, Incomplete, Part, ResponseFault, ResponseReader};
 pub use observation::Observation;
 pub use packet::{PacketError, PacketStats, PacketTap, TapConfig};
-pub use redact::{REDACTED, is_secret_name, redact, redact_field, redact_url};
+pub use redact::{REDACTED, redact, redact_field, redact_url};
 pub use redact_body::redact_body;
 pub use request::{Body, Request};
+pub use secret_name::is_secret_name;
 pub use sse::{Event, EventTooLong, SseParser};
 pub use target::{Target, TargetError};

@@ -5,100 +5,22 @@
 //! secret that stands alone in prose.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::secret_name::{
+    counts, is_secret_in_text, is_secret_name, is_secret_parameter, may_name_a_secret, normal,
+    takes_line_in_text,
+};
+
 /// What stands in a secret's place.
 pub const REDACTED: &str = "<redacted>";
-
-/// A header, parameter or field whose name contains one of these is a secret.
-const SECRET_PARTS: [&str; 16] = [
-    "auth",
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "credential",
-    "cookie",
-    "apikey",
-    "api-key",
-    "api_key",
-    "session",
-    "signature",
-    "sas-key",
-    "access-key",
-    "private-key",
-    "xsrf",
-];
-
-/// Secrets by their exact name, lower case.
-const SECRET_NAMES: [&str; 8] = [
-    "ocp-apim-subscription-key",
-    "x-goog-api-key",
-    "x-functions-key",
-    "x-csrf",
-    "csrf",
-    "key",
-    "passphrase",
-    "pwd",
-];
-
-/// A number in a field whose name contains one of these is a count, or an id in a vocabulary.
-const COUNTS: [&str; 6] = ["tokens", "token_id", "token-id", "token_count", "token_budget", "sessions"];
-
-/// Query parameters whose value is a secret, lower case; `x-amz-…` besides.
-const SECRET_PARAMETERS: [&str; 11] = [
-    "key",
-    "api_key",
-    "apikey",
-    "api-key",
-    "token",
-    "access_token",
-    "secret",
-    "password",
-    "sig",
-    "signature",
-    "subscription-key",
-];
-
-/// A word of a text that ends like this is followed by a secret, if by an assignment.
-const TEXT_SECRETS: [&str; 11] = [
-    "api_key",
-    "api-key",
-    "apikey",
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "signature",
-    "authorization",
-    "cookie",
-    "private_key",
-];
-
-/// Those whose secret goes on to the end of the line, or of the quotes: several words, or pairs.
-const LINE_SECRETS: [&str; 2] = ["authorization", "cookie"];
 
 /// How keys of well-known providers begin.
 const KEY_PREFIXES: [&str; 6] = ["sk-", "nvapi-", "hf_", "gsk_", "xai-", "AIza"];
 /// Shorter words are no keys, whatever they begin with.
 const SHORTEST_KEY: usize = 12;
-
-/// Whether the value of a header (or field) of this name must not be shown.
-pub fn is_secret_name(name: &str) -> bool {
-    // A tokenizer is none.
-    let name = name.to_ascii_lowercase().replace("tokenizer", "");
-    SECRET_NAMES.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
-}
-
-fn is_secret_parameter(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    // An escape in a name hides what it is.
-    SECRET_PARAMETERS.contains(&name.as_str())
-        || name.starts_with("x-amz-")
-        || name.contains('%')
-        || is_secret_name(&name)
-}
 
 /// A field of JSON as it may be shown: what stands below the name of a secret is replaced, at any depth, but
 /// for numbers that count (`max_tokens`); texts lose what looks like credentials.
@@ -111,21 +33,68 @@ pub(crate) fn redact_named(name: &str, value: &Value) -> Value {
     redact_below(Named::default().and(name), value)
 }
 
-/// The texts in a field of JSON that are secrets by their names.
-pub(crate) fn secrets_in(name: &str, value: &Value, found: &mut Vec<Box<str>>) {
-    collect_below(Named::default().and(name), value, found);
+/// What is secret in a field of JSON: by its names, and what texts lose.
+pub(crate) fn secrets_in(name: &str, value: &Value, found: &mut Vec<String>) {
+    let named = Named { reads_texts: true, ..Named::default() }.and(name);
+    collect_below(named, value, &mut |text, shown| match shown {
+        REDACTED => found.push(text.to_owned()),
+        shown => pieces_hidden(text, shown, found),
+    });
 }
 
-fn collect_below(named: Named, value: &Value, found: &mut Vec<Box<str>>) {
+/// The texts of a field of JSON that may not be shown as they are, each with what may.
+pub(crate) fn texts_hidden(name: &str, value: &Value, found: &mut HashMap<String, String>) {
+    let named = Named { reads_texts: true, ..Named::default() }.and(name);
+    collect_below(named, value, &mut |text, shown| {
+        found.insert(text.to_owned(), shown.to_owned());
+    });
+}
+
+/// Hands over each text (and each number under a secret's name) that may not be shown, and what may.
+fn collect_below(named: Named, value: &Value, found: &mut impl FnMut(&str, &str)) {
     match value {
-        Value::String(text) if named.hides_text => found.push(text.as_str().into()),
-        Value::Number(number) if named.hides_numbers => found.push(number.to_string().into()),
-        Value::Array(items) => items.iter().for_each(|item| collect_below(named, item, found)),
+        Value::String(text) if named.hides_text => found(text, REDACTED),
+        Value::Number(number) if named.hides_numbers => found(&number.to_string(), REDACTED),
+        Value::String(text) => match within(text) {
+            Some(inner) => collect_below(named, &inner, found),
+            None => {
+                if let Cow::Owned(shown) = redact(text)
+                    && shown != *text
+                {
+                    found(text, &shown);
+                }
+            }
+        },
+        Value::Array(items) => items.iter().for_each(|item| collect_below(named.below(), item, found)),
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| collect_below(named.and(name), value, found));
+            fields.iter().for_each(|(name, value)| collect_below(named.below().and(name), value, found))
         }
         _ => {}
     }
+}
+
+/// The parts of `text` in whose place `shown` has [`REDACTED`]; of a user part, the password, too. None where
+/// the two differ otherwise.
+pub(crate) fn pieces_hidden(text: &str, shown: &str, found: &mut Vec<String>) {
+    let mut kept = shown.split(REDACTED);
+    let Some(mut rest) = kept.next().and_then(|first| text.strip_prefix(first)) else { return };
+    let mut kept = kept.peekable();
+    while let Some(behind) = kept.next() {
+        let is_last = kept.peek().is_none();
+        let end = if is_last { rest.len().checked_sub(behind.len()) } else { rest.find(behind) };
+        let Some((piece, further)) = end.and_then(|end| rest.split_at_checked(end)) else { return };
+        found.push(piece.to_owned());
+        if let Some((_, password)) = piece.split_once(':').filter(|_| behind.starts_with('@')) {
+            found.push(password.to_owned());
+        }
+        rest = further.get(behind.len()..).unwrap_or_default();
+    }
+}
+
+/// JSON within a text has names, too.
+fn within(text: &str) -> Option<Value> {
+    let is_likely = text.trim_start().starts_with(['{', '[']);
+    is_likely.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 /// What the names on the way to a value say of it.
@@ -135,17 +104,47 @@ struct Named {
     hides_numbers: bool,
     /// Whether texts without a secret's name lose what looks like credentials.
     reads_texts: bool,
+    place: Place,
+}
+
+/// Where a value stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Anywhere,
+    /// In the declarations of tools.
+    Tools,
+    /// In the shape of what a tool takes, or of an answer. Its names are those of fields to come, so that a name
+    /// says nothing of what is told of it below; only a text right under it is its value.
+    Shape,
 }
 
 impl Named {
     fn and(self, name: &str) -> Self {
         let is_secret = is_secret_name(name);
-        let lower = name.to_ascii_lowercase();
-        let counts = COUNTS.iter().any(|part| lower.contains(part));
+        let place = match (self.place, name) {
+            // Of what is hidden already no shape is to be seen.
+            (Place::Anywhere | Place::Tools, _) if self.hides_text => self.place,
+            (Place::Shape, _) | (_, "response_format" | "guided_json" | "json_schema" | "functions") => {
+                Place::Shape
+            }
+            (Place::Tools, "parameters" | "input_schema" | "function") => Place::Shape,
+            (_, name) if name.ends_with("tools") => Place::Tools,
+            (place, _) => place,
+        };
         Self {
             hides_text: self.hides_text || is_secret,
-            hides_numbers: self.hides_numbers || (is_secret && !counts),
-            ..self
+            hides_numbers: self.hides_numbers || (is_secret && !counts(name)),
+            reads_texts: self.reads_texts,
+            place,
+        }
+    }
+
+    /// The same for what stands one level deeper.
+    fn below(self) -> Self {
+        match self.place {
+            Place::Shape => Self { hides_text: false, hides_numbers: false, ..self },
+            Place::Anywhere | Place::Tools => self,
         }
     }
 }
@@ -154,18 +153,20 @@ fn redact_below(named: Named, value: &Value) -> Value {
     match value {
         Value::String(_) if named.hides_text => REDACTED.into(),
         Value::Number(_) if named.hides_numbers => REDACTED.into(),
-        // JSON within a text has names, too.
-        Value::String(text) => match serde_json::from_str::<Value>(text) {
-            Ok(inner) if inner.is_object() || inner.is_array() => {
+        Value::String(text) => match within(text) {
+            Some(inner) => {
                 let shown = redact_below(named, &inner);
                 if shown == inner { value.clone() } else { shown.to_string().into() }
             }
-            _ if named.reads_texts => redact(text).into(),
-            _ => value.clone(),
+            None if named.reads_texts => redact(text).into(),
+            None => value.clone(),
         },
-        Value::Array(items) => items.iter().map(|item| redact_below(named, item)).collect(),
+        Value::Array(items) => items.iter().map(|item| redact_below(named.below(), item)).collect(),
         Value::Object(fields) => Value::Object(
-            fields.iter().map(|(name, value)| (name.clone(), redact_below(named.and(name), value))).collect(),
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), redact_below(named.below().and(name), value)))
+                .collect(),
         ),
         other => other.clone(),
     }
@@ -236,10 +237,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             shown.push_str(&redact_url(word));
         } else if looks_like_a_key(word) {
             shown.push_str(REDACTED);
-        } else if is_assigned_a_secret(word) {
+        } else if is_in_a_query(&shown) && rest.starts_with('=') && is_secret_parameter(word) {
             shown.push_str(word);
-            let takes_line = ends_with_any(word, &LINE_SECRETS);
-            rest = hide_value(rest, "\\\"'=: ", takes_line, &mut shown);
+            rest = hide_value(rest, "=", false, &mut shown);
+        } else if is_secret_in_text(word) {
+            shown.push_str(word);
+            rest = hide_value(rest, "\\\"'=: ", takes_line_in_text(word), &mut shown);
         } else {
             shown.push_str(word);
         }
@@ -248,15 +251,9 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether what is assigned to `word` in free text is a secret. Stricter than for headers: texts
-/// speak of `max_tokens` and sessions all the time.
-fn is_assigned_a_secret(word: &str) -> bool {
-    ends_with_any(word, &TEXT_SECRETS)
-}
-
-fn ends_with_any(word: &str, endings: &[&str]) -> bool {
-    let word = word.to_ascii_lowercase();
-    endings.iter().any(|ending| word.ends_with(ending))
+/// Whether what follows `before` is the name of a URL's parameter: texts have paths without their server.
+fn is_in_a_query(before: &str) -> bool {
+    before.ends_with(['?', '&']) || before.ends_with("&amp;")
 }
 
 /// Whether `word` is a key by the way providers begin theirs.
@@ -265,9 +262,11 @@ fn looks_like_a_key(word: &str) -> bool {
 }
 
 fn looks_suspicious(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let marks = ["://", "bearer ", "basic "];
-    marks.iter().chain(&TEXT_SECRETS).any(|mark| lower.contains(mark))
+    let normal = normal(text);
+    text.contains("://")
+        || (text.contains(['?', '&']) && text.contains('='))
+        || ["bearer", "basic"].iter().any(|scheme| normal.contains(scheme))
+        || may_name_a_secret(&normal)
         || KEY_PREFIXES.iter().any(|prefix| text.contains(prefix))
 }
 
@@ -320,16 +319,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_carry_credentials_are_secret() {
-        for name in ["Authorization", "X-Api-Key", "Set-Cookie", "X-Session-Affinity", "x-goog-api-key"] {
-            assert!(is_secret_name(name), "{name}");
-        }
-        for name in ["Content-Type", "X-Request-ID", "Host", "Accept", "tokenizer"] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-    }
-
-    #[test]
     fn urls_lose_their_user_part_and_their_secret_parameters() {
         assert_eq!(
             redact_url("http://u:p@host:1/v1?api_key=z&a=b"),
@@ -355,6 +344,15 @@ mod tests {
             (r#"{"password":12345678901}"#, r#"{"password":"<redacted>"}"#),
             (r#"{"inner":"{\"auth\":\"S\"}"}"#, r#"{"inner":"{\"auth\":\"<redacted>\"}"}"#),
             (r#"{"note":"Bearer S"}"#, r#"{"note":"Bearer <redacted>"}"#),
+            (r#"{"privateKey":"S","top_k":5}"#, r#"{"privateKey":"<redacted>","top_k":5}"#),
+            (
+                r#"{"tools":[{"type":"mcp","authorization":"S","headers":{"X-Auth":"S"}}]}"#,
+                r#"{"tools":[{"type":"mcp","authorization":"<redacted>","headers":{"X-Auth":"<redacted>"}}]}"#,
+            ),
+            (
+                r#"{"tools":[{"parameters":{"properties":{"token":{"type":"string"}},"api_key":"S"}}]}"#,
+                r#"{"tools":[{"parameters":{"properties":{"token":{"type":"string"}},"api_key":"<redacted>"}}]}"#,
+            ),
             (
                 r#"{"max_tokens":5,"stop_token_ids":[1],"return_token":true}"#,
                 r#"{"max_tokens":5,"stop_token_ids":[1],"return_token":true}"#,
@@ -388,6 +386,12 @@ mod tests {
             ("no such key: AIzaSyA-1234567", "no such key: <redacted>"),
             ("x-auth-token: abc", "x-auth-token: <redacted>"),
             (
+                "no /echo?sig=a&key=b&x=1&amp;pass=c here",
+                "no /echo?sig=<redacted>&key=<redacted>&x=1&amp;pass=<redacted> here",
+            ),
+            ("openai_key=abc, privateKey: abc", "openai_key=<redacted>, privateKey: <redacted>"),
+            ("eos_token: x, prompt_cache_key=y", "eos_token: x, prompt_cache_key=y"),
+            (
                 "This model's maximum context length is 8 tokens",
                 "This model's maximum context length is 8 tokens",
             ),
@@ -395,5 +399,19 @@ mod tests {
         for (text, shown) in cases {
             assert_eq!(redact(text), shown);
         }
+    }
+
+    #[test]
+    fn what_a_field_hides_is_known_piece_by_piece() {
+        let found = |text: &str| {
+            let mut found = Vec::new();
+            let fields: serde_json::Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+            fields.iter().for_each(|(name, value)| secrets_in(name, value, &mut found));
+            found
+        };
+        assert_eq!(found(r#"{"api_key":"S","n":5,"password":12}"#), ["S", "12"]);
+        assert_eq!(found(r#"{"callback":"http://u:S@x/?sig=T","h":"Bearer V"}"#), ["u:S", "S", "T", "V"]);
+        assert_eq!(found(r#"{"inner":"{\"auth\":\"S\"}","open":"a b"}"#), ["S"]);
+        assert_eq!(found(r#"{"tools":[{"parameters":{"token":{"type":"string"}}}]}"#), [""; 0]);
     }
 }

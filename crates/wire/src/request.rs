@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::decode::ResponseFormat;
-use crate::redact::{REDACTED, is_secret_name};
+use crate::redact::REDACTED;
+use crate::secret_name::is_secret_name;
 use crate::spelling::Spellings;
 use crate::target::Target;
 
@@ -120,7 +121,7 @@ pub struct Request {
     /// How their names are written.
     pub(crate) spellings: Spellings,
     pub(crate) body: Body,
-    /// What is secret in its body, and no server's words may show.
+    /// What else is secret, beside its own headers, and no server's words may show; the longest first.
     pub(crate) secrets: Option<Arc<[Box<str>]>>,
     /// How its response is read; `None` outside any endpoint.
     pub(crate) format: Option<ResponseFormat>,

@@ -205,7 +205,8 @@ fn basic_auth(url: &Url) -> Option<String> {
     Some(format!("Basic {encoded}"))
 }
 
-fn percent_decoded(text: &str) -> Vec<u8> {
+/// `text` with its percent escapes undone.
+pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -58,6 +58,20 @@ impl Dataset {
         Library::load(config, tokenizer, origin, models).map(|library| Self(Arc::new(library)))
     }
 
+    /// The same, its secrets known: `clean` gives a JSON object without them, and nothing for one that has none.
+    /// Each row is looked at once, here; its turns say whether they have any, and what is kept of a prompt to be
+    /// counted has none.
+    ///
+    /// # Panics
+    ///
+    /// If the dataset is shared already: it belongs between loading and use.
+    #[must_use]
+    pub fn without_secrets(mut self, clean: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Self {
+        let library = Arc::get_mut(&mut self.0).expect("a dataset is cleaned before it is shared");
+        library.clean(clean);
+        self
+    }
+
     /// Conversations, sampled for as long as somebody asks.
     pub fn source(&self) -> Arc<dyn RequestSource> {
         Arc::new(Sampled { sampler: self.0.sampler(), library: self.0.clone() })

@@ -24,6 +24,7 @@ pub mod lengths;
 mod library;
 pub mod media;
 mod sampler;
+mod secret_rows;
 mod session;
 pub mod synthesize;
 mod synthetic;

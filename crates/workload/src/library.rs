@@ -15,6 +15,7 @@ use crate::dataset::Origin;
 use crate::draw::{Purpose, PythonRandom, Streams, corpus_seed};
 use crate::error::WorkloadError;
 use crate::sampler::Sampler;
+use crate::secret_rows::SecretRows;
 use crate::synthetic::{Added, Synthetic};
 use crate::system_prompt::before_messages;
 use crate::trace::{Input, Row, SessionName, Trace, block_sizes, nanoseconds};
@@ -33,6 +34,8 @@ pub(crate) struct Library {
     corpus_seed: Seed,
     /// `None` when the seed was given.
     name_draws: Option<Streams>,
+    /// The rows of a trace that hold secrets.
+    secret_rows: SecretRows,
 }
 
 enum Content {
@@ -56,7 +59,7 @@ impl Default for Opening {
 impl Opening {
     /// What is still sent where the server keeps all that was said: the system message in front.
     pub(crate) fn kept_by_server(&self) -> Self {
-        let system = self.messages.first().filter(|message| message.role == Role::System);
+        let system = self.messages.first().filter(|message| message.leads);
         let tokens = if system.is_some() { None } else { Some(0) };
         Self { messages: system.cloned().into_iter().collect(), tokens }
     }
@@ -74,10 +77,10 @@ pub(crate) enum Asked {
     Message { message: Message, tokens: Option<u32> },
     /// A query and passages, and their tokens together.
     Ranking { query: Rope, passages: Vec<Rope>, tokens: Option<u32> },
-    /// Messages as they stand, as JSON.
-    Messages { messages: Bytes, tools: Option<Bytes>, system: Option<Rope> },
-    /// A body as it stands.
-    Payload(Bytes),
+    /// Messages as they stand, as JSON; of the tools, what may be kept of them.
+    Messages { messages: Bytes, tools: Option<Bytes>, shown_tools: Option<Bytes>, system: Option<Rope> },
+    /// A body as it stands, and what may be kept of it.
+    Payload { body: Bytes, shown: Bytes },
 }
 
 impl Library {
@@ -132,7 +135,15 @@ impl Library {
             text_draws: Streams::new(seed, Purpose::Corpus),
             corpus_seed: corpus_seed(seed),
             name_draws: (!origin.is_given).then(|| Streams::new(seed, Purpose::SessionName)),
+            secret_rows: SecretRows::default(),
         })
+    }
+
+    /// Finds the rows that hold secrets.
+    pub(crate) fn clean(&mut self, clean: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+        if let Content::Trace(trace) = &self.content {
+            self.secret_rows = SecretRows::among(&trace.rows, clean);
+        }
     }
 
     pub(crate) fn trace(&self) -> Option<&Trace> {
@@ -196,7 +207,7 @@ impl Library {
             }
             (given, own) => given.into_iter().chain(own).collect(),
         };
-        opening.push(Message::new(Role::System, text), None);
+        opening.push(Message::leading(text), None);
         opening
     }
 
@@ -205,7 +216,7 @@ impl Library {
     pub(crate) fn join_system(&self, opening: &Opening, asked: &mut Asked) -> Option<Opening> {
         let [system] = opening.messages.as_slice() else { return None };
         let Asked::Message { message, tokens } = asked else { return None };
-        if !self.common.joins_system || system.role != Role::System || message.role != Role::System {
+        if !self.common.joins_system || !system.leads || message.role != Role::System {
             return None;
         }
         let mut text = system.text.clone();
@@ -254,6 +265,7 @@ impl Library {
             is_last: turn + 1 == self.turns(conversation),
             timing: if turn > 0 { self.timing(position, zero_ms) } else { TurnTiming::Immediately },
             extra: row.and_then(|row| row.extra.clone()),
+            holds_secrets: self.secret_rows.has(position),
             source_row: row.map(|row| row.index),
             hash_ids,
             labels: Vec::new(),
@@ -290,7 +302,8 @@ impl Library {
             Content::Synthetic(synthetic) => return synthetic.asked(conversation, turn),
             Content::Trace(trace) => trace,
         };
-        let row = &trace.rows[self.position(conversation, turn) as usize];
+        let position = self.position(conversation, turn);
+        let row = &trace.rows[position as usize];
         match &row.input {
             Input::Length { tokens, hash_ids } => {
                 let text = self.text(trace, row, *tokens, hash_ids);
@@ -306,17 +319,22 @@ impl Library {
             }
             Input::Messages { messages, tools } => {
                 let (messages, tools) = (messages.clone(), tools.clone());
+                let shown_tools = self.secret_rows.shown(position).or_else(|| tools.clone());
                 match self.common.system_prompt.as_deref() {
                     Some(prompt) if self.common.joins_system => {
-                        Asked::Messages { messages: before_messages(prompt, &messages), tools, system: None }
+                        let messages = before_messages(prompt, &messages);
+                        Asked::Messages { messages, tools, shown_tools, system: None }
                     }
                     prompt => {
                         let system = prompt.map(|prompt| Rope::from(Bytes::from(escape(prompt))));
-                        Asked::Messages { messages, tools, system }
+                        Asked::Messages { messages, tools, shown_tools, system }
                     }
                 }
             }
-            Input::Payload(payload) => Asked::Payload(payload.clone()),
+            Input::Payload(body) => {
+                let shown = self.secret_rows.shown(position).unwrap_or_else(|| body.clone());
+                Asked::Payload { body: body.clone(), shown }
+            }
         }
     }
 

@@ -35,14 +35,15 @@ impl Conversation {
     /// else left to be counted.
     pub(crate) fn assemble(said: &Opening, asked: Asked, in_chat_template: bool) -> (Prompt, InputTokens) {
         match asked {
-            Asked::Messages { messages, tools, system } => {
-                let counted = match (&tools, &system) {
+            Asked::Messages { messages, tools, shown_tools, system } => {
+                let counted = match (&shown_tools, &system) {
                     (None, None) => messages.clone(),
                     (tools, system) => counted_body(&messages, tools.as_ref(), system.as_ref()),
                 };
                 (Prompt::RawMessages { messages, tools, system }, InputTokens::CountJson(counted))
             }
-            Asked::Payload(payload) => (Prompt::Payload(payload.clone()), InputTokens::CountJson(payload)),
+            // What is counted is kept until it was.
+            Asked::Payload { body, shown } => (Prompt::Payload(body), InputTokens::CountJson(shown)),
             Asked::Ranking { query, passages, tokens } => {
                 let tokens = match tokens {
                     Some(tokens) => InputTokens::Exact(tokens),

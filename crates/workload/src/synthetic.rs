@@ -146,7 +146,7 @@ impl Synthetic {
     pub(crate) fn opening(&self, conversation: u32) -> Opening {
         let mut opening = Opening::default();
         if let Some((text, tokens)) = &self.system {
-            opening.push(Message::new(Role::System, text.clone()), *tokens);
+            opening.push(Message::leading(text.clone()), *tokens);
         }
         if let Some(tokens) = self.context_tokens {
             let rng = &mut self.prefix.at(CONTEXT_TEXT + u64::from(conversation));

@@ -265,8 +265,10 @@ impl PhaseRun {
                 Some(plain_error("InvalidInferenceResultError", "the exchange ended without a result")),
             ),
         };
+        let endpoint = self.preparer.endpoint();
         if let Some(exchange) = &mut observation.exchange
-            && let Some(shown) = loadgen_wire::redact_body(&exchange.request_body.concat())
+            && endpoint.may_show_secrets(turn)
+            && let Some(shown) = endpoint.without_secrets(turn, &exchange.request_body.concat())
         {
             exchange.request_body = vec![shown.into()];
         }

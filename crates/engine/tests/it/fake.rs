@@ -70,6 +70,7 @@ impl Session for Conversation {
             is_last: turn_index + 1 == self.source.turns,
             timing: self.source.timing,
             extra: None,
+            holds_secrets: false,
             source_row: i64::try_from(self.ordinal).ok(),
             hash_ids: None,
             labels: Vec::new(),

@@ -11,6 +11,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use loadgen_core::Identity;
 
 use super::{EndpointConfig, EndpointError, EndpointKind};
+use crate::secret_name::is_secret_name;
 use crate::spelling::Spellings;
 use crate::target::Target;
 
@@ -56,7 +57,7 @@ impl HeaderPlan {
                 name: name.clone(),
                 reason: "its value has characters that no header may carry",
             })?;
-            value.set_sensitive(crate::redact::is_secret_name(name));
+            value.set_sensitive(is_secret_name(name));
             user.push((header_name(name)?, value));
         }
         if let Some(key) = &config.api_key {

@@ -7,6 +7,7 @@ mod body;
 mod counted;
 mod headers;
 mod kind;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -19,19 +20,23 @@ use thiserror::Error;
 
 use crate::api_key::ApiKey;
 use crate::decode::{ResponseDecoder, ResponseField, ResponseFormat};
-use crate::redact::{REDACTED, is_secret_name, redact, redact_field, redact_url, secrets_in};
+use crate::redact::{REDACTED, redact, redact_field, redact_url};
+use crate::redact_body::BodySecrets;
 use crate::request::{Body, Request};
+use crate::secret_name::is_secret_name;
 use crate::target::Target;
 use body::BodyPlan;
 pub(crate) use body::RESPONSE_FIELD;
 use headers::HeaderPlan;
 pub use headers::SPOKEN_ANTHROPIC_VERSION;
 pub use kind::{EndpointFacts, EndpointKind, EndpointKindError};
+pub use secrets::secrets_of_place;
 
 /// How the bodies of the template endpoint are made, and its responses read.
 #[derive(Debug, Clone, Serialize)]
 pub struct TemplateConfig {
     /// The template: Jinja that renders a JSON object, or the name of one that is built in.
+    #[serde(serialize_with = "text_without_secrets")]
     pub body: String,
     /// Where the answer stands in a response, as a JMESPath expression; found out where it is not given.
     pub response_field: Option<String>,
@@ -90,6 +95,9 @@ pub struct EndpointConfig {
     pub session_header: Option<String>,
     /// Which routing headers are sent.
     pub affinity: AffinityHeaders,
+    /// What else is secret, and may come back in an answer: of the servers' URLs, and of calls beside the load.
+    #[serde(skip)]
+    pub other_secrets: Vec<String>,
 }
 
 impl EndpointConfig {
@@ -109,6 +117,7 @@ impl EndpointConfig {
             api_key: None,
             session_header: None,
             affinity: AffinityHeaders::default(),
+            other_secrets: Vec::new(),
         }
     }
 }
@@ -128,6 +137,10 @@ fn fields_without_secrets<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(fields.iter().map(|(name, value)| (name, redact_field(name, value))))
+}
+
+fn text_without_secrets<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&redact(text))
 }
 
 #[allow(clippy::ref_option)] // serde hands a field over as it stands
@@ -259,7 +272,11 @@ pub struct Endpoint {
     /// Whether bodies have text that no turn knows of: a template's own, or that of extra inputs.
     brings_text: bool,
     headers: HeaderPlan,
+    /// What answers must not show, beside the credentials in headers.
     secrets: Option<Arc<[Box<str>]>>,
+    body_secrets: BodySecrets,
+    /// Whether bodies may hold secrets that no turn knows of.
+    brings_secrets: bool,
     format: ResponseFormat,
 }
 
@@ -275,7 +292,12 @@ impl Endpoint {
             keeps_first_usage: config.per_chunk_usage,
             keeps_response_id: kind == EndpointKind::Responses && stores(&config),
         };
-        let secrets = secrets_of(&config.extra_inputs);
+        let secrets: Vec<Box<str>> =
+            config.secrets_that_no_header_carries().into_iter().map(String::into_boxed_str).collect();
+        let secrets = (!secrets.is_empty()).then(|| secrets.into());
+        let is_template = kind == EndpointKind::Template;
+        let body_secrets = BodySecrets::of(&config.extra_inputs, is_template);
+        let brings_secrets = is_template || secrets::hold_secrets(&config.extra_inputs);
         let brings_text = match kind {
             EndpointKind::Template => true,
             // There they are parameters of the generation.
@@ -287,7 +309,17 @@ impl Endpoint {
         if path.parse::<http::uri::PathAndQuery>().is_err() && !path.is_empty() {
             return Err(EndpointError::Path { path: redact_url(&path).into_owned() });
         }
-        Ok(Self { streaming, path, body, brings_text, headers, secrets, format })
+        Ok(Self {
+            streaming,
+            path,
+            body,
+            brings_text,
+            headers,
+            secrets,
+            body_secrets,
+            brings_secrets,
+            format,
+        })
     }
 
     /// Which endpoint it is.
@@ -309,7 +341,19 @@ impl Endpoint {
     /// What of `body` is to be counted as input, where `turn` cannot know: fields from elsewhere bring text.
     pub fn counted(&self, turn: &Turn, body: &Body) -> Option<Bytes> {
         let has_more = self.brings_text || turn.extra.as_deref().is_some_and(counted::may_bring_text);
-        has_more.then(|| counted::texts_of(&body.to_bytes())).flatten()
+        let texts = has_more.then(|| counted::texts_of(&body.to_bytes())).flatten()?;
+        Some(self.without_secrets(turn, &texts).map_or(texts, Bytes::from))
+    }
+
+    /// A body that was made for `turn`, or a part of one, as it may be kept; `None` as it is. Costs nothing where
+    /// neither the configuration nor the dataset brings a secret.
+    pub fn without_secrets(&self, turn: &Turn, body: &[u8]) -> Option<Vec<u8>> {
+        self.may_show_secrets(turn).then(|| self.body_secrets.redact(body)).flatten()
+    }
+
+    /// Whether the body of `turn` may hold a secret.
+    pub fn may_show_secrets(&self, turn: &Turn) -> bool {
+        self.brings_secrets || turn.holds_secrets
     }
 
     /// The request that carries `body` to `target` on behalf of `identity`.
@@ -331,15 +375,6 @@ impl Endpoint {
     pub fn decoder(&self) -> ResponseDecoder {
         ResponseDecoder::new(self.format.clone())
     }
-}
-
-/// What is secret in the extra inputs. Shorter texts than a password should be may be words of any answer.
-fn secrets_of(extra_inputs: &Map<String, Value>) -> Option<Arc<[Box<str>]>> {
-    const SHORTEST: usize = 8;
-    let mut found = Vec::new();
-    extra_inputs.iter().for_each(|(name, value)| secrets_in(name, value, &mut found));
-    found.retain(|secret| secret.len() >= SHORTEST);
-    (!found.is_empty()).then(|| found.into())
 }
 
 /// Whether the server is asked to keep its answers.

@@ -89,6 +89,7 @@ pub(crate) fn turn_of(prompt: Prompt) -> Turn {
         is_last: true,
         timing: TurnTiming::Immediately,
         extra: None,
+        holds_secrets: false,
         source_row: None,
         hash_ids: None,
         labels: Vec::new(),

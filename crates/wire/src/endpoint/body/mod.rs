@@ -139,7 +139,7 @@ impl BodyPlan {
 struct Said<'a> {
     /// The array of messages.
     messages: Field<'a>,
-    /// The system message in front, where the dialect has a field of its own for it; no longer in `messages`.
+    /// The conversation's system message, where the dialect has a field of its own for it; no longer in `messages`.
     system: Option<&'a Rope>,
     /// Tools, as JSON.
     tools: Option<&'a Bytes>,
@@ -150,12 +150,7 @@ fn said<'a>(plan: &BodyPlan, dialect: Dialect, turn: &'a Turn) -> Result<Said<'a
     match &turn.prompt {
         Prompt::Messages(said) => {
             let (system, said) = match said.split_first() {
-                // Alone it is what is asked, and no message beside it.
-                Some((first, rest))
-                    if first.role == Role::System && !rest.is_empty() && dialect.parts_system() =>
-                {
-                    (Some(&first.text), rest)
-                }
+                Some((first, rest)) if first.leads && dialect.parts_system() => (Some(&first.text), rest),
                 _ => (None, said.as_slice()),
             };
             messages::check(dialect, said)?;

@@ -17,6 +17,7 @@ fn turn(prompt: Prompt, limit: Option<u32>, extra: Option<&str>) -> Turn {
         is_last: true,
         timing: TurnTiming::Immediately,
         extra: extra.map(Arc::from),
+        holds_secrets: false,
         source_row: None,
         hash_ids: None,
         labels: Vec::new(),
@@ -150,7 +151,7 @@ fn extra_fields_that_are_no_json_name_their_session() {
 fn with_parts(text: &'static str, parts: Vec<Part>) -> Prompt {
     let mut message = says(Role::User, &[text]);
     message.parts = parts;
-    Prompt::Messages(vec![says(Role::System, &["be"]), message])
+    Prompt::Messages(vec![Message::leading(Rope::from(Bytes::from_static(b"be"))), message])
 }
 
 fn png() -> Part {
@@ -263,7 +264,7 @@ fn messages_have_a_limit_and_a_system_field() {
 }
 
 #[test]
-fn a_system_message_alone_is_a_message() {
+fn a_turn_that_a_system_message_is_stays_among_the_messages() {
     let alone = || turn(Prompt::Messages(vec![says(Role::System, &["be"])]), None, None);
     assert_eq!(
         plain(EndpointKind::Messages, &alone()),
@@ -272,6 +273,20 @@ fn a_system_message_alone_is_a_message() {
     assert_eq!(
         plain(EndpointKind::Responses, &alone()),
         r#"{"input":[{"role":"system","content":"be","type":"message"}],"model":"m","stream":false}"#
+    );
+    // Nor does it move once something follows it, whether the conversation has a system message or not.
+    let (first, then) = (says(Role::System, &["be"]), says(Role::User, &["a"]));
+    assert_eq!(
+        plain(EndpointKind::Messages, &turn(Prompt::Messages(vec![first.clone(), then.clone()]), None, None)),
+        r#"{"model":"m","messages":[{"role":"system","content":"be"},{"role":"user","content":"a"}],"max_tokens":1024}"#
+    );
+    let leading = Message::leading(Rope::from(Bytes::from_static(b"own")));
+    assert_eq!(
+        plain(EndpointKind::Messages, &turn(Prompt::Messages(vec![leading, first, then]), None, None)),
+        concat!(
+            r#"{"model":"m","messages":[{"role":"system","content":"be"},{"role":"user","content":"a"}],"#,
+            r#""max_tokens":1024,"system":"own"}"#
+        )
     );
 }
 
