@@ -34,6 +34,11 @@ fn conversation(dataset: &Dataset, ordinal: u64) -> Vec<Turn> {
     turns
 }
 
+/// Whether a turn's first message is the conversation's system message.
+fn leads(turn: &Turn) -> bool {
+    matches!(&turn.prompt, Prompt::Messages(said) if said[0].leads)
+}
+
 #[test]
 fn single_turns_stand_each_for_itself_in_their_sessions_order() {
     let (_folder, path) = write(
@@ -116,6 +121,7 @@ fn multi_turns_go_on_with_the_answers_and_keep_their_system_message() {
         messages(&turns[1]),
         [system, says(Role::User, "a"), says(Role::Assistant, "ok"), says(Role::User, "b")]
     );
+    assert!(leads(&turns[0]) && leads(&turns[1]));
     assert_eq!(turns[1].timing, TurnTiming::AfterPrevious(1_000_000_000), "cut to the cap");
     assert!(dataset.warnings().is_empty());
     let uncapped = load(TraceConfig { delay_cap_ms: None, ..config.clone() }).unwrap();
@@ -138,6 +144,7 @@ fn a_lone_system_turn_and_two_of_them_stay_turns() {
         let (_folder, path) = write("c.jsonl", &format!("{{\"turns\":{turns}}}"));
         let dataset = dataset(&path, TraceFormat::MultiTurn);
         assert_eq!(dataset.turns() as usize, turns.matches("text").count(), "{turns}");
+        assert!(!conversation(&dataset, 0).iter().any(leads), "{turns}");
     }
 }
 

@@ -21,7 +21,7 @@ mod template;
 mod writer;
 
 use bytes::Bytes;
-use loadgen_core::{Message, Part, Prompt, Role, Rope, Turn};
+use loadgen_core::{Message, Part, Prompt, Rope, Turn};
 use serde_json::{Map, Value};
 
 use super::{EndpointConfig, EndpointError, EndpointKind};

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::sync::Arc;
 
-use loadgen_core::{InputTokens, Media, Rope, TurnTiming};
+use loadgen_core::{InputTokens, Media, Role, TurnTiming};
 use serde_json::json;
 
 use super::*;
