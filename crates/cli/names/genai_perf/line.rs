@@ -12,6 +12,8 @@ use crate::words::Word;
 const SEED: &str = "0";
 /// Tokens of a prefix when only their number is given.
 const PREFIX_TOKENS: &str = "100";
+/// GenAI-Perf's own format of images; AIPerf's is another.
+const IMAGE_FORMAT: &str = "png";
 
 /// The options of a command line.
 pub(super) struct Line<'a> {
@@ -132,6 +134,10 @@ impl Line<'_> {
             None if prefixes > 0 => add("--prefix-prompt-length", PREFIX_TOKENS),
             _ => {}
         }
+        let images = self.one("--image-width-mean").map(|_| IMAGE_FORMAT);
+        if let Some(format) = self.one("--image-format").or(images) {
+            add("--image-format", format);
+        }
         if self.one("--prompt-source") == Some("dataset") {
             return Err(
                 "--prompt-source dataset: public datasets are not fetched: write the prompts to a file, and give --input-file"
@@ -197,6 +203,8 @@ impl Line<'_> {
     /// The name of the run's files, without the suffix of the one that GenAI-Perf names.
     fn stem(&self) -> Result<&str, String> {
         let Some(file) = self.one("--profile-export-file") else { return Ok("profile_export") };
+        // As in Python's paths, `./` is no folder.
+        let file = file.trim_start_matches("./");
         if file.contains('/') {
             return Err(format!("--profile-export-file: {file:?}: folders belong to --artifact-dir"));
         }

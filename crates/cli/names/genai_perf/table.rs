@@ -119,7 +119,7 @@ pub(super) const FLAGS: &[Flag] = &[
     same(&["--image-width-stddev"], One, "--image-width-stddev"),
     same(&["--image-height-mean"], One, "--image-height-mean"),
     same(&["--image-height-stddev"], One, "--image-height-stddev"),
-    same(&["--image-format"], One, "--image-format"),
+    read(&["--image-format"], One, "--image-format; png without it"),
     same(&["--audio-length-mean"], One, "--audio-length-mean"),
     same(&["--audio-length-stddev"], One, "--audio-length-stddev"),
     same(&["--audio-format"], One, "--audio-format"),

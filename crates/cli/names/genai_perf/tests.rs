@@ -124,7 +124,11 @@ const LINES: &[(&str, &[(&str, &str)])] = &[
     (
         "profile -m llava --endpoint-type huggingface_generate --url localhost:8080 --batch-size-image 1 \
          --image-width-mean 100 --image-height-mean 100 --synthetic-input-tokens-mean 10",
-        &[("--endpoint-type", "huggingface_generate"), ("--image-width-mean", "100")],
+        &[
+            ("--endpoint-type", "huggingface_generate"),
+            ("--image-width-mean", "100"),
+            ("--image-format", "png"),
+        ],
     ),
     (
         "profile -m m --endpoint-type chat --num-prompts 200 --concurrency 1 --random-seed 42 --streaming \
@@ -233,6 +237,12 @@ fn defaults_are_genai_perfs() {
     assert_eq!(after(&translated.words, "--request-count"), ["10"]);
     assert_eq!(after(&translated.words, "--artifact-dir"), ["artifacts/a_b-openai-chat-concurrency1"]);
     assert_eq!(after(&translated.words, "--profile-export-prefix"), ["profile_export"]);
+    let images = "-m a --endpoint-type chat --image-width-mean 64 --image-height-mean 64";
+    assert_eq!(value(images, "--image-format"), ["png"]);
+    assert_eq!(value(&format!("{images} --image-format jpeg"), "--image-format"), ["jpeg"]);
+    assert!(value("-m a --endpoint-type chat", "--image-format").is_empty());
+    let named = value("-m a --endpoint-type chat --profile-export-file ./b.json", "--profile-export-prefix");
+    assert_eq!(named, ["b"]);
     for switch in ["--no-gpu-telemetry", "--no-server-metrics", "--use-legacy-max-tokens"] {
         assert!(translated.words.contains(&switch.to_owned()), "{switch}");
     }
