@@ -1,7 +1,9 @@
 //! Bad input stops before anything is sent or written, with one clear error that names the flag, the
 //! file, the line and the field.
 
-use crate::support::{Mock, Workspace};
+use std::process::Stdio;
+
+use crate::support::{Finished, Mock, Workspace};
 
 /// Runs `profile` on a trace and gives what it said; it must fail, and nothing may have been sent.
 fn refuse(trace: &str) -> String {
@@ -36,6 +38,32 @@ fn trace_errors_name_file_line_and_field() {
         "{\"input_length\": 600, \"hash_ids\": [1, 2]}\n{\"input_length\": 1024, \"hash_ids\": [2, 3]}\n";
     said.push(format!("an id at two sizes\n  {}", refuse(two_sizes)));
     insta::assert_snapshot!(said.concat());
+}
+
+/// A pipe would be empty for whoever reads it second, and hold up the plan as long as nobody writes to it.
+#[test]
+fn a_pipe_as_input_file_is_refused_before_it_is_read() {
+    let workspace = Workspace::new();
+    for more in [&[][..], &["--custom-dataset-type", "mooncake_trace"], &["--concurrency", "1,2"]] {
+        let mut command = workspace.profiling("http://127.0.0.1:1");
+        let mut child = command
+            .args(["--input-file", "/dev/stdin"])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Never closed before the command has ended, and nothing is in it.
+        let pipe = child.stdin.take();
+        let said = Finished(child.wait_with_output().unwrap()).expect_code(1).stderr();
+        drop(pipe);
+        assert!(
+            said.contains("--input-file: /dev/stdin is a pipe or a device") && said.contains("copy it"),
+            "{said}"
+        );
+        assert!(!workspace.path("out").exists(), "nothing is written");
+    }
 }
 
 #[test]

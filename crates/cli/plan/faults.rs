@@ -19,6 +19,11 @@ impl Faults {
         value.map_err(|error| self.add(flag, error)).ok()
     }
 
+    /// Itself, if nothing was wrong yet: what is wrong already leaves the rest without sense.
+    pub(crate) fn none_yet(self) -> Result<Self, Self> {
+        if self.0.is_empty() { Ok(self) } else { Err(self) }
+    }
+
     /// The value, if nothing was wrong.
     pub(crate) fn into_result<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }

@@ -83,6 +83,8 @@ pub(crate) fn resolve(
     let mut faults = Faults::default();
     let mut notices = Vec::new();
 
+    workload::check_file(args, &mut faults);
+    let mut faults = faults.none_yet()?;
     let seed = args.input.random_seed.map_or_else(fresh_seed, Seed);
     let endpoint = endpoint::endpoint(args, environment, &mut faults, &mut notices);
     let targets = endpoint::targets(servers, &mut faults);

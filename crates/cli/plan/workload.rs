@@ -33,6 +33,18 @@ pub(super) fn workload(
     }
 }
 
+/// Refuses an input file that can be read but once, before anything reads it: planning looks into the file, and
+/// the run reads it again, with nothing left of a pipe then.
+pub(super) fn check_file(args: &ProfileArgs, faults: &mut Faults) {
+    let Some(path) = &args.input.input_file else { return };
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        faults.add(
+            "--input-file",
+            format!("{} is a pipe or a device, and is read more than once: copy it to a file first", path.display()),
+        );
+    }
+}
+
 /// What holds for made-up prompts and for files.
 fn common(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults) -> CommonConfig {
     CommonConfig {
