@@ -51,14 +51,6 @@ pub(super) fn outputs(args: &ProfileArgs, faults: &mut Faults) -> Outputs {
             "expected at least 0.001 s: shorter slices than a millisecond tell nothing",
         );
     }
-    if let Some(prefix) = &given.profile_export_prefix
-        && (prefix.is_empty() || prefix.contains(['/', '\\']))
-    {
-        faults.add(
-            "--profile-export-prefix",
-            "expected a file name without folders: they belong to --artifact-dir",
-        );
-    }
     Outputs {
         records: level != ExportLevel::Summary,
         raw: level == ExportLevel::Raw,
@@ -84,7 +76,14 @@ pub(super) fn artifacts(
         PathBuf::from("artifacts").join(name)
     });
     let dir = std::path::absolute(&dir).unwrap_or(dir);
-    let artifacts = Artifacts::new(dir, args.output.profile_export_prefix.as_deref());
+    let given = args.output.profile_export_prefix.as_deref();
+    let artifacts = Artifacts::new(dir, given);
+    if given.is_some() && artifacts.prefix.as_ref().is_none_or(|prefix| prefix.ends_with('/')) {
+        faults.add(
+            "--profile-export-prefix",
+            "expected the beginning of a file's name, behind its folders if any",
+        );
+    }
     if args.output.export_outputs_json && artifacts.summary_json() == artifacts.outputs_json() {
         faults.add(
             "--profile-export-prefix",

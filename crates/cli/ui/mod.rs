@@ -38,7 +38,7 @@ pub(crate) struct Talk {
     /// From one line of a log to the next; none when it is zero.
     pub(crate) interval: Option<Duration>,
     /// Called by AIPerf's name: without a terminal its log lines go to standard output, where scripts
-    /// look for them.
+    /// look for them, but for the wait for the servers.
     pub(crate) as_aiperf: bool,
 }
 
@@ -86,7 +86,8 @@ impl Ui {
                 Some(Floor::At(Level::Warning)) => Severity::Warning,
                 Some(Floor::Nothing) => Severity::Error,
             };
-            return Arc::new(LogLines::new(LogShape::Stream, floor, Box::new(std::io::stdout())));
+            let lines = LogLines::new(LogShape::Stream, floor, Box::new(std::io::stdout()));
+            return Arc::new(lines.with_early(Box::new(std::io::stderr())));
         }
         let interval = talk.interval.unwrap_or(LINE_INTERVAL);
         match self {

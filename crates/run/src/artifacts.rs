@@ -1,6 +1,6 @@
 //! The result folder: its name, and the names of the files in it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,8 @@ const SERVER_METRICS_FORMATS: [&str; 4] = ["json", "csv", "jsonl", "parquet"];
 pub struct Artifacts {
     /// The folder.
     pub dir: PathBuf,
-    /// The base name of the exported files, when the user gave one.
+    /// What the names of the exported files begin with, when the user gave it. It may begin with folders: below
+    /// `dir`, or, as with AIPerf, anywhere.
     pub prefix: Option<String>,
 }
 
@@ -126,9 +127,24 @@ impl Artifacts {
         self.dir.join("phases")
     }
 
-    /// The summaries of one phase: the same file names in a folder of its own.
+    /// The summaries of one phase: the same file names in a folder of its own, without the prefix's folders.
     pub fn of_phase(&self, name: &str) -> Self {
-        Self { dir: self.phases().join(name), prefix: self.prefix.clone() }
+        let stem = |prefix: &String| prefix.rsplit('/').next().unwrap_or_default().to_owned();
+        Self { dir: self.phases().join(name), prefix: self.prefix.as_ref().map(stem) }
+    }
+
+    /// The folder of the files that the prefix names: `dir`, unless it has folders of its own.
+    pub fn prefixed_folder(&self) -> PathBuf {
+        let folder = self.prefix.as_deref().and_then(|prefix| prefix.rsplit_once('/'));
+        folder.map_or_else(|| self.dir.clone(), |(folder, _)| self.dir.join(format!("{folder}/")))
+    }
+
+    /// Whether the prefix leads out of `dir`, so that runs in other folders would write the same files.
+    pub fn leaves_folder(&self) -> bool {
+        let parts = self.prefix.as_deref().map(|prefix| Path::new(prefix).components());
+        parts.is_some_and(|mut parts| {
+            parts.any(|part| matches!(part, Component::RootDir | Component::ParentDir))
+        })
     }
 
     /// GenAI-Perf's summary, as JSON.
@@ -308,8 +324,28 @@ mod tests {
         ] {
             assert!(plain.iter().any(|path| path == name), "{name}: {plain:?}");
         }
-        let warmup = Artifacts::new("o".into(), Some("p")).of_phase("warmup");
-        assert_eq!(warmup.summary_csv(), Path::new("o/phases/warmup/p.csv"));
+        for prefix in ["p", "sub/p", "../p", "/elsewhere/p"] {
+            let warmup = Artifacts::new("o".into(), Some(prefix)).of_phase("warmup");
+            assert_eq!(warmup.summary_csv(), Path::new("o/phases/warmup/p.csv"));
+        }
+    }
+
+    #[test]
+    fn a_prefix_may_begin_with_folders() {
+        for (prefix, file, folder, leaves) in [
+            ("p.csv", "o/p.json", "o", false),
+            ("./p", "o/p.json", "o", false),
+            ("sub/p", "o/sub/p.json", "o/sub", false),
+            ("../p", "o/../p.json", "o/..", true),
+            ("/p", "/p.json", "/", true),
+            ("/elsewhere/p.csv", "/elsewhere/p.json", "/elsewhere", true),
+        ] {
+            let artifacts = Artifacts::new("o".into(), Some(prefix));
+            assert_eq!(artifacts.summary_json(), Path::new(file), "{prefix}");
+            assert_eq!(artifacts.prefixed_folder(), Path::new(folder), "{prefix}");
+            assert_eq!(artifacts.leaves_folder(), leaves, "{prefix}");
+            assert_eq!(artifacts.inputs_json(), Path::new("o/inputs.json"), "{prefix}");
+        }
     }
 
     #[test]

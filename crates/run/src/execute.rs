@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -25,7 +26,7 @@ use crate::phases::Phases;
 use crate::plan::RunPlan;
 use crate::prepare::{describe, load, prepare_folder};
 use crate::progress::{Both, Level, Progress, Stage};
-use crate::rehearse::{check_folder, try_first_body};
+use crate::rehearse::{check_folders, try_first_body};
 use crate::telemetry::Beside;
 use crate::watch::{FailureLimit, Watch};
 
@@ -66,11 +67,12 @@ fn carry_out(
         progress.note(Level::Warning, &warning.to_string());
     }
     try_first_body(&dataset, &endpoint)?;
-    check_folder(&plan.report.artifacts.dir)?;
+    check_folders(&plan.report.artifacts)?;
     let tap = open_tap(plan, &connector, clock)?;
-    // The plan is good: from here on the run is seen to be under way.
+    let beside = Beside::once_ready(plan, &connector, clock, progress, stop)?;
+    // The plan is good, and the servers are there: from here on the run is seen to be under way.
     progress.0.stage(Stage::Configuring);
-    let beside = Beside::prepare(plan, &connector, clock, progress, stop)?;
+    beside.reset_caches()?;
     prepare_folder(plan)?;
     beside.start(&connector, clock)?;
     open_log(log, &plan.report.artifacts.log(), progress);
@@ -87,7 +89,16 @@ fn carry_out(
         |source| RunError::Unfinished { dir: plan.report.artifacts.dir.clone(), source: Box::new(source) };
     let stats = Arc::new(RunStats::new(phases.plans.len(), workers.get()));
     let failures = FailureLimit::of(plan);
-    let watch = Watch { plans: &phases.plans, stats: &stats, stop, journal: &journal, progress, failures };
+    let too_many_failed = AtomicBool::new(false);
+    let watch = Watch {
+        plans: &phases.plans,
+        stats: &stats,
+        stop,
+        journal: &journal,
+        progress,
+        failures,
+        too_many_failed: &too_many_failed,
+    };
     let company = Company { stats: Arc::clone(&stats), stop, attendant: &beside };
     let driven = drive(config, &phases, sinks, clock, company, watch);
     beside.load_ended();
@@ -102,7 +113,8 @@ fn carry_out(
 
     observe::after(&mut provenance, &phases, &endpoint, &tokenizer, &report, clock);
     journal.note(PROVENANCE, &provenance.render());
-    let ended = Ended { host, packets, engine: report };
+    let too_many_failed = too_many_failed.into_inner();
+    let ended = Ended { host, packets, engine: report, too_many_failed };
     journal.note(ENDED, &serde_json::to_string(&ended).expect("a report is plain data"));
     let kept = journal.close();
     if let Ok(stats) = &kept {

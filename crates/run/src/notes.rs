@@ -20,6 +20,9 @@ pub(crate) struct Ended {
     /// What the packet tap counted, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) packets: Option<PacketFacts>,
+    /// Whether more requests failed than the user allows, so that the rest was not sent.
+    #[serde(default)]
+    pub(crate) too_many_failed: bool,
 }
 
 /// The notes of a journal, the last of each kind.

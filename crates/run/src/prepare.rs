@@ -87,8 +87,9 @@ pub(crate) fn describe(
 /// Makes the folder, and takes away what an earlier run of the same name left there.
 pub(crate) fn prepare_folder(plan: &RunPlan) -> Result<(), RunError> {
     let artifacts = &plan.report.artifacts;
-    fs::create_dir_all(&artifacts.dir)
-        .map_err(|source| RunError::Folder { path: artifacts.dir.clone(), source })?;
+    for folder in [artifacts.dir.clone(), artifacts.prefixed_folder()] {
+        fs::create_dir_all(&folder).map_err(|source| RunError::Folder { path: folder, source })?;
+    }
     for path in artifacts.all_files() {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -8,6 +8,11 @@ pub trait Progress: Send + Sync {
     /// Something worth knowing.
     fn note(&self, level: Level, message: &str);
 
+    /// How the wait for the servers goes, before the run is under way.
+    fn waiting(&self, message: &str) {
+        self.note(Level::Info, message);
+    }
+
     /// The run has come to another stage.
     fn stage(&self, _stage: Stage) {}
 
@@ -109,6 +114,11 @@ impl Progress for Both<'_> {
     fn note(&self, level: Level, message: &str) {
         self.0.note(level, message);
         self.1.note(level, message);
+    }
+
+    fn waiting(&self, message: &str) {
+        self.0.waiting(message);
+        self.1.waiting(message);
     }
 
     fn stage(&self, stage: Stage) {

@@ -8,6 +8,7 @@ use loadgen_core::SystemClock;
 use loadgen_wire::{Connector, Endpoint, EndpointError};
 use loadgen_workload::Dataset;
 
+use crate::artifacts::Artifacts;
 use crate::error::RunError;
 use crate::phases::Phases;
 use crate::plan::RunPlan;
@@ -38,8 +39,14 @@ pub(crate) fn try_first_body(dataset: &Dataset, endpoint: &Endpoint) -> Result<(
     Ok(())
 }
 
+/// Whether the folders of the results are some or can become some, without making them.
+pub(crate) fn check_folders(artifacts: &Artifacts) -> Result<(), RunError> {
+    check_folder(&artifacts.dir)?;
+    check_folder(&artifacts.prefixed_folder())
+}
+
 /// Whether the result folder is one or can become one, without making it.
-pub(crate) fn check_folder(dir: &Path) -> Result<(), RunError> {
+fn check_folder(dir: &Path) -> Result<(), RunError> {
     let Some(nearest) = dir.ancestors().find(|path| path.exists()) else { return Ok(()) };
     if nearest.is_dir() {
         return Ok(());
@@ -58,7 +65,7 @@ pub fn rehearse(plan: &RunPlan) -> Result<Rehearsal, RunError> {
     Phases::of(plan, &dataset)?;
     Connector::new(plan.connector.clone(), SystemClock::start())?;
     try_first_body(&dataset, &endpoint)?;
-    check_folder(&plan.report.artifacts.dir)?;
+    check_folders(&plan.report.artifacts)?;
     Ok(Rehearsal { conversations: dataset.len(), turns: dataset.turns(), warnings: dataset.warnings() })
 }
 

@@ -3,6 +3,7 @@
 //! It reads counters that the workers keep anyway; it never touches a worker, and never holds up the
 //! end of a run.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) progress: &'a dyn Progress,
     /// How many of the measured requests may fail.
     pub(crate) failures: Option<FailureLimit>,
+    /// Set once more of them have failed, and the run is stopped for it.
+    pub(crate) too_many_failed: &'a AtomicBool,
 }
 
 /// How many requests may fail before the rest is not sent any more: AIPerf's `--failed-request-threshold`.
@@ -95,6 +98,7 @@ impl Watch<'_> {
                     && !stopping
                 {
                     self.progress.note(Level::Warning, &text);
+                    self.too_many_failed.store(true, Ordering::Relaxed);
                     self.stop.interrupt();
                 }
                 is_done = matches!(done.recv_timeout(TICK), Err(RecvTimeoutError::Disconnected));

@@ -33,6 +33,9 @@ fn a_run_in_which_too_many_fail_stops_before_it_has_sent_all() {
     assert!(finished.stderr().contains("--failed-request-threshold exceeded: "), "{}", finished.stderr());
     let summary = workspace.results("out").summary();
     assert_eq!((&summary["was_cancelled"], &summary["is_complete"]), (&json!(true), &json!(false)));
+    // The marker tells of interrupts from outside alone, as AIPerf's.
+    let marker = workspace.results("out").json(".aiperf_results_ready.json");
+    assert_eq!(marker, json!({ "ready": true, "was_cancelled": false, "partial": false }));
 }
 
 #[test]

@@ -175,3 +175,37 @@ fn what_is_not_known_is_absent_and_counts_are_whole_numbers_where_aiperf_writes_
     let row = csv.lines().find(|line| line.starts_with("Output Sequence Length")).unwrap();
     assert_eq!(row.split(',').nth(sum), Some("48.00"), "{row}");
 }
+
+/// As AIPerf's, the prefix may lead into folders, below the run's or elsewhere; what it does not name stays.
+#[test]
+fn a_prefix_may_begin_with_folders() {
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let elsewhere = workspace.path("else/where/run");
+    for prefix in ["sub/run.json", "./run", elsewhere.to_str().unwrap()] {
+        let arguments =
+            "--streaming --concurrency 1 --request-count 2 --warmup-request-count 1 --isl 9 --osl 3";
+        let arguments = [&words(arguments)[..], &["--profile-export-prefix", prefix]].concat();
+        workspace.profile(&mock, &arguments).expect_code(0);
+        let results = workspace.results("out");
+        let base = workspace.path("out").join(prefix.trim_end_matches(".json"));
+        let read = |end: &str| std::fs::read(format!("{}{end}", base.display())).unwrap();
+        let files = [".json", ".csv", ".jsonl", ".parquet", "_console.txt"];
+        let before = files.map(read);
+        assert!(before.iter().all(|file| !file.is_empty()), "{prefix}");
+        for name in ["inputs.json", "report.html", "phases/warmup/run.json", "phases/profiling/run.csv"] {
+            assert!(results.path(name).is_file(), "{prefix}: {name}");
+        }
+        files.iter().for_each(|end| std::fs::remove_file(format!("{}{end}", base.display())).unwrap());
+        // A copy of the run's folder has not those of the prefix.
+        let _ = std::fs::remove_dir(base.parent().unwrap());
+        workspace.run(&["report", "out"]).expect_code(0);
+        assert!(files.map(read) == before, "{prefix}: made again from the journal");
+    }
+    // Runs in folders of their own must not replace one another's files.
+    let sweep = ["--concurrency", "1,2", "--profile-export-prefix", "../run", "--request-count", "2"];
+    let said = workspace.profile(&mock, &sweep).expect_code(1).stderr();
+    assert!(said.contains("--profile-export-prefix ../run") && said.contains("each run"), "{said}");
+    let said = workspace.profile(&mock, &["--profile-export-prefix", "sub/", "--request-count", "2"]);
+    assert!(said.expect_code(1).stderr().contains("the beginning of a file's name"));
+}

@@ -50,6 +50,23 @@ fn that_certificates_are_not_verified_is_warned_of() {
 }
 
 #[test]
+fn the_wait_for_the_servers_is_told_on_standard_error() {
+    const SAYS: &str = "loadgen - INFO - Waiting for endpoint readiness (mode=inference, timeout=";
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms");
+    let finished = run(aiperf(&workspace, &mock.url, "--request-count 1 --wait-for-model-timeout 60"));
+    assert!(finished.stderr().contains(SAYS), "{}", finished.stderr());
+    assert!(!finished.stdout().contains("readiness"), "{}", finished.stdout());
+
+    // Servers that never become ready leave standard output to what the run would have said.
+    let nowhere = "--request-count 1 --wait-for-model-timeout 0.2 --wait-for-model-interval 0.1";
+    let mut command = aiperf(&workspace, "http://127.0.0.1:1", nowhere);
+    let finished = Finished(command.output().unwrap()).expect_code(1);
+    assert!(finished.stderr().contains("Timed out after"), "{}", finished.stderr());
+    assert_eq!(finished.stdout(), "");
+}
+
+#[test]
 fn the_hint_about_the_prompt_cache_is_logged_beside_the_console() {
     const HINT: &str = "Token usage is reported but no prompt-cache read tokens were seen";
     let workspace = Workspace::new();

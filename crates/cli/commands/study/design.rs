@@ -1,10 +1,12 @@
 //! From flags to an experiment: what is tried, how often, and when repeats agree.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use loadgen_metrics::Metric;
+use loadgen_run::Artifacts;
 use loadgen_study::{
     Axis, Constraint, Criterion, DEFAULT_SEED, Design, LEAST_RUNS, Mode, Order, Pairing, Seeds, Variation,
     expand, with_own_folders,
@@ -98,6 +100,14 @@ impl Experiment {
         // What runs come to together is made from AIPerf's files.
         if args.origin.genai_perf.is_some() {
             bail!("genai-perf makes one run at a time: call loadgen or aiperf for repeats and sweeps");
+        }
+        let prefix = args.output.profile_export_prefix.as_deref();
+        if Artifacts::new(PathBuf::new(), prefix).leaves_folder() {
+            bail!(
+                "--profile-export-prefix {}: leads out of the runs' folders, and each run would replace the files of \
+                 the one before: give a name, or folders below --artifact-dir",
+                prefix.unwrap_or_default()
+            );
         }
         Ok(Asked::Many(Box::new(Self {
             design,

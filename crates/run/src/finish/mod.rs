@@ -17,6 +17,7 @@ mod sorted;
 mod telemetry;
 mod warnings;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use loadgen_engine::FellBehind;
@@ -97,6 +98,9 @@ impl Told {
     }
 
     fn begin(&self, tokenizer: Option<Tokenizer>) -> Result<Pass, RunError> {
+        // A folder that was copied may lack those of the prefix.
+        let folder = self.artifacts.prefixed_folder();
+        fs::create_dir_all(&folder).map_err(RunError::write(&folder))?;
         Pass::begin(&self.header, &self.plan, &self.artifacts, tokenizer)
     }
 

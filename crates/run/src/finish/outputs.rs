@@ -45,6 +45,8 @@ pub(super) fn write(
     let quality = judge(quality, &summary, &notes, &plan);
     let mut info = run_info(&plan, &notes);
     let is_killed = notes.ended.is_none();
+    // As AIPerf's, the marker tells of an interrupt from outside; the summary of every early end.
+    let stopped_itself = notes.ended.as_ref().is_some_and(|ended| ended.too_many_failed);
     let fell_behind = notes.ended.as_ref().and_then(|ended| ended.engine.fell_behind);
     let provenance = notes.provenance.unwrap_or_default();
     failures.end(done.parquet, |mut parquet| {
@@ -103,7 +105,7 @@ pub(super) fn write(
     if succeeded {
         let marker = artifacts.ready_marker();
         let is_partial = is_killed || !failures.is_empty();
-        failures.note(&marker, ready(&marker, info.was_cancelled, is_partial));
+        failures.note(&marker, ready(&marker, info.was_cancelled && !stopped_itself, is_partial));
     }
     files.retain(|(_, path)| !failures.has(path));
     let unwritten = failures.into_error(&artifacts.dir);

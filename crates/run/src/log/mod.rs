@@ -26,6 +26,9 @@ pub enum LogShape {
     Stream,
     /// `2026-11-21 23:24:25.006 - loadgen - INFO - message`: what it writes to its file.
     File,
+    /// `2026-11-21 23:24:25,006 - loadgen - INFO - message`: what it says on standard error while it waits for
+    /// the servers, before its log is set up.
+    Early,
 }
 
 /// How much a line matters, as AIPerf names it.
@@ -81,6 +84,8 @@ struct State {
     out: Box<dyn Write + Send>,
     /// The phase under way has told that all is sent.
     told_sent: bool,
+    /// Where the wait for the servers is told; with everything else without it.
+    early: Option<Box<dyn Write + Send>>,
     /// Lines that wait for the run; `None` once there is nothing to wait for.
     waiting: Option<Vec<(Severity, String)>>,
 }
@@ -89,8 +94,14 @@ impl LogLines {
     /// Lines of this shape to `out`, those below `floor` left out.
     pub fn new(shape: LogShape, floor: Severity, out: Box<dyn Write + Send>) -> Self {
         let waiting = (shape == LogShape::Stream).then(Vec::new);
-        let state = Mutex::new(State { out, told_sent: false, waiting });
+        let state = Mutex::new(State { out, told_sent: false, early: None, waiting });
         Self { shape, floor, zone: TimeZone::system(), state }
+    }
+
+    /// The same lines, but for those of the wait for the servers: they go to `early` at once.
+    pub fn with_early(mut self, early: Box<dyn Write + Send>) -> Self {
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner).early = Some(early);
+        self
     }
 
     fn line(&self, level: Severity, message: &str) {
@@ -105,8 +116,11 @@ impl LogLines {
     }
 
     fn write(&self, state: &mut State, level: Severity, message: &str) {
-        let line = render(self.shape, SystemClock::start().now(), &self.zone, level, message);
-        let _ = state.out.write_all(line.as_bytes()).and_then(|()| state.out.flush());
+        put(&mut state.out, &self.rendered(self.shape, level, message));
+    }
+
+    fn rendered(&self, shape: LogShape, level: Severity, message: &str) -> String {
+        render(shape, SystemClock::start().now(), &self.zone, level, message)
     }
 
     /// Nothing waits any more. What did comes behind what tells that the run is under way.
@@ -136,6 +150,20 @@ impl LogLines {
 impl Progress for LogLines {
     fn note(&self, level: Level, message: &str) {
         self.line(level.into(), message);
+    }
+
+    fn waiting(&self, message: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut state.early {
+            Some(early) if Severity::Info >= self.floor => {
+                put(early, &self.rendered(LogShape::Early, Severity::Info, message));
+            }
+            Some(_) => {}
+            None => {
+                drop(state);
+                self.line(Severity::Info, message);
+            }
+        }
     }
 
     fn stage(&self, stage: Stage) {
@@ -186,13 +214,17 @@ impl Progress for LogLines {
     fn finished(&self) {}
 }
 
+fn put(out: &mut dyn Write, line: &str) {
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+}
+
 fn render(shape: LogShape, at: Nanos, zone: &TimeZone, level: Severity, message: &str) -> String {
     let (level, message) = (level.name(), redact(message));
+    let at = |format| local_time(at, zone, format);
     match shape {
-        LogShape::Stream => format!("{} {level:<8} {message}\n", local_time(at, zone, "%H:%M:%S%.3f")),
-        LogShape::File => {
-            format!("{} - loadgen - {level} - {message}\n", local_time(at, zone, "%Y-%m-%d %H:%M:%S%.3f"))
-        }
+        LogShape::Stream => format!("{} {level:<8} {message}\n", at("%H:%M:%S%.3f")),
+        LogShape::File => format!("{} - loadgen - {level} - {message}\n", at("%Y-%m-%d %H:%M:%S%.3f")),
+        LogShape::Early => format!("{} - loadgen - {level} - {message}\n", at("%Y-%m-%d %H:%M:%S,%3f")),
     }
 }
 
@@ -255,6 +287,22 @@ mod tests {
     }
 
     #[test]
+    fn the_wait_for_the_servers_is_told_beside_the_stream_and_at_once() {
+        let ((log, _), (beside, _)) = (RunLog::begin(), RunLog::begin());
+        let stream = LogLines::new(LogShape::Stream, Severity::Info, Box::new(log.clone()));
+        let stream = stream.with_early(Box::new(beside.clone()));
+        let said = |log: &RunLog| match &*log.0.lock().unwrap() {
+            Place::Memory(lines) => String::from_utf8(lines.clone()).unwrap(),
+            _ => panic!("there is no folder"),
+        };
+        stream.waiting("for the servers");
+        assert_eq!(said(&log), "");
+        assert!(said(&beside).ends_with(" - loadgen - INFO - for the servers\n"), "{}", said(&beside));
+        stream.stage(Stage::Configuring);
+        assert!(!said(&log).contains("for the servers"));
+    }
+
+    #[test]
     fn lines_have_aiperfs_shapes_and_no_secret() {
         let zone = TimeZone::UTC;
         let at = Nanos(1_795_303_465_006_000_000);
@@ -265,5 +313,6 @@ mod tests {
             "23:24:25.006 INFO     asked http://<redacted>@h/ with Bearer <redacted>\n"
         );
         assert!(line(LogShape::File).starts_with("2026-11-21 23:24:25.006 - loadgen - INFO - asked"));
+        assert!(line(LogShape::Early).starts_with("2026-11-21 23:24:25,006 - loadgen - INFO - asked"));
     }
 }

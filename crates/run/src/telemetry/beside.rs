@@ -44,9 +44,8 @@ struct State {
 }
 
 impl<'a> Beside<'a> {
-    /// Waits for the servers, if they are to be waited for, and clears their caches, if that is to be done.
-    /// Nothing is written yet.
-    pub(crate) fn prepare(
+    /// Waits for the servers, if they are to be waited for. Nothing is written yet.
+    pub(crate) fn once_ready(
         plan: &'a RunPlan,
         connector: &Connector,
         clock: SystemClock,
@@ -58,13 +57,18 @@ impl<'a> Beside<'a> {
         if let Some(readiness) = &plan.telemetry.readiness {
             let awaited =
                 Awaited { targets: &plan.targets, models: &plan.report.models, endpoint: &plan.endpoint };
-            let say = |text: &str| progress.note(Level::Info, text);
+            let say = |text: &str| progress.waiting(text);
             readiness.wait(awaited, &caller, &say, &is_over)?;
         }
-        if let Some(reset) = &plan.telemetry.control.reset_kv_cache {
-            reset.call(&plan.targets, &caller, &is_over)?;
-        }
         Ok(Self { plan, caller, progress, stop: stop.clone(), state: Mutex::default() })
+    }
+
+    /// Clears the servers' caches, if that is to be done.
+    pub(crate) fn reset_caches(&self) -> Result<(), RunError> {
+        if let Some(reset) = &self.plan.telemetry.control.reset_kv_cache {
+            reset.call(&self.plan.targets, &self.caller, &|| self.stop.is_interrupted())?;
+        }
+        Ok(())
     }
 
     /// Begins to read what is to be read, while everything else is prepared.
