@@ -67,7 +67,7 @@ fn collect_below(named: Named, value: &Value, found: &mut impl FnMut(&str, &str)
         },
         Value::Array(items) => items.iter().for_each(|item| collect_below(named.below(), item, found)),
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| collect_below(named.below().and(name), value, found))
+            fields.iter().for_each(|(name, value)| collect_below(named.below().and(name), value, found));
         }
         _ => {}
     }

@@ -50,3 +50,45 @@ fn clean_tools(tools: &[u8], clean: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option
     let cleaned = clean(&[BEFORE, tools, b"}"].concat())?;
     Some(cleaned.strip_prefix(BEFORE)?.strip_suffix(b"}")?.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `x` a secret.
+    fn clean(object: &[u8]) -> Option<Vec<u8>> {
+        let text = String::from_utf8_lossy(object);
+        text.contains('x').then(|| text.replace('x', "-").into_bytes())
+    }
+
+    #[test]
+    fn rows_with_secrets_are_found_and_others_are_none() {
+        let row = |input: Input, extra: Option<&str>| Row {
+            index: 0,
+            line: 1,
+            input,
+            timestamp_ms: None,
+            delay_ms: None,
+            output_length: None,
+            extra: extra.map(Into::into),
+        };
+        let messages =
+            |tools: &'static str| Input::Messages { messages: "[]".into(), tools: Some(tools.into()) };
+        let rows = [
+            row(Input::Payload(r#"{"a":"x"}"#.into()), None),
+            row(Input::Payload(r#"{"a":"b"}"#.into()), None),
+            row(messages(r#"[{"a":"x"}]"#), None),
+            row(messages(r#"[{"a":"b"}]"#), None),
+            row(Input::Text("x".into()), None),
+            row(Input::Text("x".into()), Some(r#""a":"x""#)),
+        ];
+        let found = SecretRows::among(&rows, clean);
+        let shown =
+            |position| found.shown(position).map(|shown| String::from_utf8_lossy(&shown).into_owned());
+        assert_eq!(shown(0).as_deref(), Some(r#"{"a":"-"}"#));
+        assert_eq!(shown(2).as_deref(), Some(r#"[{"a":"-"}]"#));
+        assert_eq!([1, 3, 4, 5].map(shown), [None, None, None, None]);
+        let has: Vec<u64> = (0..6).filter(|position| found.has(*position)).collect();
+        assert_eq!(has, [0, 2, 5]);
+    }
+}

@@ -111,4 +111,23 @@ mod tests {
         assert!(!known.iter().any(|known| known == "short" || known.contains("nobody")), "{known:?}");
         assert!(known.is_sorted_by_key(|secret| std::cmp::Reverse(secret.len())), "{known:?}");
     }
+
+    #[test]
+    fn bodies_are_looked_into_only_where_something_may_be_secret() {
+        let holds = |extra: &str| hold_secrets(&serde_json::from_str(extra).unwrap());
+        for open in [
+            r#"{"max_tokens":5,"stop":["a"],"nvext":{"ignore_eos":true},"stop_token_ids":[1]}"#,
+            r#"{"tools":[{"function":{"parameters":{"properties":{"token":{"type":"string"}}}}}]}"#,
+            "{}",
+        ] {
+            assert!(!holds(open), "{open}");
+        }
+        for secret in [
+            r#"{"jwt":"a"}"#,
+            r#"{"a":{"b":"Bearer c"}}"#,
+            r#"{"tools":[{"type":"mcp","authorization":"a"}]}"#,
+        ] {
+            assert!(holds(secret), "{secret}");
+        }
+    }
 }
