@@ -40,9 +40,9 @@ fn every_spelling_of_a_name_hides_its_secret_in_every_place() {
     let mut arguments = words(ALL_FILES);
     arguments.extend(["--isl", "10", "--endpoint", &endpoint]);
     let headers = NAMES.map(|name| format!("{name}: hidden-in-header-{name}"));
-    headers.iter().for_each(|header| arguments.extend(["-H", header]));
+    arguments.extend(headers.iter().flat_map(|header| ["-H", header]));
     let extra = NAMES.map(|name| format!("{name}:hidden-in-extra-{name}"));
-    extra.iter().for_each(|extra| arguments.extend(["--extra-inputs", extra]));
+    arguments.extend(extra.iter().flat_map(|extra| ["--extra-inputs", extra]));
     let open = "top_k:5,min_tokens:1,prompt_cache_key:shown-key,cache_salt:shown-salt,eos_token:shown-word";
     arguments.extend(["--extra-inputs", open]);
     let finished = workspace.profile_at(&url, &arguments).expect_code(0);
