@@ -158,9 +158,10 @@ mod tests {
         assert_eq!(body_texts(&body["messages"]), ["be", "brief", "f", "{}"]);
         let responses = json!({"instructions": "be", "input": [
             {"role": "user", "content": [{"type": "input_text", "text": "a"}], "type": "message"},
+            {"role": "user", "content": [{"type": "text", "text": "chat's"}]},
             {"type": "function_call_output", "output": "o"},
         ]});
-        assert_eq!(body_texts(&responses), ["be", "a", "o"]);
+        assert_eq!(body_texts(&responses), ["be", "a", "chat's", "o"]);
         let anthropic = json!({"system": [{"type": "text", "text": "s"}], "messages": [{"role": "user", "content": [
             {"type": "tool_use", "name": "n", "input": {"x": 1}}, {"type": "tool_result", "content": "r"},
         ]}]});
