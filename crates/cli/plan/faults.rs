@@ -11,7 +11,12 @@ impl Faults {
     pub(crate) fn add(&mut self, flag: &str, what: impl fmt::Display) {
         let what = what.to_string();
         // Errors of the libraries name their flag already.
-        self.0.push(if what.contains(flag) { what } else { format!("{flag}: {what}") });
+        self.0.push(if names(&what, flag) { what } else { format!("{flag}: {what}") });
+    }
+
+    /// Notes that two options cannot stand beside each other.
+    pub(crate) fn exclude(&mut self, flag: &str, other: &str) {
+        self.0.push(format!("{flag} and {other} exclude one another: give one of the two"));
     }
 
     /// Takes a value, or notes why there is none.
@@ -28,6 +33,12 @@ impl Faults {
     pub(crate) fn into_result<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
+}
+
+/// Whether a text names a flag: the whole of it, and not one that only begins alike.
+fn names(text: &str, flag: &str) -> bool {
+    let goes_on = |rest: &str| rest.starts_with(|next: char| next == '-' || next.is_alphanumeric());
+    text.match_indices(flag).any(|(at, _)| !goes_on(&text[at + flag.len()..]))
 }
 
 impl fmt::Display for Faults {
@@ -48,7 +59,13 @@ mod tests {
         assert_eq!(faults.take("--a", Ok::<_, String>(1)), Some(1));
         assert_eq!(faults.take("--a", Err::<(), _>("too small")), None);
         faults.add("--b", "--b: names itself");
-        assert_eq!(faults.to_string(), "--a: too small\nerror: --b: names itself");
+        faults.add("--c", "not beside --c-d");
+        faults.exclude("--e", "--e-file");
+        assert_eq!(
+            faults.to_string(),
+            "--a: too small\nerror: --b: names itself\nerror: --c: not beside --c-d\n\
+             error: --e and --e-file exclude one another: give one of the two"
+        );
         assert!(faults.into_result(()).is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 use loadgen_tokens::TokenizerSource;
 use loadgen_wire::EndpointKind;
+use loadgen_workload::WorkloadConfig;
 
 use super::Notice;
 use crate::args::ProfileArgs;
@@ -18,9 +19,20 @@ pub(super) const USUAL_REVISION: &str = "main";
 type Idle = (&'static str, bool, &'static str);
 
 /// What of the command does nothing.
-pub(super) fn without_effect(args: &ProfileArgs, tokenizer: Option<&TokenizerSource>) -> Vec<Notice> {
-    let all =
-        [load(args), conversations(args), lengths(args), files(args), media(args), others(args, tokenizer)];
+pub(super) fn without_effect(
+    args: &ProfileArgs,
+    workload: Option<&WorkloadConfig>,
+    tokenizer: Option<&TokenizerSource>,
+) -> Vec<Notice> {
+    let all = [
+        load(args),
+        conversations(args),
+        lengths(args),
+        files(args),
+        bodies(args, workload),
+        media(args),
+        others(args, tokenizer),
+    ];
     all.into_iter()
         .flatten()
         .filter(|(_, is_idle, _)| *is_idle)
@@ -118,6 +130,19 @@ fn files(args: &ProfileArgs) -> Vec<Idle> {
     ]
 }
 
+/// What goes into bodies, where they are sent as a file has them. A template's extra inputs tell of the answer too.
+fn bodies(args: &ProfileArgs, workload: Option<&WorkloadConfig>) -> Vec<Idle> {
+    const READY: &str = "the input file's bodies are sent as they stand";
+    let is_ready = workload.is_some_and(super::workload::is_ready);
+    let is_template = word(&args.endpoint.endpoint_type) == "template";
+    let has_extras = !args.endpoint.extra_inputs.is_empty() && !is_template;
+    vec![
+        ("--extra-inputs", is_ready && has_extras, READY),
+        ("--use-legacy-max-tokens", is_ready && args.endpoint.use_legacy_max_tokens, READY),
+        ("--osl", is_ready && args.lengths.osl.is_some(), READY),
+    ]
+}
+
 /// Images and sounds. How many of them a file's requests hold is the business of `--input-file`.
 fn media(args: &ProfileArgs) -> Vec<Idle> {
     const NO_IMAGE: &str = "no images are made: give --image-width-mean and --image-height-mean";
@@ -179,6 +204,32 @@ mod tests {
 
     use super::super::{Environment, Servers, resolve};
     use crate::args::parse_profile;
+
+    #[test]
+    fn what_goes_into_bodies_does_nothing_where_they_are_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ready.jsonl");
+        std::fs::write(&path, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n").unwrap();
+        let file = format!("--input-file {} --custom-dataset-type raw_payload", path.display());
+        for option in ["--extra-inputs top_k:1", "--use-legacy-max-tokens", "--osl 5"] {
+            let said = said(&format!("{file} {option}"));
+            let [text] = said.as_slice() else { panic!("{option}: {said:?}") };
+            let flag = option.split(' ').next().unwrap();
+            assert!(text.starts_with(flag) && text.ends_with("are sent as they stand"), "{text}");
+        }
+        let planned = |options: &str| {
+            let argv = format!("loadgen profile -m m --tokenizer builtin {options}");
+            let argv: Vec<OsString> = argv.split(' ').map(OsString::from).collect();
+            let args = parse_profile(&argv, &[]).map_err(|error| error.to_string()).unwrap();
+            let servers = Servers { urls: args.endpoint.urls.clone(), mock: false };
+            resolve(&args, &argv, &Environment::default(), &servers).map_err(|faults| faults.to_string())
+        };
+        let notices = planned(&format!("{file} --osl 5")).unwrap().notices;
+        let warned = notices.iter().any(|notice| notice.remark().1.starts_with("Using --osl without"));
+        assert!(!warned, "no limit is sent that a server could pass");
+        let refused = planned(&format!("{file} --system-prompt be")).unwrap_err();
+        assert!(refused.starts_with("--system-prompt: the bodies of a raw_payload are sent as"), "{refused}");
+    }
 
     /// What is said of a command, and nothing but what is said here.
     fn said(options: &str) -> Vec<String> {

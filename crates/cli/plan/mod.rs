@@ -98,13 +98,16 @@ pub(crate) fn resolve(
     let beside = telemetry::beside(args, environment, servers, &targets, &load, &mut faults, &mut notices);
     let hub = Hub::new(connector.clone().unwrap_or_default());
     let tokenizer = faults.take("--tokenizer", tokenizer(args, servers.mock, &hub, &mut notices));
-    notices.extend(idle::without_effect(args, tokenizer.as_ref().map(|(source, _)| source)));
+    let source = tokenizer.as_ref().map(|(source, _)| source);
+    notices.extend(idle::without_effect(args, workload.as_ref(), source));
     faults.take("--ui", Ui::named(args.service.ui.as_deref()));
     let outputs = outputs::outputs(args, &mut faults);
     for swept in args.axes() {
         faults.add(swept.flag, "a list of values asks for a sweep, and a plan is of one run: give one value");
     }
-    warn_of_unpinned_lengths(args, endpoint.as_ref(), &mut notices);
+    if !workload.as_ref().is_some_and(workload::is_ready) {
+        warn_of_unpinned_lengths(args, endpoint.as_ref(), &mut notices);
+    }
     let ceiling = ceiling::of_this_host(args.output.calibration.as_deref(), &mut notices);
     let ceiling = faults.take("--calibration", ceiling).flatten();
 

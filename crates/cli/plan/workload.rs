@@ -45,6 +45,11 @@ pub(super) fn check_file(args: &ProfileArgs, faults: &mut Faults) {
     }
 }
 
+/// Whether bodies are sent as a file has them.
+pub(super) fn is_ready(workload: &WorkloadConfig) -> bool {
+    matches!(workload, WorkloadConfig::Trace(file) if file.format.holds_bodies())
+}
+
 /// What holds for made-up prompts and for files.
 fn common(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults) -> CommonConfig {
     CommonConfig {
@@ -93,8 +98,7 @@ fn system_prompt(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults
     let (flag, text) = match (&prefix.system_prompt, &prefix.system_prompt_file) {
         (None, None) => return None,
         (Some(_), Some(_)) => {
-            faults
-                .add("--system-prompt", "and --system-prompt-file exclude one another: give one of the two");
+            faults.exclude("--system-prompt", "--system-prompt-file");
             return None;
         }
         (Some(text), None) => ("--system-prompt", text.clone()),
@@ -111,7 +115,7 @@ fn system_prompt(args: &ProfileArgs, endpoint: EndpointKind, faults: &mut Faults
         ("--prefix-prompt-length", prefix.prefix_prompt_length.is_some_and(|length| length > 0)),
     ] {
         if given {
-            faults.add(flag, format!("and {other} exclude one another: give one of the two"));
+            faults.exclude(flag, other);
         }
     }
     needs_system(flag, endpoint, faults);

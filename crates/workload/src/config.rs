@@ -254,6 +254,11 @@ impl TraceFormat {
         }
     }
 
+    /// Whether its rows are bodies, which are sent as they stand.
+    pub fn holds_bodies(self) -> bool {
+        matches!(self, Self::RawPayload | Self::InputsJson)
+    }
+
     /// Whether it is a record of what a server was asked, with the tools for such records: a schedule of its
     /// own accord, windows, speed-ups.
     pub fn is_trace(self) -> bool {

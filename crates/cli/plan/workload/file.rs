@@ -21,6 +21,7 @@ pub(super) fn file(
 ) -> Option<TraceConfig> {
     let format = format(args, path, faults)?;
     check_synthetic_own(args, format, faults);
+    check_system(args, format, faults);
     check_traces_own(args, format, faults);
     let schedule = &args.schedule;
     let (start, end) = (schedule.fixed_schedule_start_offset, schedule.fixed_schedule_end_offset);
@@ -116,6 +117,18 @@ fn check_synthetic_own(args: &ProfileArgs, format: TraceFormat, faults: &mut Fau
     }
     if let Some(flag) = args.rankings.given() {
         faults.add(flag, "makes synthetic prompts, and --input-file brings its own: leave one of them out");
+    }
+}
+
+/// A system message has no place in bodies that are sent as they stand.
+fn check_system(args: &ProfileArgs, format: TraceFormat, faults: &mut Faults) {
+    let given = [
+        ("--system-prompt", args.prefix.system_prompt.is_some()),
+        ("--system-prompt-file", args.prefix.system_prompt_file.is_some()),
+    ];
+    for (flag, _) in given.into_iter().filter(|(_, is_given)| *is_given && format.holds_bodies()) {
+        let name = format.name();
+        faults.add(flag, format!("the bodies of a {name} are sent as they stand: put it into them"));
     }
 }
 

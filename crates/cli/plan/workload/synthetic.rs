@@ -94,10 +94,7 @@ fn check_prefixes(args: &ProfileArgs, pool: u64, length: u64, endpoint: Endpoint
         ("--user-context-prompt-length", prefix.user_context_prompt_length),
     ] {
         if given.is_some() && (pool > 0 || length > 0) {
-            faults.add(
-                flag,
-                "and --num-prefix-prompts with --prefix-prompt-length exclude one another: give one of the two",
-            );
+            faults.exclude(flag, "--num-prefix-prompts with --prefix-prompt-length");
         }
     }
     if length > 0 && pool == 0 {
@@ -113,7 +110,7 @@ fn pairs(args: &ProfileArgs, faults: &mut Faults) -> Option<PairedLengths> {
     match (&lengths.seq_dist, &lengths.random_range_ratio) {
         (None, None) => None,
         (Some(_), Some(_)) => {
-            faults.add("--random-range-ratio", "and --seq-dist exclude one another: give one of the two");
+            faults.exclude("--random-range-ratio", "--seq-dist");
             None
         }
         (Some(mix), None) => faults.take("--seq-dist", mix.parse()).map(PairedLengths::Mix),
