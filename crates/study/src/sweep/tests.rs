@@ -47,6 +47,21 @@ fn a_value_listed_twice_runs_twice_in_two_folders() {
 }
 
 #[test]
+fn no_point_takes_a_folder_that_belongs_to_all() {
+    let named = |folder: &str| Variation {
+        index: 0,
+        label: folder.to_owned(),
+        folder: folder.to_owned(),
+        values: Map::new(),
+    };
+    let names = ["logs", "sweep_aggregate", "aggregate", "experiment.json", "mine"].map(named);
+    assert_eq!(
+        folders(&with_own_folders(names.into())),
+        ["logs__2", "sweep_aggregate__2", "aggregate__2", "experiment.json__2", "mine"]
+    );
+}
+
+#[test]
 fn floats_keep_their_fraction_in_names() {
     let variations =
         expand(vec![axis("phases.profiling.rate", &[json!(20.0), json!(0.5)])], Pairing::Grid).unwrap();
