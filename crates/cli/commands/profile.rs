@@ -153,12 +153,15 @@ pub(super) fn conclude(result: &RunResult, fail_if_client_limited: bool) -> Exit
             counts.aborted + counts.not_sent,
             what_to_check(result)
         );
-        if let Some((error, times)) = result.summary.error_summary.first() {
-            say!("most frequent error, {times} of {}: {}", counts.errors(), error.in_words());
-        }
     }
-    if result.too_many_failed() {
-        say!("error: more requests failed than --failed-request-threshold allows");
+    let excess = result.excess_failures();
+    if let Some(share) = &excess {
+        say!("error: more requests failed than --failed-request-threshold allows: {share}");
+    }
+    if (result.nothing_succeeded() || excess.is_some())
+        && let Some((error, times)) = result.summary.error_summary.first()
+    {
+        say!("most frequent error, {times} of {}: {}", result.summary.counts.errors(), error.in_words());
     }
     if result.nothing_succeeded() || result.too_many_failed() {
         return ExitStatus::Failure;

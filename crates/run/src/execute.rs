@@ -43,7 +43,13 @@ pub fn run(plan: &RunPlan, progress: &dyn Progress, stop: &StopSignal) -> Result
     lines.stage(Stage::Configuring);
     // Whoever watches has seen these.
     plan.remarks.iter().for_each(|(level, text)| lines.note(*level, text));
-    carry_out(plan, &watchers, &log, stop).inspect_err(|error| lines.note(Level::Warning, &error.to_string()))
+    let result = carry_out(plan, &watchers, &log, stop)
+        .inspect_err(|error| lines.note(Level::Warning, &error.to_string()))?;
+    if let Some(share) = result.excess_failures() {
+        let says = format!("more requests failed than --failed-request-threshold allows: {share}");
+        lines.note(Level::Warning, &says);
+    }
+    Ok(result)
 }
 
 /// Does it, and logs it.

@@ -39,6 +39,22 @@ fn a_run_in_which_too_many_fail_stops_before_it_has_sent_all() {
 }
 
 #[test]
+fn too_many_failures_are_told_in_figures_with_the_commonest_of_them() {
+    const SAYS: &str = "more requests failed than --failed-request-threshold allows: 3/6 = 0.500 > 0.200";
+    let workspace = Workspace::new();
+    let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms&fault=400&every=2");
+    // Too few to stop it under way.
+    let arguments = ["--request-count", "6", "--isl", "8", "--failed-request-threshold", "0.2"];
+    let told = |said: &str| {
+        assert!(said.contains(&format!("error: {SAYS}\nmost frequent error, 3 of 3: ")), "{said}");
+    };
+    told(&workspace.profile(&mock, &arguments).expect_code(1).stderr());
+    let log = workspace.results("out").text("logs/aiperf.log");
+    assert!(log.contains(&format!(" - WARNING - {SAYS}\n")), "{log}");
+    told(&workspace.run(&["report", "out"]).expect_code(1).stderr());
+}
+
+#[test]
 fn failures_that_are_allowed_end_nothing() {
     let workspace = Workspace::new();
     let mock = Mock::start(&workspace, "fixed?ttft=1ms&itl=1ms&fault=400&every=3");

@@ -145,10 +145,17 @@ impl RunResult {
     /// Whether more requests failed than the user allows. Those that were given up by plan did not
     /// fail, though they stand among AIPerf's errors; those in which the server told of an error did.
     pub fn too_many_failed(&self) -> bool {
+        self.excess_failures().is_some()
+    }
+
+    /// How many failed, where more did than the user allows: `20/30 = 0.667 > 0.200`.
+    pub fn excess_failures(&self) -> Option<String> {
         let counts = &self.summary.counts;
-        let done = (counts.ok + counts.errors()).max(1);
+        let done = counts.ok + counts.errors();
         let failed = counts.failed() + counts.in_band_errors;
-        self.plan.failed_request_threshold.is_some_and(|most| failed as f64 / done as f64 > most)
+        let share = failed as f64 / done.max(1) as f64;
+        let most = self.plan.failed_request_threshold.filter(|most| share > *most)?;
+        Some(format!("{failed}/{done} = {share:.3} > {most:.3}"))
     }
 
     /// Whether the client, not the server, shaped the results.
