@@ -129,20 +129,23 @@ fn write_inputs(
     let file = BufWriter::new(PartialFile::create(path)?);
     let mut inputs = InputsJson::new(file).map_err(RunError::write(path))?;
     for entry in dataset.entries() {
-        if stop.is_interrupted() {
-            return Err(RunError::InterruptedWhilePreparing);
-        }
-        let bodies: Vec<_> = entry
-            .turns
-            .iter()
-            .map(|turn| Ok(shown_body(endpoint, turn)?))
-            .collect::<Result<_, RunError>>()?;
+        let bodies = shown_bodies(endpoint, &entry.turns, stop)?;
         let payloads = bodies.iter().map(|body| &body[..]);
         inputs.session(&entry.session_id, payloads).map_err(RunError::write(path))?;
     }
     let file = inputs.finish().map_err(RunError::write(path))?;
     let written = file.into_inner().map_err(std::io::IntoInnerError::into_error);
     Ok(written.map_err(RunError::write(path))?.commit()?)
+}
+
+/// The bodies of one conversation. Each may take long, where a template makes it: one looks for an interrupt
+/// before each.
+fn shown_bodies(endpoint: &Endpoint, turns: &[Turn], stop: &StopSignal) -> Result<Vec<Vec<u8>>, RunError> {
+    let body = |turn| match stop.is_interrupted() {
+        true => Err(RunError::InterruptedWhilePreparing),
+        false => Ok(shown_body(endpoint, turn)?),
+    };
+    turns.iter().map(body).collect()
 }
 
 /// A turn's body as a file may hold it.
@@ -190,5 +193,9 @@ mod tests {
         let error = write_inputs(&path, &dataset, &endpoint, &stop).unwrap_err();
         assert!(matches!(error, RunError::InterruptedWhilePreparing), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left half written");
+        // Within a conversation too.
+        let entry = dataset.entries().next().unwrap();
+        let error = shown_bodies(&endpoint, &entry.turns, &stop).unwrap_err();
+        assert!(matches!(error, RunError::InterruptedWhilePreparing), "{error}");
     }
 }

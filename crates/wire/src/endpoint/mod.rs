@@ -241,6 +241,15 @@ pub enum EndpointError {
         /// What is wrong.
         reason: String,
     },
+    /// A template that does not come to its end.
+    #[error(
+        "--extra-inputs payload_template: a body was not rendered after {most} steps of the template, the most \
+         that one may take: shorten its loops"
+    )]
+    TemplateSteps {
+        /// Steps that a body may take.
+        most: u64,
+    },
     /// A JMESPath expression that is none.
     #[error("response_field: {reason}")]
     ResponseField {

@@ -10,6 +10,8 @@
 //! * `turn` and `turns`: objects with `role`, `model`, `max_tokens`, and `texts`, `images`, `audios`, `videos`
 //!   as lists of `{name, contents}`.
 //!
+//! A body takes at most [`STEPS`] steps to render: a template that never ends would hold the run up for ever.
+//!
 //! What it does not know: `request_info`, which holds AIPerf's own objects.
 
 use std::fmt::{self, Write as _};
@@ -17,7 +19,7 @@ use std::fmt::{self, Write as _};
 use bytes::Bytes;
 use loadgen_core::{Media, Message, Part, Prompt, Role, Rope, Turn};
 use minijinja::value::{Serde, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, Output, State, Value as Jinja};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Value as Jinja};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -30,6 +32,10 @@ const BODY_FIELD: &str = "payload_template";
 pub(crate) const RESPONSE_FIELD: &str = "response_field";
 /// The name of the one template in its environment.
 const NAME: &str = "payload_template";
+
+/// Steps (instructions of the template) that one body may take: a million rounds of a short loop, which are
+/// over within a second. Media and long texts are values: they take a step each, however long they are.
+const STEPS: u64 = 10_000_000;
 
 /// A template, ready to be rendered.
 pub(super) struct PayloadTemplate {
@@ -103,6 +109,8 @@ impl PayloadTemplate {
         let mut jinja = Environment::new();
         jinja.set_auto_escape_callback(|_| AutoEscape::Html);
         jinja.set_formatter(format);
+        // Each body begins with all of it.
+        jinja.set_fuel(Some(STEPS));
         jinja
             .add_template_owned(NAME, source.to_owned())
             .map_err(|error| EndpointError::Template { reason: error.to_string() })?;
@@ -118,8 +126,10 @@ impl PayloadTemplate {
     ) -> Result<Body, EndpointError> {
         let wrong = |reason: String| EndpointError::Template { reason };
         let template = self.jinja.get_template(NAME).expect("the one template is there");
-        let rendered =
-            template.render(Serde(told(stream, turn)?)).map_err(|error| wrong(error.to_string()))?;
+        let rendered = template.render(Serde(told(stream, turn)?)).map_err(|error| match error.kind() {
+            ErrorKind::OutOfFuel => EndpointError::TemplateSteps { most: STEPS },
+            _ => wrong(error.to_string()),
+        })?;
         let mut body = match serde_json::from_str(&rendered) {
             Ok(Value::Object(body)) => body,
             Ok(_) => return Err(wrong(format!("it did not render a JSON object: {}", begin(&rendered)))),

@@ -396,6 +396,27 @@ fn a_template_that_gives_no_body_says_so() {
 }
 
 #[test]
+fn a_template_that_does_not_end_is_given_up_and_one_that_is_long_is_not() {
+    let mut config = EndpointConfig::new(EndpointKind::Template, false);
+    let mut rendered = |template: &str| {
+        config.extra_inputs = json!({"payload_template": template}).as_object().unwrap().clone();
+        let plan = BodyPlan::new(&config).unwrap();
+        // The second body has as many steps as the first.
+        plan.render(&turn(hello(), None, None)).and_then(|_| plan.render(&turn(hello(), None, None)))
+    };
+    for endless in [
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro m() %}{% for j in range(99999) %}{% endfor %}{% endmacro %}{% for i in range(99999) %}{{ m() }}{% endfor %}",
+    ] {
+        let refused = rendered(endless).unwrap_err().to_string();
+        assert!(refused.starts_with("--extra-inputs payload_template: "), "{refused}");
+        assert!(refused.contains("10000000 steps"), "{refused}");
+    }
+    let long = rendered(r#"{"n":[{% for i in range(99999) %}{{ i }},{% endfor %}0]}"#).unwrap();
+    assert_eq!(long.to_bytes().iter().filter(|byte| **byte == b',').count(), 99_999);
+}
+
+#[test]
 fn raw_sends_ready_bodies_alone() {
     assert!(refusal(EndpointKind::Raw, hello()).contains("use --custom-dataset-type raw_payload"));
     let payload = Prompt::Payload(Bytes::from_static(b"{ }"));
