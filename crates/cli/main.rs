@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done; some requests may have failed |
-//! | 1 | nothing succeeded, or the command or its input is wrong |
+//! | 1 | nothing succeeded, or the command or its input is wrong, or more failed than `--failed-request-threshold` |
 //! | 4 | the client was the limit, with `--fail-if-client-limited` or `--catch-up fail` |
 //! | 130 | second Ctrl-C |
 

@@ -93,6 +93,16 @@ fn what_aiperf_accepts_is_accepted() {
 }
 
 #[test]
+fn a_dry_run_refuses_an_unknown_log_level_as_a_run_does() {
+    let workspace = Workspace::new();
+    for more in [&[][..], &["--dry-run"], &["--dry-run", "--concurrency", "1,2"]] {
+        let arguments = [&["--log-level", "abc", "--request-count", "2"], more].concat();
+        let said = workspace.profile_at("http://127.0.0.1:1", &arguments).expect_code(1).stderr();
+        assert!(said.contains("--log-level: \"abc\" is not known"), "{more:?}: {said}");
+    }
+}
+
+#[test]
 fn wrong_commands_are_refused_all_faults_at_once() {
     let workspace = Workspace::new();
     let cases: [&[&str]; 22] = [

@@ -118,7 +118,8 @@ const EXAMPLES: &str = "Examples:
 
 Exit codes:
   0    done; some requests may have failed
-  1    nothing succeeded, or the command or its input is wrong
+  1    nothing succeeded, or more failed than --failed-request-threshold
+       allows, or the command or its input is wrong
   4    the client was the limit, with --fail-if-client-limited or
        --catch-up fail
   130  left at once: second Ctrl-C";

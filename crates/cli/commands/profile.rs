@@ -35,6 +35,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
         mock: asks_for_mock(args),
     };
     check_mock_profiles(args)?;
+    let talk = talk(args)?;
     let idle = match study::Experiment::of(args, argv)? {
         Asked::OneRun { idle } => idle,
         Asked::Many(experiment) => {
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
                 return Ok(ExitStatus::Success);
             }
             let (servers, _children) = start_servers(args)?;
-            let progress = ui.progress(talk(args)?);
+            let progress = ui.progress(talk);
             return study::run(&experiment, args, argv, &environment, &servers, &progress);
         }
     };
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &ProfileArgs, argv: &[OsString]) -> Result<ExitStatus> {
     planned.run.remarks.extend(idle.iter().map(Notice::remark));
     planned.notices.extend(idle);
 
-    let progress = ui.progress(talk(args)?);
+    let progress = ui.progress(talk);
     for (level, text) in planned.notices.iter().map(Notice::remark) {
         progress.note(level, &text);
     }

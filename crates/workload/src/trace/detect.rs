@@ -61,8 +61,7 @@ fn of_fields(fields: &Map<String, Value>) -> Result<TraceFormat, String> {
 fn first_line(path: &Path) -> std::io::Result<String> {
     /// No line that tells a format is longer.
     const LONGEST: u64 = 128 << 20;
-    let file = std::fs::File::open(path)?;
-    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    let (file, is_packed) = super::read::open(path)?;
     let reader: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     for line in BufReader::new(reader.take(LONGEST)).lines() {
         let line = line?;

@@ -1,7 +1,7 @@
 //! A trace file, streamed: unpacked, hashed and split into lines, one in memory at a time.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -74,9 +74,9 @@ fn each_line(
     mut take: impl FnMut(u64, &[u8]) -> Result<bool, LineFault>,
 ) -> Result<FileFacts, WorkloadError> {
     let unreadable = |source| WorkloadError::Read { path: path.to_owned(), source };
-    let mut file = Hashed { file: File::open(path).map_err(unreadable)?, hash: Sha256::new() };
+    let (file, is_packed) = open(path).map_err(unreadable)?;
+    let mut file = Hashed { file, hash: Sha256::new() };
     let mut rows = 0;
-    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
     {
         let mut lines: Box<dyn BufRead + '_> = if is_packed {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(&mut file)))
@@ -104,6 +104,24 @@ fn each_line(
     io::copy(&mut file, &mut io::sink()).map_err(unreadable)?;
     let sha256 = format!("{:x}", file.hash.finalize());
     Ok(FileFacts { path: path.to_owned(), sha256, rows, rows_left_out: 0 })
+}
+
+/// Opens a file, and says whether it is packed, which its name tells. One that only says so would be unpacked to
+/// no end that names the cause.
+pub(super) fn open(path: &Path) -> io::Result<(File, bool)> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let mut file = File::open(path)?;
+    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    if is_packed {
+        let mut head = Vec::new();
+        (&file).take(GZIP.len() as u64).read_to_end(&mut head)?;
+        if head != GZIP {
+            let why = "its name ends in .gz, and it is not packed with gzip: rename it, or pack it";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        file.rewind()?;
+    }
+    Ok((file, is_packed))
 }
 
 /// Reads the next line, or `longest` bytes of it and one more; `false` at the end.
@@ -168,6 +186,11 @@ mod tests {
         let (facts, numbers) = lines(&path);
         assert_eq!(numbers, [1, 3, 4]);
         assert_eq!(facts.sha256, format!("{:x}", Sha256::digest(&packed)));
+
+        std::fs::write(&path, TEXT).unwrap();
+        let error = read(&path, 512, |_, _| {}).unwrap_err();
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(why.contains("ends in .gz, and it is not packed with gzip"), "{why}");
     }
 
     #[test]
