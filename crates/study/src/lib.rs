@@ -25,7 +25,9 @@ pub use conduct::{Bench, Failure, Made, conduct};
 pub use convergence::{Criterion, LEAST_RUNS, Mode, RECOMMENDED_LEAST_RUNS, same_distribution_p};
 pub use design::{Cell, DEFAULT_SEED, Design, Order, Seeds, run_label};
 pub use figures::{SummaryError, read_summary, succeeded};
-pub use sweep::{Axis, Pairing, SweepError, Variation, expand, sanitised, shown_names, with_own_folders};
+pub use sweep::{
+    Axis, Pairing, SweepError, Variation, expand, is_shared, sanitised, shown_names, with_own_folders,
+};
 
 /// JSON Schemas of the files that this crate writes, by the name of their file.
 pub fn schemas() -> Vec<(&'static str, Value)> {

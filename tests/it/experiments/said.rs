@@ -29,6 +29,8 @@ fn what_cannot_be_meant_is_refused_before_anything_is_sent() {
         ("--variant osl=2 --variant osl=3 --concurrency 1,2", "exclude each other"),
         ("--variant osl=2 --variant frobnicate=3", "frobnicate"),
         ("--variant a:osl=2 --variant a:osl=3", "name of two points"),
+        ("--variant a:osl=2 --variant logs:osl=3", "--variant: point 2: \"logs\" is what a folder"),
+        ("--variant experiment.json:osl=2 --variant a:osl=3", "--variant: point 1: \"experiment.json\" is"),
         ("--variant url=http://a --variant url=http://b", "takes a list"),
         ("--variant api_key=sk-1 --variant osl=3", "is a secret"),
         ("--sweep-sla request_latency:p98:le:1 --concurrency 1,2", "p98"),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 
-use loadgen_study::Variation;
+use loadgen_study::{Variation, is_shared, sanitised};
 use serde_json::{Map, Value};
 
 use super::design::is_secret;
@@ -47,6 +47,12 @@ pub(super) fn variants(
         if !names.insert(name.clone()) {
             faults
                 .add("--variant", fault(&format!("{name:?} is the name of two points: each needs its own")));
+        }
+        if is_shared(&sanitised(&name)) {
+            let what = format!(
+                "{name:?} is what a folder or file of the whole experiment is called: give another name"
+            );
+            faults.add("--variant", fault(&what));
         }
         let mut options = variant.settings.iter().map(|(option, _)| option);
         if let Some(list) = options.clone().find(|option| takes_a_list(option)) {

@@ -114,9 +114,14 @@ pub fn expand(mut axes: Vec<Axis>, pairing: Pairing) -> Result<Vec<Variation>, S
 /// What an experiment puts into its folder, and below `aggregate`, beside the variations' own.
 const SHARED: [&str; 5] = ["logs", "aggregate", "sweep_aggregate", "profile_runs", "experiment.json"];
 
+/// Whether a folder of this name belongs to the whole experiment, so that no variation's run may have it.
+pub fn is_shared(folder: &str) -> bool {
+    SHARED.contains(&folder)
+}
+
 /// Gives variations that would share a folder one each: the second `x` becomes `x__2`. A value that is
 /// listed twice is run twice, and neither run may write over the other. Nor may one over what belongs to them all:
-/// a point called `logs` becomes `logs__2`.
+/// a scenario of a file called `logs` becomes `logs__2`.
 pub fn with_own_folders(mut variations: Vec<Variation>) -> Vec<Variation> {
     let mut taken: HashSet<String> = SHARED.map(str::to_owned).into();
     for variation in &mut variations {
