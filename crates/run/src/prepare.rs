@@ -141,9 +141,11 @@ fn write_inputs(
 /// The bodies of one conversation. Each may take long, where a template makes it: one looks for an interrupt
 /// before each.
 fn shown_bodies(endpoint: &Endpoint, turns: &[Turn], stop: &StopSignal) -> Result<Vec<Vec<u8>>, RunError> {
-    let body = |turn| match stop.is_interrupted() {
-        true => Err(RunError::InterruptedWhilePreparing),
-        false => Ok(shown_body(endpoint, turn)?),
+    let body = |turn| {
+        if stop.is_interrupted() {
+            return Err(RunError::InterruptedWhilePreparing);
+        }
+        Ok(shown_body(endpoint, turn)?)
     };
     turns.iter().map(body).collect()
 }
