@@ -1,6 +1,6 @@
 //! Dotted paths into a benchmark, as sweeps name them: list entries by their name, phases also by number.
 
-use super::yaml::{Node, Yaml};
+use super::yaml::{Mark, Node, Yaml};
 
 /// Bare names that stand for `phases.profiling.NAME`.
 const OF_PHASE: [&str; 13] = [
@@ -33,29 +33,39 @@ pub(super) fn full(path: &str) -> Result<String, String> {
 
 /// Puts a value at a path, making mappings on the way; the entries of lists must be there.
 pub(super) fn put(benchmark: &mut Node, path: &str, value: Node) -> Result<(), String> {
+    put_at(benchmark, path, value.at, value)
+}
+
+/// The same, of a path that stands at `key` in the file.
+pub(super) fn put_at(benchmark: &mut Node, path: &str, key: Mark, mut value: Node) -> Result<(), String> {
     let mut parts: Vec<&str> = path.split('.').collect();
     let last = parts.pop().filter(|part| !part.is_empty()).ok_or_else(|| format!("{path:?} is no path"))?;
     let mut node = benchmark;
     for part in parts {
-        node = step(node, part, path)?;
+        node = step(node, part, path, key)?;
     }
     if let Yaml::List(_) = node.value {
-        *step(node, last, path)? = value;
+        *step(node, last, path, key)? = value;
         return Ok(());
     }
     // A length that was fixed gives way to one that is drawn, and the other way round.
     if matches!(last, "mean" | "stddev") {
         node.take("value");
     }
+    // A new key stands where the path does, its value where it is listed.
+    let at = std::mem::replace(&mut value.at, key);
     node.set(last, value);
+    if let Some(value) = node.get_mut(last) {
+        value.at = at;
+    }
     Ok(())
 }
 
-/// One step down a path.
-fn step<'a>(node: &'a mut Node, part: &str, path: &str) -> Result<&'a mut Node, String> {
+/// One step down a path. A mapping that is made on the way stands at `at`.
+fn step<'a>(node: &'a mut Node, part: &str, path: &str, at: Mark) -> Result<&'a mut Node, String> {
     if matches!(node.value, Yaml::Map(_) | Yaml::Null) {
         if node.get(part).is_none_or(Node::is_null) {
-            node.set(part, Node::bare(Yaml::Map(Vec::new())));
+            node.set(part, Node { value: Yaml::Map(Vec::new()), at });
         }
         return node.get_mut(part).ok_or_else(|| format!("{path}: {part:?} cannot be reached"));
     }

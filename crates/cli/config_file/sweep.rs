@@ -5,7 +5,7 @@ use loadgen_wire::redact_field;
 use serde_json::{Map, Value};
 
 use super::faults::Faults;
-use super::yaml::{Node, Yaml};
+use super::yaml::{Mark, Node, Yaml};
 use super::{normalise, paths, shaped};
 
 /// A point of a sweep: what sets it apart, and the file's tree with its values.
@@ -155,14 +155,27 @@ fn with_values(
         paths::merge(benchmark, &overlay);
     }
     for (path, value) in values.iter().filter(|(path, _)| !path.starts_with("variables.")) {
-        let put = paths::full(path).and_then(|path| paths::put(benchmark, &path, Node::from_json(value)));
+        let (key, at) = place_of(place, path, value);
+        let node = Node { at, ..Node::from_json(value) };
+        let put = paths::full(path).and_then(|path| paths::put_at(benchmark, &path, key, node));
         if let Err(what) = put {
-            faults.add(place.at, "sweep", what);
+            faults.add(key, "sweep", what);
             return None;
         }
     }
     normalise::open(benchmark, faults);
     Some(root)
+}
+
+/// Where a point's path stands in the file, and its value: in the list of the path, or a scenario's own.
+fn place_of(place: &Node, path: &str, value: &Value) -> (Mark, Mark) {
+    let lists = ["parameters", "values"].into_iter().filter_map(|name| place.get(name));
+    let is_it = |key: &str| key == path || paths::full(key).is_ok_and(|full| full == path);
+    let Some(entry) = lists.flat_map(Node::entries).find(|entry| is_it(&entry.key)) else {
+        return (place.at, place.at);
+    };
+    let item = entry.node.items().iter().find(|item| item.to_json() == *value);
+    (entry.at, item.map_or(entry.node.at, |item| item.at))
 }
 
 /// What a scenario changes, in the one form: its dataset takes the name of the benchmark's own, and a phase

@@ -484,7 +484,15 @@ const REFUSED: &[(Change, &str)] = &[
     ),
     (
         |text| format!("{text}sweep: {{type: grid, parameters: {{bogus: [1, 2]}}}}\n"),
-        "benchmark.bogus: unknown key",
+        "c.yaml:6:34: benchmark.bogus: unknown key",
+    ),
+    (
+        |text| format!("{text}sweep: {{type: grid, parameters: {{concurrency: [1, a]}}}}\n"),
+        "c.yaml:6:51: benchmark.phases.profiling.concurrency: expected a whole number",
+    ),
+    (
+        |text| format!("{text}sweep: {{type: grid, parameters: {{foo.bar: [1, 2]}}}}\n"),
+        "c.yaml:6:34: benchmark.foo: unknown key",
     ),
     (
         |text| format!("{text}  artifacts: {{summary: [json, csv]}}\n"),
