@@ -40,7 +40,10 @@ pub(super) fn check_file(args: &ProfileArgs, faults: &mut Faults) {
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         faults.add(
             "--input-file",
-            format!("{} is a pipe or a device, and is read more than once: copy it to a file first", path.display()),
+            format!(
+                "{} is a pipe or a device, and is read more than once: copy it to a file first",
+                path.display()
+            ),
         );
     }
 }

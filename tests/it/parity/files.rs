@@ -196,7 +196,9 @@ fn a_prefix_may_begin_with_folders() {
         for name in ["inputs.json", "report.html", "phases/warmup/run.json", "phases/profiling/run.csv"] {
             assert!(results.path(name).is_file(), "{prefix}: {name}");
         }
-        files.iter().for_each(|end| std::fs::remove_file(format!("{}{end}", base.display())).unwrap());
+        for end in files {
+            std::fs::remove_file(format!("{}{end}", base.display())).unwrap();
+        }
         // A copy of the run's folder has not those of the prefix.
         let _ = std::fs::remove_dir(base.parent().unwrap());
         workspace.run(&["report", "out"]).expect_code(0);
