@@ -82,7 +82,9 @@ mod tests {
         let mut told =
             detail("AuthenticationError", "no key hunter2plain, nor hunter2 (Bearer hunter2plain)");
         told.cause = Some("hunter2plain".to_owned());
-        parts("Bearer hunter2plain").iter().for_each(|part| hide(&mut told, part));
+        for part in &parts("Bearer hunter2plain") {
+            hide(&mut told, part);
+        }
         assert_eq!(told.message, "no key <redacted>, nor hunter2 (Bearer <redacted>)");
         assert_eq!(told.cause.as_deref(), Some("<redacted>"));
         assert_eq!(told.error_type, "AuthenticationError");

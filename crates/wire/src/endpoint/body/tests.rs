@@ -411,7 +411,8 @@ fn a_template_that_does_not_end_is_given_up_and_one_that_is_long_is_not() {
         assert!(refused.contains("10000000 steps"), "{refused}");
     }
     let long = rendered(r#"{"n":[{% for i in range(99999) %}{{ i }},{% endfor %}0]}"#).unwrap();
-    assert_eq!(long.to_bytes().iter().filter(|byte| **byte == b',').count(), 99_999);
+    let long: Value = serde_json::from_slice(&long.to_bytes()).unwrap();
+    assert_eq!(long["n"].as_array().map(Vec::len), Some(100_000));
 }
 
 #[test]
