@@ -216,10 +216,6 @@ const TOGETHER: &[Exception] = &[
         lines: &["--goodput foo:1", "--goodput time_to_first_token:-1", "--goodput time_to_first_token:100"],
     },
     Exception { reason: "a seed has 64 bits", lines: &["--random-seed 99999999999999999999"] },
-    Exception {
-        reason: "a prefix is a name, and folders belong to --artifact-dir",
-        lines: &["--profile-export-file a/b.json"],
-    },
 ];
 
 #[test]
