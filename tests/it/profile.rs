@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Mock, Workspace, words};
+use crate::support::{Mock, Workspace, interrupt, words};
 
 /// The first rows of the Mooncake conversation trace, as they stand.
 fn first_rows(count: usize) -> String {
@@ -176,8 +176,7 @@ fn an_interrupted_run_keeps_what_it_measured() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     std::thread::sleep(std::time::Duration::from_millis(800));
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let results = workspace.results("out");
@@ -208,8 +207,7 @@ fn an_interrupt_while_a_server_is_asked_for_its_models_says_that_nothing_began()
         .spawn()
         .unwrap();
     let asking = silent.accept().unwrap();
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     drop(asking);
     let told = String::from_utf8_lossy(&output.stderr);

@@ -9,7 +9,6 @@ mod folders;
 mod said;
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::support::scripted::Scripted;
-use crate::support::{Finished, Mock, Workspace};
+use crate::support::{Finished, Mock, Workspace, interrupt};
 use compare::Counts;
 use shape::{File, Folder};
 
@@ -106,7 +106,7 @@ fn run(
     workspace: &Workspace,
     servers: &Servers,
     case: &Case,
-    interrupt: Option<Duration>,
+    interrupted_after: Option<Duration>,
 ) -> (Finished, PathBuf) {
     for (name, text) in &case.inputs {
         workspace.file(name, &servers.place(text));
@@ -126,7 +126,7 @@ fn run(
     command.args(&words[1..]).current_dir(environment.get_current_dir().unwrap()).stdin(Stdio::null());
     command.env_remove("OPENAI_API_KEY").env("XDG_CACHE_HOME", workspace.path("cache"));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let Some(after) = interrupt else {
+    let Some(after) = interrupted_after else {
         return (Finished(child.wait_with_output().unwrap()), workspace.path(&case.results));
     };
     // Counted from when the measured phase has begun, however long the host took for that.
@@ -136,8 +136,7 @@ fn run(
         assert!(said.read_until(b'\n', &mut stdout).unwrap() > 0, "it ended before it began");
     }
     std::thread::sleep(after);
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    interrupt(&child);
     said.read_to_end(&mut stdout).unwrap();
     let mut output = child.wait_with_output().unwrap();
     output.stdout = stdout;
@@ -154,8 +153,8 @@ fn holds(
     let workspace = Workspace::new();
     let servers = Servers::start(&workspace, scripted);
     let case = Case::load(name);
-    let interrupt = case.command.contains("SIGINT").then_some(Duration::from_secs(2));
-    let (finished, results) = run(&workspace, &servers, &case, interrupt);
+    let interrupted_after = case.command.contains("SIGINT").then_some(Duration::from_secs(2));
+    let (finished, results) = run(&workspace, &servers, &case, interrupted_after);
     let finished = finished.expect_code(case.exit_code);
     servers.place_back(&results);
     let differences =

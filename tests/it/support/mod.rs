@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// Words of a command line, parted by blanks.
@@ -225,14 +226,23 @@ impl Held {
     }
 
     /// As [`start`](Self::start), with standard output of its own.
-    pub(crate) fn start_into(stdout: Stdio, mut command: Command) -> Self {
+    pub(crate) fn start_into(stdout: Stdio, command: Command) -> Self {
+        Self::start_until(stdout, command, |said| said.contains("profiling: started"))
+    }
+
+    /// Starts `command` and returns once what it said, in whole lines, is what is waited for.
+    pub(crate) fn start_until(
+        stdout: Stdio,
+        mut command: Command,
+        is_reached: impl Fn(&str) -> bool,
+    ) -> Self {
         let mut child =
             command.args(["--ui", "simple"]).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         let mut told = BufReader::new(child.stderr.take().unwrap());
         let mut said = Vec::new();
-        while !String::from_utf8_lossy(&said).contains("profiling: started") {
+        while !is_reached(&String::from_utf8_lossy(&said)) {
             let length = told.read_until(b'\n', &mut said).unwrap();
-            assert!(length > 0, "it ended before it began: {}", String::from_utf8_lossy(&said));
+            assert!(length > 0, "it ended before it came so far: {}", String::from_utf8_lossy(&said));
         }
         let told = std::thread::spawn(move || {
             told.read_to_end(&mut said).unwrap();
@@ -243,24 +253,31 @@ impl Held {
 
     /// Stops the process for so long.
     pub(crate) fn hold(&self, length: std::time::Duration) {
-        use nix::sys::signal::{Signal, kill};
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        kill(pid, Signal::SIGSTOP).unwrap();
+        signal(&self.child, Signal::SIGSTOP);
         std::thread::sleep(length);
-        kill(pid, Signal::SIGCONT).unwrap();
+        signal(&self.child, Signal::SIGCONT);
     }
 
     /// Presses Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        interrupt(&self.child);
     }
 
     /// Waits for its end.
-    pub(crate) fn finish(mut self) -> Finished {
-        let status = self.child.wait().unwrap();
-        Finished(Output { status, stdout: Vec::new(), stderr: self.told.join().unwrap() })
+    pub(crate) fn finish(self) -> Finished {
+        let output = self.child.wait_with_output().unwrap();
+        Finished(Output { stderr: self.told.join().unwrap(), ..output })
     }
+}
+
+/// Presses Ctrl-C for a program.
+pub(crate) fn interrupt(child: &Child) {
+    signal(child, Signal::SIGINT);
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, signal).unwrap();
 }
 
 /// A mock server in a process of its own. Dropping it stops it.
