@@ -156,20 +156,16 @@ fn rows(text: &str, title: &str) -> Vec<String> {
     table.into_iter().map(str::to_owned).collect()
 }
 
+/// A report of these figures alone.
+fn report<'a>(summary: &'a Summary, info: &'a RunInfo, slos: &'a SloSet) -> Report<'a> {
+    Report { info, summary, slos, quality: None, timeline: None, servers: None, slices: None, files: &[] }
+}
+
 #[test]
 fn the_console_tables_equal_aiperfs_line_for_line() {
     for case in CASES {
         let (summary, info, slos) = (case.summary(), case.info(), SloSet::default());
-        let report = Report {
-            info: &info,
-            summary: &summary,
-            slos: &slos,
-            quality: None,
-            timeline: None,
-            servers: None,
-            slices: None,
-            files: &[],
-        };
+        let report = report(&summary, &info, &slos);
         let ours = console::blocks(&report, console::Options::file(false));
         for title in ["| LLM Metrics", "| LLM Metrics: Usage"] {
             assert_eq!(rows(&ours, title), rows(case.console, title));
@@ -210,16 +206,7 @@ fn what_is_not_finite_never_reaches_a_file() {
     }
     let info = CASES[0].info();
     let slos = SloSet::default();
-    let report = Report {
-        info: &info,
-        summary: &summary,
-        slos: &slos,
-        quality: None,
-        timeline: None,
-        servers: None,
-        slices: None,
-        files: &[],
-    };
+    let report = report(&summary, &info, &slos);
     let texts = [
         summary_json(&summary, &info),
         summary_csv(&summary, Some(&GpuTelemetry::default())),
