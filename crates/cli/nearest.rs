@@ -2,29 +2,13 @@
 
 /// The known word that is closest to the one typed, if it is close enough to be meant.
 pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let closest = known.into_iter().map(|known| (distance(typed, known), known)).min();
+    let closest = known.into_iter().map(|known| (strsim::levenshtein(typed, known), known)).min();
     closest.filter(|(distance, _)| *distance <= typed.len().max(6) / 3).map(|(_, known)| known)
 }
 
 /// `; did you mean …?`, or nothing where no known word is close.
 pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(typed, known).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
-}
-
-/// How many letters have to change to make one word of the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -199,23 +199,7 @@ fn distance(typed: &str, metric: &Metric) -> usize {
     if typed == initials || (typed.len() >= LEAST_PART && metric.tag.contains(&typed)) {
         return 0;
     }
-    edits(&typed, metric.tag)
-}
-
-/// Levenshtein distance.
-fn edits(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
+    strsim::levenshtein(&typed, metric.tag)
 }
 
 fn meant(nearest: &[&str]) -> String {
@@ -327,9 +311,9 @@ mod tests {
 
         #[test]
         fn edit_distance_is_a_metric(left in "[a-c_]{0,8}", right in "[a-c_]{0,8}") {
-            prop_assert_eq!(edits(&left, &right), edits(&right, &left));
-            prop_assert_eq!(edits(&left, &right) == 0, left == right);
-            prop_assert!(edits(&left, &right) <= left.len().max(right.len()));
+            prop_assert_eq!(strsim::levenshtein(&left, &right), strsim::levenshtein(&right, &left));
+            prop_assert_eq!(strsim::levenshtein(&left, &right) == 0, left == right);
+            prop_assert!(strsim::levenshtein(&left, &right) <= left.len().max(right.len()));
         }
     }
 }
